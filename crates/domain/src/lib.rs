@@ -1,0 +1,25 @@
+//! The nouns and rules of Keystead.
+//!
+//! *Invariants of absence*: this room knows no clock, no randomness, no async, no serde, no database and no HTTP. Time and random bytes come in as
+//! arguments; a decision is a function from what is to what shall be. Everybody may know this room; it knows nobody.
+
+pub mod alias;
+pub mod duration;
+pub mod id;
+pub mod invalid;
+pub mod key;
+pub mod keystore;
+pub mod name;
+pub mod tags;
+pub mod time;
+pub mod wrapping;
+
+pub use alias::Alias;
+pub use id::{AccountId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
+pub use invalid::Invalid;
+pub use key::lifecycle::{Event, KeyState, Verdict, verdict};
+pub use key::spec::KeySpec;
+pub use name::Name;
+pub use tags::Tags;
+pub use time::{Clock, Timestamp};
+pub use wrapping::{Hash, WrapMethod, WrappingKeySpec};

@@ -1,0 +1,41 @@
+//! How material is wrapped for a cloud or a person: words that the vault, the connectors and the journal share.
+
+/// Hash of RSA-OAEP; label hash and MGF1 hash are always the same (RFC 8017, section 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// SHA-1, only where a cloud knows nothing else. OAEP does not rely on its collision resistance.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+/// A way to wrap material under an RSA public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WrapMethod {
+    /// RSAES-OAEP over the material itself, with an empty label.
+    RsaOaep(Hash),
+    /// A fresh AES-256 key under RSAES-OAEP, followed by the material under that key by AES-KWP (RFC 5649); PKCS#11 calls it CKM_RSA_AES_KEY_WRAP.
+    RsaAesKwp(Hash),
+}
+
+/// Size of the RSA key that a cloud is asked to offer for wrapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WrappingKeySpec {
+    /// 2048 bits.
+    Rsa2048,
+    /// 3072 bits.
+    Rsa3072,
+    /// 4096 bits.
+    Rsa4096,
+}
+
+impl WrappingKeySpec {
+    /// Size of the modulus in bits.
+    pub const fn bits(self) -> usize {
+        match self {
+            Self::Rsa2048 => 2048,
+            Self::Rsa3072 => 3072,
+            Self::Rsa4096 => 4096,
+        }
+    }
+}
