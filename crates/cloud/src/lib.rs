@@ -1,0 +1,74 @@
+//! What a cloud is to Keystead: verbs, capabilities as data, and errors that say whose fault and how to retry. No client lives here.
+//!
+//! *Invariants*: this room knows only `domain`. Only `operations` calls a [`Cloud`] for effect. What a cloud can do is asked as data
+//! ([`Capabilities`]), never discovered by an error. Material passes only wrapped.
+
+pub mod capability;
+pub mod error;
+pub mod key;
+pub mod probe;
+
+use async_trait::async_trait;
+pub use capability::{Call, Capabilities, Quota};
+pub use error::{CloudError, Fault, Kind, Reply, Retry};
+pub use key::{CloudKey, CloudKeyId, Found, Import, Imported, NewCloudKey, Observed, OwnTags, WrappingKey};
+use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
+pub use probe::{Finding, ProbeReport, Standing};
+
+/// One cloud location under one identity: a keystore as the connector sees it.
+///
+/// Every verb but [`create_key`](Cloud::create_key) may be repeated without harm: what is already so is a success. `create_key` has no idempotency token at AWS,
+/// therefore the key carries the operation's id as a tag from its first moment, and [`find`](Cloud::find) finds it.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// What this cloud can do, and how often.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Makes an empty key that waits for material.
+    async fn create_key(&self, new: &NewCloudKey) -> Result<Reply<CloudKey>, CloudError>;
+
+    /// Finds the keys whose own tags carry this operation's id: the probe after a lost answer. `known` are keys that need no look, because a row names them.
+    async fn find(&self, operation: &str, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError>;
+
+    /// Asks for a fresh public key, and a token bound to this cloud key, to wrap material with.
+    async fn wrapping_key(&self, key: &CloudKeyId, method: WrapMethod, spec: WrappingKeySpec) -> Result<Reply<WrappingKey>, CloudError>;
+
+    /// Hands over wrapped material. The same material again is a success.
+    async fn import(&self, key: &CloudKeyId, import: &Import) -> Result<Reply<Imported>, CloudError>;
+
+    /// Lets the key be used.
+    async fn enable(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
+
+    /// Forbids the key's use; nothing is lost. A key without material cannot be used either: a success, after which it still has none.
+    async fn disable(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
+
+    /// Removes the material and keeps the key.
+    async fn delete_material(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
+
+    /// Makes the alias point at the key: creates it, or moves it from `from`. An alias that points at a key other than `from` and `key` is left alone and answered with [`Kind::AliasTaken`].
+    async fn point_alias(&self, alias: &Alias, key: &CloudKeyId, from: Option<&CloudKeyId>) -> Result<Reply<()>, CloudError>;
+
+    /// Removes the alias if it points at the key.
+    async fn remove_alias(&self, alias: &Alias, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
+
+    /// Writes and removes tags.
+    async fn change_tags(&self, key: &CloudKeyId, change: &TagChange) -> Result<Reply<()>, CloudError>;
+
+    /// Changes the description.
+    async fn describe(&self, key: &CloudKeyId, description: &str) -> Result<Reply<()>, CloudError>;
+
+    /// Starts the countdown; answers when the cloud will delete. A countdown that already runs is a success.
+    async fn schedule_deletion(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Timestamp>, CloudError>;
+
+    /// Stops the countdown. None running is a success; the key is then disabled.
+    async fn cancel_deletion(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
+
+    /// Looks at one key: `None` when the cloud says that it does not exist.
+    async fn observe(&self, key: &CloudKeyId) -> Result<Option<Observed>, CloudError>;
+
+    /// Lists every key that carries Keystead's tag and is not `known`: what the sweep looks through.
+    async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError>;
+
+    /// Tries each permission without changing anything: what is missing, what is too much (CM-070, CM-072).
+    async fn probe(&self) -> Result<ProbeReport, CloudError>;
+}
