@@ -1,0 +1,204 @@
+//! What can go wrong, by who asked: using keys ([`VaultError`]), opening the vault ([`UnsealError`]), making and changing roots ([`RootError`]).
+//!
+//! What a person typed wrong is a type of its own with a reason and a mend, and becomes an [`Invalid`] that names the field.
+
+use crate::{
+    hazmat::{ProviderFailed, health::HealthFailure, rsa::PublicKeyError},
+    safe::{ShareError, UnlockKind, UnlockRefused},
+};
+use keystead_domain::{Invalid, KeySpec};
+
+/// What a sealed blob should have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blob {
+    /// An account's key under the root.
+    AccountKey,
+    /// A key version's material.
+    Material,
+    /// The key that signs the audit log.
+    LogKey,
+}
+
+impl std::fmt::Display for Blob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::AccountKey => "the account key",
+            Self::Material => "the material",
+            Self::LogKey => "the audit log's key",
+        })
+    }
+}
+
+/// Why a key could not be used. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The vault holds no root key now.
+    #[error("the vault is sealed; unseal it first")]
+    Sealed,
+    /// Authentication failed: the row was damaged, swapped with another, rolled back to an earlier generation, or belongs to another installation.
+    #[error("{0} does not open: the row is damaged, older than it should be, or another row's")]
+    DoesNotOpen(Blob),
+    /// Too few bytes to be one.
+    #[error("{0} is truncated")]
+    Truncated(Blob),
+    /// A later version of Keystead wrote it, or nobody did.
+    #[error("{blob} has format {format}, which this version of Keystead does not know")]
+    UnknownFormat {
+        /// What was read.
+        blob: Blob,
+        /// Its first byte.
+        format: u8,
+    },
+    /// Sealed under a root key that is neither the current nor the previous one of this vault.
+    #[error("{blob} is sealed under root generation {generation}, which this vault does not hold")]
+    UnknownRoot {
+        /// What was read.
+        blob: Blob,
+        /// The generation that it names.
+        generation: u32,
+    },
+    /// The blob names another generation of the account key than the one that was given with it.
+    #[error("{blob} is sealed under account-key generation {sealed_under}, and generation {given} was given")]
+    OtherAccountKey {
+        /// What was read.
+        blob: Blob,
+        /// The generation that it names.
+        sealed_under: u32,
+        /// The generation that the caller gave.
+        given: u32,
+    },
+    /// A key of one account was asked to unwrap another account's material.
+    #[error("the unwrapping key belongs to another account")]
+    OtherAccount,
+    /// The source of randomness failed a test; nothing was made of it.
+    #[error("the source of randomness failed a health test: {0}")]
+    UnhealthyRandom(#[from] HealthFailure),
+    /// The material came in wrong.
+    #[error(transparent)]
+    MaterialRefused(#[from] MaterialRefused),
+    /// The public key to wrap under is not fit.
+    #[error("the wrapping key {0}")]
+    WrappingKey(PublicKeyError),
+    /// The material is too long for direct RSA-OAEP under this key; a method with AES in between has no limit.
+    #[error("the material is {found} bytes long, and RSA-OAEP under this key takes at most {max}")]
+    TooLong {
+        /// Length that fits, in bytes.
+        max: usize,
+        /// Length of the material, in bytes.
+        found: usize,
+    },
+    /// The module refused.
+    #[error(transparent)]
+    Provider(#[from] ProviderFailed),
+}
+
+/// Why material was not taken in. Nothing was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaterialRefused {
+    /// The length does not fit the kind of key.
+    WrongSize {
+        /// The kind of key.
+        spec: KeySpec,
+        /// Length that it has, in bytes.
+        expected: usize,
+        /// Length that came, in bytes.
+        found: usize,
+    },
+    /// One byte, repeated: a placeholder or a wiped buffer.
+    Weak,
+    /// Neither AES-KWP nor AES-KW opens it under the given key.
+    NotUnwrapped,
+    /// The key that shall unwrap it is not an AES-256 key.
+    NotAnUnwrappingKey {
+        /// What it is.
+        spec: KeySpec,
+    },
+}
+
+impl MaterialRefused {
+    fn words(self) -> (String, &'static str) {
+        match self {
+            Self::WrongSize { spec, expected, found } => {
+                (format!("is {found} bytes long where {} has {expected}", spec.as_str()), "Give the raw key bytes, without encoding or newline.")
+            }
+            Self::Weak => ("is one byte repeated, which is no key".to_owned(), "Give material from a source of randomness."),
+            Self::NotUnwrapped => (
+                "does not unwrap under the chosen key".to_owned(),
+                "Check that the file was wrapped under this key and version with AES-KWP (RFC 5649) or AES-KW (RFC 3394), and is not encoded.",
+            ),
+            Self::NotAnUnwrappingKey { spec } => {
+                (format!("is to be unwrapped by a key of kind {}", spec.as_str()), "Choose an AES_256 key whose material is in the vault.")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for MaterialRefused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (reason, mend) = self.words();
+        write!(f, "the material {reason}. {mend}")
+    }
+}
+
+impl std::error::Error for MaterialRefused {}
+
+impl From<MaterialRefused> for Invalid {
+    fn from(refused: MaterialRefused) -> Self {
+        let (reason, mend) = refused.words();
+        Self::new("material", reason, mend)
+    }
+}
+
+/// Why the vault did not open. It stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnsealError {
+    /// This root opens by another kind of secret.
+    #[error("this vault opens by {wants}, not by {given}")]
+    OtherKind {
+        /// What it opens by.
+        wants: UnlockKind,
+        /// What was given.
+        given: UnlockKind,
+    },
+    /// The secret is wrong, or the root record is damaged; cryptography cannot tell which.
+    #[error("the vault does not open: the secret is wrong, or the root record is damaged")]
+    WrongSecret,
+    /// The secret has not the form of one.
+    #[error(transparent)]
+    Unlock(#[from] UnlockRefused),
+    /// Something about the shares.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// The record was replaced while the secret was being worked on.
+    #[error("the root record was replaced meanwhile; try again")]
+    RecordReplaced,
+    /// The module refused.
+    #[error(transparent)]
+    Provider(#[from] ProviderFailed),
+}
+
+/// Why no root was made or changed. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RootError {
+    /// The vault holds no root key now.
+    #[error("the vault is sealed; unseal it first")]
+    Sealed,
+    /// The new unlock secret is not fit.
+    #[error(transparent)]
+    Unlock(#[from] UnlockRefused),
+    /// The previous root is still needed by rows.
+    #[error("a root rotation is running; finish it first")]
+    RotationRunning,
+    /// There is no previous root to let go.
+    #[error("no root rotation is running")]
+    NoRotation,
+    /// Four thousand million rotations.
+    #[error("there is no further root generation")]
+    GenerationsExhausted,
+    /// The source of randomness failed a test.
+    #[error("the source of randomness failed a health test: {0}")]
+    UnhealthyRandom(#[from] HealthFailure),
+    /// The module refused.
+    #[error(transparent)]
+    Provider(#[from] ProviderFailed),
+}

@@ -1,0 +1,131 @@
+//! What is known of a key without its bytes: how it came to be, and by what it is known again.
+
+use super::{account_key::AccountSecrets, place::SealedMaterial};
+use crate::{
+    SecretBytes,
+    hazmat::{aad::Aad, derive, key_wrap::KeyWrapMode},
+};
+use keystead_domain::{KeyId, KeySpec, VersionId};
+
+/// The version of the cryptographic module's Rust binding; a test holds it against the lock file.
+const BINDING: &str = "aws-lc-rs 1.19.0";
+
+/// New material, sealed, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// To be stored.
+    pub sealed: SealedMaterial,
+    /// By what it is known again.
+    pub fingerprint: Fingerprint,
+    /// How it came to be; who, when and approved by whom is the caller's to add.
+    pub birth: Birth,
+}
+
+/// A keyed MAC over kind and material: 16 bytes, shown in hexadecimal.
+///
+/// Equal material in one account has equal fingerprints, across rotations of root and account key; in another account it has others. Unlike a key check value
+/// (ANSI X9.24-1, or three bytes of a hash) it tells nobody anything who does not hold the account's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    pub(crate) fn of(secrets: &AccountSecrets, spec: KeySpec, material: &SecretBytes) -> Self {
+        let len = u32::try_from(material.len()).unwrap_or(u32::MAX);
+        let head = Aad::of("keystead fingerprint").text(spec.as_str()).number(len);
+        Self(derive::mac_128(secrets.fingerprint_key(), &head, material.expose()))
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// Where material came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Made in this vault.
+    Generated,
+    /// Brought in plain.
+    ImportedRaw,
+    /// Brought in wrapped, and unwrapped in this vault.
+    ImportedWrapped {
+        /// The key that unwrapped it.
+        key: KeyId,
+        /// Its version.
+        version: VersionId,
+        /// How it was wrapped.
+        mode: KeyWrapMode,
+    },
+}
+
+/// The cryptographic module that did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Module {
+    /// The Rust binding and its version.
+    pub binding: &'static str,
+    /// The version of AWS-LC itself.
+    pub library_version: &'static str,
+    /// Whether it runs in FIPS mode. Whether that build is validated, NIST's list says.
+    pub fips: bool,
+}
+
+impl Module {
+    /// The module of this process.
+    pub fn present() -> Self {
+        Self { binding: BINDING, library_version: aws_lc_rs::awslc_version(), fips: aws_lc_rs::try_fips_mode().is_ok() }
+    }
+}
+
+/// The record of a key's birth, as far as the vault can witness it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Birth {
+    /// Where the material came from.
+    pub source: Source,
+    /// By what means, with its standard.
+    pub mechanism: &'static str,
+    /// The module that did it.
+    pub module: Module,
+    /// Health tests of the source that were passed; none for imports, whose source we did not see.
+    pub health_tests: &'static [&'static str],
+}
+
+impl Birth {
+    pub(crate) fn new(source: Source, mechanism: &'static str, health_tests: &'static [&'static str]) -> Self {
+        Self { source, mechanism, module: Module::present(), health_tests }
+    }
+
+    /// The record as names and values, for the audit log and for people.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let source = match &self.source {
+            Source::Generated => "generated in the vault".to_owned(),
+            Source::ImportedRaw => "imported, plain".to_owned(),
+            Source::ImportedWrapped { key, version, .. } => format!("imported, wrapped under {key} {version}"),
+        };
+        let module = format!("{} (AWS-LC {})", self.module.binding, self.module.library_version);
+        let mut fields = vec![("source", source), ("mechanism", self.mechanism.to_owned()), ("module", module), ("fips", self.module.fips.to_string())];
+        fields.extend(self.health_tests.iter().map(|test| ("health_test", (*test).to_owned())));
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binding_is_the_one_that_is_linked() {
+        let lock = include_str!("../../../../Cargo.lock");
+        let (_, after) = lock.split_once("name = \"aws-lc-rs\"\nversion = \"").expect("the lock file names the module");
+        let (version, _) = after.split_once('"').expect("a version ends in a quote");
+        assert_eq!(BINDING, format!("aws-lc-rs {version}"));
+    }
+
+    #[test]
+    fn a_birth_of_an_import_claims_no_tests_and_one_of_ours_says_what_they_are_worth() {
+        let import = Birth::new(Source::ImportedRaw, "raw bytes", &[]).fields();
+        assert!(import.iter().all(|(name, _)| *name != "health_test"));
+        assert!(crate::hazmat::health::TESTS[0].contains("sanity check on conditioned output"));
+    }
+}

@@ -1,0 +1,31 @@
+//! The rooms that decide. What goes in and out of here is sealed, wrapped, or a secret that its owner brought along; a plain key never leaves.
+
+mod account_key;
+mod birth;
+mod blob;
+mod export_key;
+mod import;
+mod log_key;
+mod material;
+mod pem;
+mod place;
+mod record;
+pub mod root;
+mod rotation;
+mod share;
+#[cfg(test)]
+mod testing;
+mod unlock;
+mod vault;
+mod wrap;
+
+pub use birth::{Birth, Fingerprint, Generated, Module, Source};
+pub use blob::{SealedUnder, sealed_under};
+pub use export_key::{ExportKey, ExportKeyError};
+pub use log_key::NewLogKey;
+pub use pem::PemError;
+pub use place::{AccountKey, Held, Place, SealedAccountKey, SealedMaterial};
+pub use record::{RecordError, RootRecord};
+pub use share::{SetId, Share, ShareError};
+pub use unlock::{KEY_FILE_LEN, NewUnlock, PASSPHRASE_LEN_MIN, PassphraseCost, SHARES_MAX, UnlockKind, UnlockRefused, UnlockSecret};
+pub use vault::{Adopted, Progress, Vault};

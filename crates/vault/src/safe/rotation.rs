@@ -1,0 +1,250 @@
+//! Roots change while the house is open. Each change is a record: made here, made durable by the caller, then [adopted](Vault::adopt).
+//!
+//! A root rotation in five steps, of which any may be the last before a crash:
+//! 1. [`begin_root_rotation`](Vault::begin_root_rotation) makes a new root. Its record holds the old root, too, wrapped under the new. Nothing else changes.
+//! 2. The caller stores the record. From here on a restart finds both roots; before, it finds the old one, under which everything still is.
+//! 3. [`adopt`](Vault::adopt): what is sealed from now on is sealed under the new root, and the old one still opens.
+//! 4. The caller goes through the rows: [`rewrap_account_key`](Vault::rewrap_account_key) and [`rewrap`](Vault::rewrap).
+//! 5. When no row names the old root, [`finish_root_rotation`](Vault::finish_root_rotation) makes a record without it; the caller stores and adopts it.
+//!
+//! An account key rotates without any state here: the caller holds both sealed keys, and re-wraps row by row from one to the other.
+
+use super::{
+    record::RootRecord,
+    root::{self, Created, Root},
+    unlock::{self, NewUnlock, Prepared},
+    vault::{Pending, State, Vault},
+};
+use crate::{Random, RootError};
+
+impl Vault {
+    /// Makes a new root that opens by `unlock`. The vault goes on under the old one until the record is adopted; beginning again forgets this one.
+    ///
+    /// # Errors
+    /// [`RootError`]; [`RootError::RotationRunning`] while a previous root is still held.
+    pub fn begin_root_rotation(&self, unlock: &NewUnlock) -> Result<Created, RootError> {
+        let prepared = unlock::prepare(unlock, self.random())?;
+        let mut state = self.write();
+        let (created, root) = state.next_root(prepared, self.random())?;
+        state.pending = Some(Pending { record: created.record.clone(), root });
+        Ok(created)
+    }
+
+    /// The record without the previous root, when no row needs it any more.
+    ///
+    /// # Errors
+    /// [`RootError::Sealed`] and [`RootError::NoRotation`].
+    pub fn finish_root_rotation(&self) -> Result<RootRecord, RootError> {
+        let state = self.read();
+        let roots = state.roots.as_ref().ok_or(RootError::Sealed)?;
+        if roots.previous.is_none() {
+            return Err(RootError::NoRotation);
+        }
+        Ok(RootRecord { previous: None, ..state.record.clone() })
+    }
+
+    /// The same root under another secret. The old secret opens the vault until the record is adopted, and every older copy of the record for ever: if the
+    /// old secret has become known, rotate the root.
+    ///
+    /// # Errors
+    /// [`RootError`].
+    pub fn change_unlock(&self, unlock: &NewUnlock) -> Result<Created, RootError> {
+        let prepared = unlock::prepare(unlock, self.random())?;
+        let state = self.read();
+        let roots = state.roots.as_ref().ok_or(RootError::Sealed)?;
+        root::wrap(prepared, &roots.current, roots.previous.as_ref(), self.random())
+    }
+}
+
+impl State {
+    fn next_root(&self, prepared: Prepared, random: &dyn Random) -> Result<(Created, Root), RootError> {
+        let roots = self.roots.as_ref().ok_or(RootError::Sealed)?;
+        if roots.previous.is_some() {
+            return Err(RootError::RotationRunning);
+        }
+        let generation = roots.current.generation.checked_add(1).ok_or(RootError::GenerationsExhausted)?;
+        let root = Root::fresh(generation, random)?;
+        Ok((root::wrap(prepared, &root, Some(&roots.current), random)?, root))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Adopted, ShareError, UnlockSecret, UnsealError, VaultError,
+        safe::{
+            AccountKey, Fingerprint, Held, RootRecord, sealed_under,
+            testing::{House, new_key_file, new_passphrase, open_by_file, passphrase, restarted},
+        },
+    };
+
+    /// The store of these tests: what survives a crash.
+    struct Rows {
+        record: RootRecord,
+        account_key: Vec<u8>,
+        /// Sealed material, its place's generation, and what its fingerprint has to be.
+        materials: Vec<(Vec<u8>, u32, Fingerprint)>,
+    }
+
+    fn rows(house: &House) -> Rows {
+        let materials = (0..4).map(|_| house.generate()).map(|generated| (generated.sealed.into_bytes(), 1, generated.fingerprint)).collect();
+        Rows { record: house.vault.record(), account_key: house.account_key.as_bytes().to_vec(), materials }
+    }
+
+    fn held<'a>(house: &'a House, rows: &'a Rows, at: usize) -> Held<'a> {
+        let (sealed, generation, _) = &rows.materials[at];
+        let place = super::super::Place { generation: *generation, ..house.place() };
+        Held { place, account_key: AccountKey { generation: 1, sealed: &rows.account_key }, sealed }
+    }
+
+    fn assert_all_open(vault: &Vault, house: &House, rows: &Rows, when: &str) {
+        for at in 0..rows.materials.len() {
+            assert_eq!(vault.fingerprint(&held(house, rows, at)), Ok(rows.materials[at].2), "row {at} {when}");
+        }
+    }
+
+    /// One step of the migration that the caller does: first the account key, then row after row. False when there is nothing left.
+    fn migrate_one(vault: &Vault, house: &House, rows: &mut Rows) -> bool {
+        let root = vault.record().generation();
+        let key = AccountKey { generation: 1, sealed: &rows.account_key };
+        if rows.account_key[4] != root as u8 {
+            rows.account_key = vault.rewrap_account_key(&house.account, key).expect("both roots are held").into_bytes();
+            return true;
+        }
+        let behind = rows.materials.iter().position(|(sealed, _, _)| sealed_under(sealed).expect("a blob").root_generation != root);
+        let Some(at) = behind else { return false };
+        let generation = rows.materials[at].1 + 1;
+        let sealed = vault.rewrap(&held(house, rows, at), key, generation).expect("both roots are held").into_bytes();
+        (rows.materials[at].0, rows.materials[at].1) = (sealed, generation);
+        true
+    }
+
+    #[test]
+    fn a_rotation_that_crashes_after_any_step_leaves_every_row_openable_and_can_be_resumed() {
+        let house = House::new("house");
+        for crash_after in 0..8 {
+            let mut rows = rows(&house);
+            let mut vault = restarted(&rows.record, "before");
+            vault.unseal(&open_by_file(1)).expect("the old file");
+            let created = vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs");
+            assert_all_open(&vault, &house, &rows, "after the beginning");
+            rows.record = created.record.clone();
+            assert_eq!(vault.adopt(created.record), Adopted::Open);
+            for step in 0.. {
+                if step == crash_after {
+                    vault = restarted(&rows.record, "after the crash");
+                    vault.unseal(&open_by_file(2)).expect("the new file");
+                }
+                assert_all_open(&vault, &house, &rows, &format!("after step {step}"));
+                if !migrate_one(&vault, &house, &mut rows) {
+                    break;
+                }
+            }
+            rows.record = vault.finish_root_rotation().expect("a rotation runs");
+            assert_eq!(vault.adopt(rows.record.clone()), Adopted::Open);
+            assert_all_open(&vault, &house, &rows, "at the end");
+            assert_eq!((rows.record.generation(), rows.record.previous_generation()), (2, None));
+        }
+    }
+
+    #[test]
+    fn a_crash_before_the_record_is_stored_changes_nothing() {
+        let house = House::new("house");
+        let rows = rows(&house);
+        house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs");
+        let during = house.generate();
+        assert_eq!(sealed_under(during.sealed.as_bytes()).expect("a blob").root_generation, 1, "nothing is sealed under a root that nobody has stored");
+        let vault = restarted(&rows.record, "after the crash");
+        vault.unseal(&open_by_file(1)).expect("the old file");
+        assert_all_open(&vault, &house, &rows, "after the crash");
+        assert_eq!(vault.fingerprint(&house.held(during.sealed.as_bytes())), Ok(during.fingerprint));
+    }
+
+    #[test]
+    fn only_the_record_of_the_last_beginning_is_adopted_without_unsealing() {
+        let house = House::new("house");
+        let first = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let second = house.vault.begin_root_rotation(&new_key_file(2)).expect("still none runs").record;
+        assert_eq!(house.vault.adopt(first), Adopted::Sealed, "its root was forgotten at the second beginning");
+        assert_eq!(house.vault.unseal(&open_by_file(2)), Ok(()), "and its own record brings it back");
+        assert_eq!(house.vault.adopt(second), Adopted::Sealed);
+    }
+
+    #[test]
+    fn another_record_of_the_present_root_may_come_between_beginning_and_adopting() {
+        let house = House::new("house");
+        let rotation = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let changed = house.vault.change_unlock(&new_key_file(3)).expect("the vault is open").record;
+        assert_eq!(house.vault.adopt(changed), Adopted::Open);
+        assert_eq!(house.vault.adopt(rotation), Adopted::Open);
+        assert_eq!(house.vault.record().generation(), 2);
+    }
+
+    #[test]
+    fn after_the_end_the_old_root_opens_nothing() {
+        let house = House::new("house");
+        let old = house.generate();
+        let created = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs");
+        house.vault.adopt(created.record);
+        assert_eq!(house.vault.begin_root_rotation(&new_key_file(3)).err(), Some(RootError::RotationRunning));
+        house.vault.adopt(house.vault.finish_root_rotation().expect("a rotation runs"));
+        let gone = house.vault.fingerprint(&house.held(old.sealed.as_bytes()));
+        assert_eq!(gone, Err(VaultError::UnknownRoot { blob: crate::Blob::Material, generation: 1 }));
+        assert_eq!(house.vault.finish_root_rotation().err(), Some(RootError::NoRotation));
+    }
+
+    #[test]
+    fn another_node_learns_of_a_rotation_and_asks_for_the_new_secret() {
+        let house = House::new("house");
+        let other = restarted(&house.vault.record(), "other node");
+        other.unseal(&open_by_file(1)).expect("the old file");
+        let record = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        assert_eq!(other.adopt(record), Adopted::Sealed);
+        assert!(other.is_sealed());
+        assert_eq!(other.unseal(&open_by_file(2)), Ok(()));
+        let row = house.generate();
+        assert_eq!(other.fingerprint(&house.held(row.sealed.as_bytes())), Ok(row.fingerprint));
+    }
+
+    #[test]
+    fn a_changed_unlock_opens_the_same_root_and_the_old_one_no_longer() {
+        let house = House::new("house");
+        let row = house.generate();
+        let created = house.vault.change_unlock(&new_passphrase("a new passphrase")).expect("the vault is open");
+        assert_eq!(house.vault.adopt(created.record), Adopted::Open);
+        house.vault.seal();
+        assert!(matches!(house.vault.unseal(&open_by_file(1)), Err(UnsealError::OtherKind { .. })));
+        house.vault.unseal(&UnlockSecret::Passphrase(passphrase("a new passphrase"))).expect("the new secret");
+        assert_eq!(house.vault.fingerprint(&house.held(row.sealed.as_bytes())), Ok(row.fingerprint));
+    }
+
+    #[test]
+    fn an_unlock_may_change_in_the_middle_of_a_rotation() {
+        let house = House::new("house");
+        let rows = rows(&house);
+        house.vault.adopt(house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record);
+        let created = house.vault.change_unlock(&NewUnlock::Shares { threshold: 2, count: 3 }).expect("the vault is open");
+        let vault = restarted(&created.record, "after a crash");
+        let twice = ["", ""].map(|_| created.shares[1].text().expose().to_owned());
+        vault.offer_share(&twice[0]).expect("the first of two");
+        assert_eq!(vault.offer_share(&twice[1]), Err(ShareError::Duplicate { number: 2 }.into()));
+        vault.unseal(&UnlockSecret::Shares(created.shares)).expect("all three");
+        assert_all_open(&vault, &house, &rows, "both roots came along");
+    }
+
+    #[test]
+    fn an_account_key_rotates_row_by_row_and_fingerprints_stay() {
+        let house = House::new("house");
+        let row = house.generate();
+        let next = house.vault.next_account_key(&house.account, house.account_key(), 2).expect("the vault is open");
+        let next = AccountKey { generation: 2, sealed: next.as_bytes() };
+        let moved = house.vault.rewrap(&house.held(row.sealed.as_bytes()), next, 2).expect("both keys are given");
+        let place = super::super::Place { generation: 2, ..house.place() };
+        let held = Held { place, account_key: next, sealed: moved.as_bytes() };
+        assert_eq!(house.vault.fingerprint(&held), Ok(row.fingerprint));
+        let old_key = Held { account_key: house.account_key(), ..held };
+        let error = VaultError::OtherAccountKey { blob: crate::Blob::Material, sealed_under: 2, given: 1 };
+        assert_eq!(house.vault.fingerprint(&old_key), Err(error));
+    }
+}

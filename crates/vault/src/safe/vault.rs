@@ -1,0 +1,343 @@
+//! The vault itself: sealed or open, shared by many threads. This file opens and closes it; what it does while open stands beside it.
+
+use super::{
+    record::RootRecord,
+    root::{self, Root, Roots},
+    share::{self, Share},
+    unlock::{Method, UnlockSecret},
+};
+use crate::{Random, UnsealError, VaultError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// The only place where key bytes are plain. It starts sealed, holds root keys while it is open, and forgets them when it is sealed or dropped.
+///
+/// It is made to be shared in an [`Arc`]: uses run side by side, and sealing waits for those that run.
+pub struct Vault {
+    state: RwLock<State>,
+    random: Arc<dyn Random>,
+}
+
+/// What changes in a vault. Every change is a single assignment, so that a panic elsewhere leaves nothing half done and a poisoned lock can be used on.
+pub(crate) struct State {
+    pub(crate) record: RootRecord,
+    pub(crate) roots: Option<Roots>,
+    /// A root that was made for a rotation whose record nobody has confirmed yet.
+    pub(crate) pending: Option<Pending>,
+    /// Shares that came one by one.
+    offered: Vec<Share>,
+}
+
+pub(crate) struct Pending {
+    pub(crate) record: RootRecord,
+    pub(crate) root: Root,
+}
+
+/// How far an unsealing by shares has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Shares that are there.
+    pub have: u8,
+    /// Shares that it takes.
+    pub need: u8,
+}
+
+/// What became of the vault when it took over a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    /// It knew the record's root, and goes on.
+    Open,
+    /// It was sealed, or another node made this root; it waits to be unsealed.
+    Sealed,
+}
+
+impl Vault {
+    /// A sealed vault.
+    pub fn sealed(record: RootRecord, random: Arc<dyn Random>) -> Self {
+        Self { state: RwLock::new(State { record, roots: None, pending: None, offered: Vec::new() }), random }
+    }
+
+    /// Opens the vault. A passphrase takes as long as its cost says; everybody else goes on meanwhile. An open vault opens again and is none the worse.
+    ///
+    /// # Errors
+    /// [`UnsealError`]; the vault stays as it was.
+    pub fn unseal(&self, secret: &UnlockSecret) -> Result<(), UnsealError> {
+        let record = self.record();
+        let roots = root::open(&record, secret)?;
+        let mut state = self.write();
+        if state.record != record {
+            return Err(UnsealError::RecordReplaced);
+        }
+        state.install(roots);
+        Ok(())
+    }
+
+    /// Takes one share; the one that completes the threshold opens the vault. If it then does not open, all shares are forgotten, since nobody can say
+    /// which is false.
+    ///
+    /// # Errors
+    /// [`UnsealError::Share`] leaves the shares before it in place.
+    pub fn offer_share(&self, text: &str) -> Result<Progress, UnsealError> {
+        let offered = Share::parse(text)?;
+        self.write().offer(offered)
+    }
+
+    /// How far shares have come; `None` when shares do not open this vault.
+    pub fn progress(&self) -> Option<Progress> {
+        let state = self.read();
+        let (need, _, _) = state.record.shares()?;
+        Some(state.progress(need))
+    }
+
+    /// Forgets every root key and every share. When it returns, no use is running and none can begin.
+    pub fn seal(&self) {
+        self.write().wipe();
+    }
+
+    /// Whether the vault holds no root key.
+    pub fn is_sealed(&self) -> bool {
+        self.read().roots.is_none()
+    }
+
+    /// The record that the vault goes by.
+    pub fn record(&self) -> RootRecord {
+        self.read().record.clone()
+    }
+
+    /// Goes by another record from now on. Call it when the record is durable, never before: what is sealed afterwards needs it.
+    ///
+    /// It completes [`begin_root_rotation`](Self::begin_root_rotation), [`finish_root_rotation`](Self::finish_root_rotation) and
+    /// [`change_unlock`](Self::change_unlock), and it is how a node learns what another node did. A vault that does not know the record's root seals itself.
+    pub fn adopt(&self, record: RootRecord) -> Adopted {
+        let mut state = self.write();
+        let current = state.take_root_of(&record);
+        let roots = current.and_then(|current| root::with_previous(current, &record));
+        state.record = record;
+        state.offered = Vec::new();
+        state.roots = roots;
+        if state.roots.is_some() {
+            return Adopted::Open;
+        }
+        state.wipe();
+        Adopted::Sealed
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        self.random.as_ref()
+    }
+
+    /// Runs a use of the roots. The vault cannot be sealed under its feet.
+    pub(crate) fn with_roots<T>(&self, work: impl FnOnce(&Roots) -> Result<T, VaultError>) -> Result<T, VaultError> {
+        work(self.read().roots.as_ref().ok_or(VaultError::Sealed)?)
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn install(&mut self, roots: Roots) {
+        self.roots = Some(roots);
+        self.offered = Vec::new();
+    }
+
+    fn wipe(&mut self) {
+        self.roots = None;
+        self.pending = None;
+        self.offered = Vec::new();
+    }
+
+    fn progress(&self, need: u8) -> Progress {
+        let have = if self.roots.is_some() { need } else { u8::try_from(self.offered.len()).unwrap_or(need) };
+        Progress { have, need }
+    }
+
+    fn offer(&mut self, share: Share) -> Result<Progress, UnsealError> {
+        let Method::Shares { threshold, set, .. } = self.record.method else {
+            return Err(UnsealError::OtherKind { wants: self.record.kind(), given: super::UnlockKind::Shares });
+        };
+        share::accept(set, self.offered.iter().map(Share::number), &share)?;
+        if self.roots.is_none() {
+            self.offered.push(share);
+        }
+        if self.offered.len() >= usize::from(threshold) {
+            let secret = UnlockSecret::Shares(std::mem::take(&mut self.offered));
+            let roots = root::open(&self.record, &secret)?;
+            self.install(roots);
+        }
+        Ok(self.progress(threshold))
+    }
+
+    /// The root key of this record, if it is here: the pending one, or the current one.
+    fn take_root_of(&mut self, record: &RootRecord) -> Option<Root> {
+        match self.pending.take_if(|pending| pending.record == *record) {
+            Some(pending) => Some(pending.root),
+            None => self.roots.take().map(|roots| roots.current),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        NewUnlock, RootError, ShareError, UnlockKind, UnlockRefused,
+        random::seeded::{Seeded, Stuck},
+        safe::testing::{House, counting, new_key_file, new_passphrase, open_by_file, passphrase, restarted},
+    };
+
+    fn of_shares(threshold: u8, count: u8) -> (Vault, Vec<Share>) {
+        let created = root::create(&NewUnlock::Shares { threshold, count }, &Seeded::new("shares")).expect("a root is made");
+        (restarted(&created.record, "vault of shares"), created.shares)
+    }
+
+    fn texts(shares: &[Share]) -> Vec<String> {
+        shares.iter().map(|share| share.text().expose().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_passphrase_opens_and_another_does_not() {
+        let created = root::create(&new_passphrase("correct horse battery"), &Seeded::new("root")).expect("a root is made");
+        assert!(created.shares.is_empty());
+        let vault = restarted(&created.record, "vault");
+        assert_eq!(vault.unseal(&UnlockSecret::Passphrase(passphrase("correct horse batterz"))), Err(UnsealError::WrongSecret));
+        assert!(vault.is_sealed());
+        assert_eq!(vault.unseal(&UnlockSecret::Passphrase(passphrase("correct horse battery"))), Ok(()));
+        assert!(!vault.is_sealed());
+    }
+
+    #[test]
+    fn a_key_file_opens_and_another_does_not() {
+        let vault = House::new("house").vault;
+        vault.seal();
+        assert_eq!(vault.unseal(&open_by_file(2)), Err(UnsealError::WrongSecret));
+        assert_eq!(vault.unseal(&UnlockSecret::KeyFile(vec![1; 31].into())), Err(UnlockRefused::KeyFileLength { found: 31 }.into()));
+        assert_eq!(vault.unseal(&open_by_file(1)), Ok(()));
+        assert_eq!(vault.unseal(&open_by_file(1)), Ok(()), "open already, and none the worse");
+    }
+
+    #[test]
+    fn a_secret_of_another_kind_is_named() {
+        let vault = House::new("house").vault;
+        let error = UnsealError::OtherKind { wants: UnlockKind::KeyFile, given: UnlockKind::Passphrase };
+        assert_eq!(vault.unseal(&UnlockSecret::Passphrase(passphrase("a passphrase"))), Err(error));
+        assert_eq!(vault.progress(), None);
+        let share = &texts(&of_shares(2, 2).1)[0];
+        assert_eq!(vault.offer_share(share), Err(UnsealError::OtherKind { wants: UnlockKind::KeyFile, given: UnlockKind::Shares }));
+    }
+
+    #[test]
+    fn secrets_that_are_not_fit_make_no_root() {
+        let refusal = |unlock: &NewUnlock| root::create(unlock, &Seeded::new("root")).err();
+        assert_eq!(refusal(&new_passphrase("elevenbytes")), Some(UnlockRefused::PassphraseTooShort.into()));
+        assert_eq!(refusal(&NewUnlock::KeyFile(vec![7; 32].into())), Some(UnlockRefused::KeyFileWeak.into()));
+        assert_eq!(refusal(&NewUnlock::KeyFile(vec![7; 33].into())), Some(UnlockRefused::KeyFileLength { found: 33 }.into()));
+        for (threshold, count) in [(1, 3), (4, 3), (2, 17), (0, 0)] {
+            assert_eq!(refusal(&NewUnlock::Shares { threshold, count }), Some(UnlockRefused::ShareNumbers.into()));
+        }
+        let cost = crate::PassphraseCost { memory_kib: 7, passes: 1, lanes: 1 };
+        assert_eq!(refusal(&NewUnlock::Passphrase { passphrase: passphrase("long enough for us"), cost }), Some(UnlockRefused::Cost.into()));
+    }
+
+    #[test]
+    fn a_stuck_source_makes_no_root_and_no_key_file() {
+        assert!(matches!(root::create(&new_key_file(1), &Stuck(7)), Err(RootError::UnhealthyRandom(_))));
+        assert!(matches!(root::new_key_file(&Stuck(7)), Err(RootError::UnhealthyRandom(_))));
+    }
+
+    #[test]
+    fn a_fresh_key_file_opens_its_root() {
+        let file = root::new_key_file(&Seeded::new("file")).expect("a sound source");
+        let again = root::new_key_file(&Seeded::new("file")).expect("a sound source");
+        let record = root::create(&NewUnlock::KeyFile(file), &Seeded::new("root")).expect("a root is made").record;
+        assert_eq!(restarted(&record, "vault").unseal(&UnlockSecret::KeyFile(again)), Ok(()));
+    }
+
+    #[test]
+    fn shares_open_one_by_one() {
+        let (vault, shares) = of_shares(3, 5);
+        let texts = texts(&shares);
+        assert_eq!(vault.progress(), Some(Progress { have: 0, need: 3 }));
+        assert_eq!(vault.offer_share(&texts[4]), Ok(Progress { have: 1, need: 3 }));
+        assert_eq!(vault.offer_share(&texts[4]), Err(ShareError::Duplicate { number: 5 }.into()));
+        assert_eq!(vault.offer_share(&texts[1]), Ok(Progress { have: 2, need: 3 }));
+        assert!(vault.is_sealed());
+        assert_eq!(vault.offer_share(&texts[0]), Ok(Progress { have: 3, need: 3 }));
+        assert!(!vault.is_sealed());
+        assert_eq!(vault.offer_share(&texts[2]), Ok(Progress { have: 3, need: 3 }), "a late keeper does no harm");
+    }
+
+    #[test]
+    fn shares_open_all_at_once() {
+        let (vault, mut shares) = of_shares(2, 3);
+        let last = shares.pop().expect("three shares");
+        assert_eq!(vault.unseal(&UnlockSecret::Shares(vec![last])), Err(ShareError::TooFew { have: 1, need: 2 }.into()));
+        assert_eq!(vault.unseal(&UnlockSecret::Shares(shares)), Ok(()));
+    }
+
+    #[test]
+    fn a_share_of_another_set_is_refused_and_those_before_it_stay() {
+        let (vault, shares) = of_shares(2, 2);
+        let other = root::create(&NewUnlock::Shares { threshold: 2, count: 2 }, &Seeded::new("another root")).expect("a root is made").shares;
+        vault.offer_share(&texts(&shares)[0]).expect("the first of two");
+        let error = ShareError::OtherSet { wants: shares[0].set(), given: other[1].set() };
+        assert_eq!(vault.offer_share(&texts(&other)[1]), Err(error.into()));
+        assert_eq!(vault.progress(), Some(Progress { have: 1, need: 2 }));
+    }
+
+    #[test]
+    fn sealing_forgets_shares_that_came() {
+        let (vault, shares) = of_shares(2, 2);
+        vault.offer_share(&texts(&shares)[0]).expect("the first of two");
+        vault.seal();
+        assert_eq!(vault.progress(), Some(Progress { have: 0, need: 2 }));
+    }
+
+    #[test]
+    fn a_sealed_vault_does_nothing() {
+        let house = House::new("house");
+        let sealed = house.generate().sealed;
+        house.vault.seal();
+        let (place, account_key, held) = (house.place(), house.account_key(), house.held(sealed.as_bytes()));
+        assert_eq!(house.vault.generate(&place, account_key).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.take_in(&place, account_key, counting().to_vec().into()).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.take_in_wrapped(&place, account_key, &[0; 40], &held).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.new_account_key(&house.account, 1).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.next_account_key(&house.account, account_key, 2).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.rewrap_account_key(&house.account, account_key).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.rewrap(&held, account_key, 2).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.fingerprint(&held).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.change_unlock(&new_key_file(2)).err(), Some(RootError::Sealed));
+        assert_eq!(house.vault.begin_root_rotation(&new_key_file(2)).err(), Some(RootError::Sealed));
+        assert_eq!(house.vault.finish_root_rotation().err(), Some(RootError::Sealed));
+    }
+
+    #[test]
+    fn a_damaged_record_does_not_open() {
+        let record = root::create(&new_key_file(1), &Seeded::new("root")).expect("a root is made").record;
+        let bytes = record.to_bytes();
+        for at in 0..bytes.len() {
+            let mut bent = bytes.clone();
+            bent[at] ^= 1;
+            if let Ok(record) = RootRecord::from_bytes(&bent) {
+                assert_eq!(restarted(&record, "vault").unseal(&open_by_file(1)), Err(UnsealError::WrongSecret), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_threads_use_it_while_one_seals_it() {
+        let house = House::new("house");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| while house.vault.generate(&house.place(), house.account_key()).is_ok() {});
+            }
+            scope.spawn(|| house.vault.seal());
+        });
+        assert!(house.vault.is_sealed());
+    }
+}
