@@ -1,0 +1,4 @@
+//! Keystead: testkit.
+
+pub mod conformance;
+pub mod postgres;
