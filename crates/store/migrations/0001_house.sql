@@ -1,0 +1,227 @@
+-- The first schema. Types that both engines have: TEXT, BIGINT (times in microseconds since 1970 UTC, truths 0 or 1), {BYTES}.
+
+CREATE TABLE accounts (
+  id TEXT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+
+-- One row: how the root key is protected. Opaque here.
+CREATE TABLE vault_root (
+  id BIGINT NOT NULL PRIMARY KEY,
+  record {BYTES} NOT NULL,
+  updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE account_keys (
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  generation BIGINT NOT NULL,
+  sealed {BYTES} NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (account_id, generation)
+);
+
+CREATE TABLE users (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  group_id TEXT,
+  name TEXT NOT NULL,
+  token_hash TEXT NOT NULL,
+  state TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  created_by TEXT
+);
+CREATE UNIQUE INDEX users_name ON users (account_id, name);
+CREATE UNIQUE INDEX users_token_hash ON users (token_hash);
+
+CREATE TABLE keystores (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  group_id TEXT,
+  name TEXT NOT NULL,
+  state TEXT NOT NULL,
+  cloud TEXT NOT NULL,
+  region TEXT NOT NULL,
+  cloud_account TEXT NOT NULL,
+  role_arn TEXT,
+  external_id TEXT,
+  created_at BIGINT NOT NULL,
+  created_by TEXT NOT NULL,
+  deleted_at BIGINT,
+  swept_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX keystores_name ON keystores (account_id, name) WHERE state = 'ACTIVE';
+
+-- The chain of renewals: keys that share a name and, in turn, an alias.
+CREATE TABLE lineages (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  keystore_id TEXT NOT NULL REFERENCES keystores (id),
+  name TEXT NOT NULL,
+  alias TEXT,
+  current_key_id TEXT NOT NULL,
+  live BIGINT NOT NULL,
+  created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX lineages_name ON lineages (account_id, name) WHERE live = 1;
+CREATE UNIQUE INDEX lineages_alias ON lineages (keystore_id, alias) WHERE live = 1;
+
+CREATE TABLE keys (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  group_id TEXT,
+  keystore_id TEXT NOT NULL REFERENCES keystores (id),
+  lineage_id TEXT NOT NULL REFERENCES lineages (id),
+  name TEXT NOT NULL,
+  state TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  description TEXT NOT NULL,
+  tags TEXT NOT NULL,
+  expires_at BIGINT,
+  expiry_policy TEXT NOT NULL,
+  predecessor_id TEXT,
+  successor_id TEXT,
+  cloud_key_id TEXT,
+  cloud_arn TEXT,
+  cloud_state TEXT,
+  enabled BIGINT NOT NULL,
+  material_present BIGINT NOT NULL,
+  material_id TEXT,
+  deletion_at BIGINT,
+  created_at BIGINT NOT NULL,
+  created_by TEXT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  revision BIGINT NOT NULL
+);
+CREATE INDEX keys_list ON keys (account_id, id);
+CREATE INDEX keys_by_name ON keys (account_id, name, id);
+CREATE INDEX keys_by_keystore ON keys (keystore_id, id);
+CREATE INDEX keys_by_lineage ON keys (lineage_id);
+CREATE UNIQUE INDEX keys_cloud_key_id ON keys (keystore_id, cloud_key_id);
+CREATE INDEX keys_due_deletion ON keys (deletion_at) WHERE state = 'PENDING_DELETION';
+CREATE INDEX keys_due_expiry ON keys (expires_at) WHERE state = 'ACTIVE' AND expires_at IS NOT NULL;
+
+-- The generations of a key's material, sealed by the vault.
+CREATE TABLE key_versions (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  key_id TEXT NOT NULL REFERENCES keys (id),
+  number BIGINT NOT NULL,
+  spec TEXT NOT NULL,
+  generation BIGINT NOT NULL,
+  account_key_generation BIGINT NOT NULL,
+  sealed {BYTES},
+  fingerprint TEXT NOT NULL,
+  birth TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  destroyed_at BIGINT
+);
+CREATE UNIQUE INDEX key_versions_number ON key_versions (key_id, number);
+
+-- A person's public key for an export, and who named it: one at a time, for one download by another person.
+CREATE TABLE exports (
+  key_id TEXT NOT NULL PRIMARY KEY REFERENCES keys (id),
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  public_key TEXT NOT NULL,
+  prepared_by TEXT NOT NULL,
+  prepared_at BIGINT NOT NULL
+);
+
+CREATE TABLE operations (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  kind TEXT NOT NULL,
+  keystore_id TEXT NOT NULL,
+  key_id TEXT,
+  state TEXT NOT NULL,
+  step BIGINT NOT NULL,
+  direction TEXT NOT NULL,
+  params TEXT NOT NULL,
+  problem TEXT,
+  attempts BIGINT NOT NULL,
+  run_at BIGINT NOT NULL,
+  lease_owner TEXT,
+  lease_until BIGINT NOT NULL,
+  fence BIGINT NOT NULL,
+  idempotency_key TEXT,
+  request_hash TEXT,
+  created_by TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  finished_at BIGINT
+);
+CREATE INDEX operations_list ON operations (account_id, id);
+CREATE INDEX operations_by_keystore ON operations (keystore_id);
+CREATE INDEX operations_by_key ON operations (key_id, id);
+CREATE INDEX operations_due ON operations (run_at) WHERE state = 'RUNNING';
+CREATE INDEX operations_by_owner ON operations (lease_owner) WHERE state = 'RUNNING';
+CREATE UNIQUE INDEX operations_idempotency_key ON operations (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+-- One operation at a time changes a key (or a keystore as a whole).
+CREATE TABLE locks (
+  subject_id TEXT NOT NULL PRIMARY KEY,
+  operation_id TEXT NOT NULL REFERENCES operations (id)
+);
+CREATE INDEX locks_by_operation ON locks (operation_id);
+
+CREATE TABLE journal (
+  operation_id TEXT NOT NULL REFERENCES operations (id),
+  seq BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  step BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  phase TEXT NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (operation_id, seq)
+);
+
+-- When the next call of a kind may go out to a cloud account and Region, shared by all nodes.
+CREATE TABLE quota_slots (
+  scope TEXT NOT NULL,
+  call TEXT NOT NULL,
+  next_at BIGINT NOT NULL,
+  PRIMARY KEY (scope, call)
+);
+
+-- Which node does a periodic task next, and when.
+CREATE TABLE schedules (
+  name TEXT NOT NULL PRIMARY KEY,
+  due_at BIGINT NOT NULL
+);
+
+CREATE TABLE audit_entries (
+  idx BIGINT NOT NULL PRIMARY KEY,
+  at BIGINT NOT NULL,
+  account_id TEXT NOT NULL,
+  subject_id TEXT,
+  body TEXT NOT NULL
+);
+CREATE INDEX audit_entries_by_subject ON audit_entries (subject_id, idx);
+
+CREATE TABLE audit_tiles (
+  level BIGINT NOT NULL,
+  n BIGINT NOT NULL,
+  hashes {BYTES} NOT NULL,
+  PRIMARY KEY (level, n)
+);
+
+CREATE TABLE audit_head (
+  id BIGINT NOT NULL PRIMARY KEY,
+  size BIGINT NOT NULL,
+  root TEXT NOT NULL
+);
+INSERT INTO audit_head (id, size, root) VALUES (1, 0, '');
+
+CREATE TABLE audit_checkpoints (
+  size BIGINT NOT NULL PRIMARY KEY,
+  note TEXT NOT NULL,
+  at BIGINT NOT NULL
+);
+
+-- The key that signs checkpoints: its public half in the open, its seed sealed by the vault.
+CREATE TABLE audit_signer (
+  id BIGINT NOT NULL PRIMARY KEY,
+  origin TEXT NOT NULL,
+  vkey TEXT NOT NULL,
+  sealed {BYTES} NOT NULL
+);

@@ -1,0 +1,335 @@
+//! Keys: what Keystead wants of them, and what the cloud last said.
+
+use std::collections::BTreeMap;
+
+use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeystoreId, LineageId, Tags, Timestamp, key::expiry::ExpiryPolicy};
+
+use super::{
+    keystores,
+    page::{Listed, Page},
+};
+use crate::{Row, StoreError, Tx, Value};
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Id.
+    pub id: KeyId,
+    /// Account.
+    pub account_id: AccountId,
+    /// Keystore.
+    pub keystore_id: KeystoreId,
+    /// The keystore's name.
+    pub keystore_name: String,
+    /// The keystore's cloud.
+    pub cloud: String,
+    /// Lineage.
+    pub lineage_id: LineageId,
+    /// Name, shared by the lineage.
+    pub name: String,
+    /// The lineage's alias, when it points at this key.
+    pub alias: Option<Alias>,
+    /// Whether the name means this key.
+    pub is_current: bool,
+    /// State.
+    pub state: KeyState,
+    /// Kind of key.
+    pub spec: KeySpec,
+    /// `generated` or `imported`.
+    pub origin: String,
+    /// Free text.
+    pub description: String,
+    /// The people's tags.
+    pub tags: Tags,
+    /// When the material in the cloud expires.
+    pub expires_at: Option<Timestamp>,
+    /// What happens before.
+    pub expiry_policy: ExpiryPolicy,
+    /// Whom it succeeded.
+    pub predecessor_id: Option<KeyId>,
+    /// Who succeeded it.
+    pub successor_id: Option<KeyId>,
+    /// The cloud's short id.
+    pub cloud_key_id: Option<String>,
+    /// The cloud's full name.
+    pub cloud_arn: Option<String>,
+    /// The cloud's own word for the state, as last seen.
+    pub cloud_state: Option<String>,
+    /// Fact of the cloud: whether the key may be used, as last seen.
+    pub enabled: bool,
+    /// Fact of the cloud: whether material is present, as last seen.
+    pub material_present: bool,
+    /// The cloud's id of the material.
+    pub material_id: Option<String>,
+    /// When the cloud will delete it.
+    pub deletion_at: Option<Timestamp>,
+    /// When made.
+    pub created_at: Timestamp,
+    /// Who made it: a user's id, or `system`.
+    pub created_by: String,
+    /// When last changed.
+    pub updated_at: Timestamp,
+    /// Counts the changes.
+    pub revision: i64,
+}
+
+const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.origin,
+  k.description, k.tags, k.expires_at, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
+  k.material_present, k.material_id, k.deletion_at, k.created_at, k.created_by, k.updated_at, k.revision
+  FROM keys k JOIN lineages l ON l.id = k.lineage_id JOIN keystores s ON s.id = k.keystore_id";
+
+fn read(row: Row) -> Result<KeyRow, StoreError> {
+    let mut row = row.read();
+    let id: KeyId = row.id()?;
+    let (account_id, keystore_id, keystore_name, cloud) = (row.id()?, row.id()?, row.text()?, row.text()?);
+    let (lineage_id, name) = (row.id()?, row.text()?);
+    let alias = row.opt_text()?.map(|text| Alias::parse(&text)).transpose()?;
+    let is_current = row.text()? == id.as_str();
+    Ok(KeyRow {
+        id,
+        account_id,
+        keystore_id,
+        keystore_name,
+        cloud,
+        lineage_id,
+        name,
+        alias: alias.filter(|_| is_current),
+        is_current,
+        state: KeyState::parse(&row.text()?)?,
+        spec: KeySpec::parse(&row.text()?)?,
+        origin: row.text()?,
+        description: row.text()?,
+        tags: read_tags(&row.text()?)?,
+        expires_at: row.opt_time()?,
+        expiry_policy: ExpiryPolicy::parse(&row.text()?)?,
+        predecessor_id: row.opt_id()?,
+        successor_id: row.opt_id()?,
+        cloud_key_id: row.opt_text()?,
+        cloud_arn: row.opt_text()?,
+        cloud_state: row.opt_text()?,
+        enabled: row.flag()?,
+        material_present: row.flag()?,
+        material_id: row.opt_text()?,
+        deletion_at: row.opt_time()?,
+        created_at: row.time()?,
+        created_by: row.text()?,
+        updated_at: row.time()?,
+        revision: row.int()?,
+    })
+}
+
+fn read_tags(text: &str) -> Result<Tags, StoreError> {
+    let map: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("tags: {error}")))?;
+    Ok(Tags::parse(map)?)
+}
+
+fn write_tags(tags: &Tags) -> String {
+    let map: BTreeMap<&str, &str> = tags.iter().collect();
+    serde_json::Value::from_iter(map).to_string()
+}
+
+/// Makes a key in a keystore that is in use and stays so until the commit.
+pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
+    if !keystores::hold_active(tx, &key.keystore_id)? {
+        return Err(StoreError::MovedOn("keystore"));
+    }
+    let tags = write_tags(&key.tags);
+    tx.execute(
+        "INSERT INTO keys (id, account_id, keystore_id, lineage_id, name, state, spec, origin, description, tags, expires_at, expiry_policy, predecessor_id,
+           enabled, material_present, created_at, created_by, updated_at, revision)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, $14, $15, $14, 1)",
+        &[
+            key.id.as_str().into(),
+            key.account_id.as_str().into(),
+            key.keystore_id.as_str().into(),
+            key.lineage_id.as_str().into(),
+            (&key.name).into(),
+            key.state.as_str().into(),
+            key.spec.as_str().into(),
+            (&key.origin).into(),
+            (&key.description).into(),
+            (&tags).into(),
+            key.expires_at.into(),
+            key.expiry_policy.as_str().into(),
+            key.predecessor_id.as_ref().map(KeyId::as_str).into(),
+            key.created_at.into(),
+            (&key.created_by).into(),
+        ],
+    )
+    .map(drop)
+}
+
+/// A key by id.
+pub fn by_id(tx: &mut Tx<'_>, id: &KeyId) -> Result<Option<KeyRow>, StoreError> {
+    tx.query_opt(&format!("{COLUMNS} WHERE k.id = $1"), &[id.as_str().into()])?.map(read).transpose()
+}
+
+/// A key by id or by name, inside an account. A name means the current key of the living lineage, else the newest key that bore it.
+pub fn find(tx: &mut Tx<'_>, account: &AccountId, id_or_name: &str) -> Result<Option<KeyRow>, StoreError> {
+    let values = [account.as_str().into(), id_or_name.into()];
+    if KeyId::parse(id_or_name).is_ok() {
+        return tx.query_opt(&format!("{COLUMNS} WHERE k.account_id = $1 AND k.id = $2"), &values)?.map(read).transpose();
+    }
+    let living = format!("{COLUMNS} WHERE l.account_id = $1 AND l.name = $2 AND l.live = 1 AND k.id = l.current_key_id");
+    if let Some(row) = tx.query_opt(&living, &values)? {
+        return read(row).map(Some);
+    }
+    tx.query_opt(&format!("{COLUMNS} WHERE k.account_id = $1 AND k.name = $2 ORDER BY k.id DESC LIMIT 1"), &values)?.map(read).transpose()
+}
+
+/// What a list is narrowed by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyFilter {
+    /// Only this keystore.
+    pub keystore: Option<KeystoreId>,
+    /// Only this state.
+    pub state: Option<KeyState>,
+    /// Only this name, predecessors included.
+    pub name: Option<String>,
+}
+
+/// A page of keys, in the order they were made.
+pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &KeyFilter, page: &Page) -> Result<Listed<KeyRow>, StoreError> {
+    let mut sql = format!("{COLUMNS} WHERE k.account_id = $1 AND k.id > $2");
+    let mut values: Vec<Value<'_>> = vec![account.as_str().into(), page.after_or_start().into(), page.fetch().into()];
+    if let Some(keystore) = &filter.keystore {
+        values.push(keystore.as_str().into());
+        sql.push_str(&format!(" AND k.keystore_id = ${}", values.len()));
+    }
+    if let Some(state) = &filter.state {
+        values.push(state.as_str().into());
+        sql.push_str(&format!(" AND k.state = ${}", values.len()));
+    }
+    if let Some(name) = &filter.name {
+        values.push(name.into());
+        sql.push_str(&format!(" AND k.name = ${}", values.len()));
+    }
+    sql.push_str(" ORDER BY k.id LIMIT $3");
+    let rows: Result<Vec<_>, _> = tx.query(&sql, &values)?.into_iter().map(read).collect();
+    Ok(page.cut(rows?, |key| key.id.to_string()))
+}
+
+/// Moves a key from one state to another; somebody faster makes it [`StoreError::MovedOn`].
+pub fn transition(tx: &mut Tx<'_>, id: &KeyId, from: KeyState, to: KeyState, now: Timestamp) -> Result<(), StoreError> {
+    let values = [to.as_str().into(), now.into(), id.as_str().into(), from.as_str().into()];
+    tx.execute_one("key", "UPDATE keys SET state = $1, updated_at = $2, revision = revision + 1 WHERE id = $3 AND state = $4", &values)
+}
+
+/// Facts of the cloud that a step or a look has learnt; `None` leaves a fact as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CloudFacts {
+    /// Short id and full name.
+    pub identity: Option<(String, String)>,
+    /// The cloud's own word.
+    pub raw_state: Option<String>,
+    /// Whether the key may be used.
+    pub enabled: Option<bool>,
+    /// Whether material is present.
+    pub material_present: Option<bool>,
+    /// The cloud's id of the material.
+    pub material_id: Option<String>,
+    /// When the cloud will delete the key; `Some(None)`: it will not.
+    pub deletion_at: Option<Option<Timestamp>>,
+    /// When the material expires; `Some(None)`: it does not.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// Keeps what the cloud was seen to be.
+pub fn keep_facts(tx: &mut Tx<'_>, id: &KeyId, facts: &CloudFacts, now: Timestamp) -> Result<(), StoreError> {
+    let (short, arn) = facts.identity.as_ref().map_or((None, None), |(short, arn)| (Some(short.as_str()), Some(arn.as_str())));
+    tx.execute_one(
+        "key",
+        "UPDATE keys SET cloud_key_id = COALESCE($1, cloud_key_id), cloud_arn = COALESCE($2, cloud_arn), cloud_state = COALESCE($3, cloud_state),
+           enabled = COALESCE($4, enabled), material_present = COALESCE($5, material_present), material_id = COALESCE($6, material_id),
+           deletion_at = CASE WHEN CAST($7 AS BIGINT) = 1 THEN $8 ELSE deletion_at END,
+           expires_at = CASE WHEN CAST($11 AS BIGINT) = 1 THEN $12 ELSE expires_at END,
+           updated_at = $9, revision = revision + 1 WHERE id = $10",
+        &[
+            short.into(),
+            arn.into(),
+            facts.raw_state.as_deref().into(),
+            facts.enabled.into(),
+            facts.material_present.into(),
+            facts.material_id.as_deref().into(),
+            facts.deletion_at.is_some().into(),
+            facts.deletion_at.flatten().into(),
+            now.into(),
+            id.as_str().into(),
+            facts.expires_at.is_some().into(),
+            facts.expires_at.flatten().into(),
+        ],
+    )
+}
+
+/// What a person may change (CM-067).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyProperties {
+    /// Free text.
+    pub description: String,
+    /// Tags.
+    pub tags: Tags,
+    /// When the material expires.
+    pub expires_at: Option<Timestamp>,
+    /// What happens before.
+    pub expiry_policy: ExpiryPolicy,
+}
+
+/// Keeps new properties.
+pub fn set_properties(tx: &mut Tx<'_>, id: &KeyId, properties: &KeyProperties, now: Timestamp) -> Result<(), StoreError> {
+    let tags = write_tags(&properties.tags);
+    tx.execute_one(
+        "key",
+        "UPDATE keys SET description = $1, tags = $2, expires_at = $3, expiry_policy = $4, updated_at = $5, revision = revision + 1 WHERE id = $6",
+        &[
+            (&properties.description).into(),
+            (&tags).into(),
+            properties.expires_at.into(),
+            properties.expiry_policy.as_str().into(),
+            now.into(),
+            id.as_str().into(),
+        ],
+    )
+}
+
+/// Notes who succeeded a key, or that nobody does.
+pub fn set_successor(tx: &mut Tx<'_>, id: &KeyId, successor: Option<&KeyId>) -> Result<(), StoreError> {
+    tx.execute_one("key", "UPDATE keys SET successor_id = $1 WHERE id = $2", &[successor.map(KeyId::as_str).into(), id.as_str().into()])
+}
+
+/// Takes a key back whose creation failed; its versions must be gone.
+pub fn delete_uncreated(tx: &mut Tx<'_>, id: &KeyId) -> Result<(), StoreError> {
+    tx.execute_one("key", "DELETE FROM keys WHERE id = $1 AND state = 'CREATING'", &[id.as_str().into()])
+}
+
+/// Whether a row names this cloud key.
+pub fn cloud_key_ids(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<String>, StoreError> {
+    let rows = tx.query("SELECT cloud_key_id FROM keys WHERE keystore_id = $1 AND cloud_key_id IS NOT NULL", &[keystore.as_str().into()])?;
+    rows.into_iter().map(|row| row.read().text()).collect()
+}
+
+/// Keys whose countdown has ended: the daily clean-up's list (CM-061).
+pub fn due_for_clean_up(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} WHERE k.state = 'PENDING_DELETION' AND k.deletion_at <= $1 AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id)
+         ORDER BY k.deletion_at LIMIT $2"
+    );
+    tx.query(&sql, &[now.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// Active keys whose material expires before `before` and whose policy acts by itself.
+pub fn due_for_expiry(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} WHERE k.state = 'ACTIVE' AND k.expires_at IS NOT NULL AND k.expires_at <= $1 AND k.expiry_policy <> 'alert'
+           AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id) ORDER BY k.expires_at LIMIT $2"
+    );
+    tx.query(&sql, &[before.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038).
+pub fn not_deleted(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<(i64, Vec<String>), StoreError> {
+    let count = tx.query_opt("SELECT COUNT(*) FROM keys WHERE keystore_id = $1 AND state <> 'DELETED'", &[keystore.as_str().into()])?;
+    let count = count.map_or(Ok(0), |row| row.read().int())?;
+    let rows = tx.query("SELECT name FROM keys WHERE keystore_id = $1 AND state <> 'DELETED' ORDER BY id LIMIT 5", &[keystore.as_str().into()])?;
+    let names: Result<Vec<_>, _> = rows.into_iter().map(|row| row.read().text()).collect();
+    Ok((count, names?))
+}

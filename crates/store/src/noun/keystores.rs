@@ -1,0 +1,128 @@
+//! Keystores: places where keys live.
+
+use keystead_domain::{AccountId, KeystoreId, Timestamp, keystore::AwsLocation, keystore::KeystoreState};
+
+use super::page::{Listed, Page};
+use crate::{Row, StoreError, Tx};
+
+/// A keystore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeystoreRow {
+    /// Id.
+    pub id: KeystoreId,
+    /// Account.
+    pub account_id: AccountId,
+    /// Name, unique among the active keystores of the account.
+    pub name: String,
+    /// In use or deleted.
+    pub state: KeystoreState,
+    /// The cloud: `aws`.
+    pub cloud: String,
+    /// Where in the cloud.
+    pub location: AwsLocation,
+    /// When made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// When deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// When leftovers were last looked for.
+    pub swept_at: Timestamp,
+}
+
+const COLUMNS: &str =
+    "SELECT id, account_id, name, state, cloud, region, cloud_account, role_arn, external_id, created_at, created_by, deleted_at, swept_at FROM keystores";
+
+fn read(row: Row) -> Result<KeystoreRow, StoreError> {
+    let mut row = row.read();
+    Ok(KeystoreRow {
+        id: row.id()?,
+        account_id: row.id()?,
+        name: row.text()?,
+        state: read_state(&row.text()?)?,
+        cloud: row.text()?,
+        location: AwsLocation { region: row.text()?, account: row.text()?, role_arn: row.opt_text()?, external_id: row.opt_text()? },
+        created_at: row.time()?,
+        created_by: row.text()?,
+        deleted_at: row.opt_time()?,
+        swept_at: row.time()?,
+    })
+}
+
+fn read_state(text: &str) -> Result<KeystoreState, StoreError> {
+    match text {
+        "ACTIVE" => Ok(KeystoreState::Active),
+        "DELETED" => Ok(KeystoreState::Deleted),
+        other => Err(StoreError::Corrupt(format!("keystore state {other}"))),
+    }
+}
+
+/// Makes a keystore.
+pub fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow) -> Result<(), StoreError> {
+    let at = &keystore.location;
+    tx.execute(
+        "INSERT INTO keystores (id, account_id, name, state, cloud, region, cloud_account, role_arn, external_id, created_at, created_by, swept_at)
+         VALUES ($1, $2, $3, 'ACTIVE', $4, $5, $6, $7, $8, $9, $10, $9)",
+        &[
+            keystore.id.as_str().into(),
+            keystore.account_id.as_str().into(),
+            (&keystore.name).into(),
+            (&keystore.cloud).into(),
+            (&at.region).into(),
+            (&at.account).into(),
+            at.role_arn.as_deref().into(),
+            at.external_id.as_deref().into(),
+            keystore.created_at.into(),
+            (&keystore.created_by).into(),
+        ],
+    )
+    .map(drop)
+}
+
+/// A keystore by id, or the active one of this name.
+pub fn find(tx: &mut Tx<'_>, account: &AccountId, id_or_name: &str) -> Result<Option<KeystoreRow>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE account_id = $1 AND (id = $2 OR name = $2) ORDER BY state, id DESC LIMIT 1");
+    tx.query_opt(&sql, &[account.as_str().into(), id_or_name.into()])?.map(read).transpose()
+}
+
+/// A keystore by id, whatever the account: for operations, which carry ids they were given by an authorised caller.
+pub fn by_id(tx: &mut Tx<'_>, id: &KeystoreId) -> Result<Option<KeystoreRow>, StoreError> {
+    tx.query_opt(&format!("{COLUMNS} WHERE id = $1"), &[id.as_str().into()])?.map(read).transpose()
+}
+
+/// A page of keystores, in the order they were made.
+pub fn list(tx: &mut Tx<'_>, account: &AccountId, page: &Page) -> Result<Listed<KeystoreRow>, StoreError> {
+    let values = [account.as_str().into(), page.after_or_start().into(), page.fetch().into()];
+    let rows = tx.query(&format!("{COLUMNS} WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"), &values)?;
+    let rows: Result<Vec<_>, _> = rows.into_iter().map(read).collect();
+    Ok(page.cut(rows?, |keystore| keystore.id.to_string()))
+}
+
+/// Every active keystore, for the schedule.
+pub fn active(tx: &mut Tx<'_>) -> Result<Vec<KeystoreRow>, StoreError> {
+    tx.query(&format!("{COLUMNS} WHERE state = 'ACTIVE' ORDER BY id"), &[])?.into_iter().map(read).collect()
+}
+
+/// Whether the keystore is active; it then stays so until this transaction ends.
+pub fn hold_active(tx: &mut Tx<'_>, id: &KeystoreId) -> Result<bool, StoreError> {
+    let sql = format!("SELECT 1 FROM keystores WHERE id = $1 AND state = 'ACTIVE'{}", tx.dialect().for_share());
+    Ok(tx.query_opt(&sql, &[id.as_str().into()])?.is_some())
+}
+
+/// Marks a keystore deleted if it is active and every key in it is DELETED (CM-038, CM-062).
+pub fn delete(tx: &mut Tx<'_>, id: &KeystoreId, now: Timestamp) -> Result<(), StoreError> {
+    // Another node may be putting a key into it: wait for its commit, then look.
+    let hold = format!("SELECT 1 FROM keystores WHERE id = $1{}", tx.dialect().for_update());
+    tx.query(&hold, &[id.as_str().into()])?;
+    tx.execute_one(
+        "keystore",
+        "UPDATE keystores SET state = 'DELETED', deleted_at = $2 WHERE id = $1 AND state = 'ACTIVE'
+           AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.keystore_id = keystores.id AND keys.state <> 'DELETED')",
+        &[id.as_str().into(), now.into()],
+    )
+}
+
+/// Notes that leftovers were looked for.
+pub fn set_swept(tx: &mut Tx<'_>, id: &KeystoreId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute("UPDATE keystores SET swept_at = $2 WHERE id = $1", &[id.as_str().into(), now.into()]).map(drop)
+}

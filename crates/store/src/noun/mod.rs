@@ -1,0 +1,17 @@
+//! The nouns, a file each: its row, and its functions over a transaction.
+
+pub mod accounts;
+pub mod audit;
+pub mod exports;
+pub mod journal;
+pub mod keys;
+pub mod keystores;
+pub mod lineages;
+pub mod locks;
+pub mod operations;
+pub mod page;
+pub mod quotas;
+pub mod schedules;
+pub mod users;
+pub mod vault;
+pub mod versions;

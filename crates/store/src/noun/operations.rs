@@ -1,0 +1,235 @@
+//! Operations: durable changes in several steps, leased by one node at a time.
+
+use keystead_domain::{AccountId, KeyId, KeystoreId, OperationId, Timestamp};
+
+use super::page::{Listed, Page};
+use crate::{Row, StoreError, Tx};
+
+/// An operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationRow {
+    /// Id.
+    pub id: OperationId,
+    /// Account.
+    pub account_id: AccountId,
+    /// What it does: the saga's name.
+    pub kind: String,
+    /// Keystore.
+    pub keystore_id: KeystoreId,
+    /// The key that it is about.
+    pub key_id: Option<KeyId>,
+    /// `RUNNING`, `SUCCEEDED` or `FAILED`.
+    pub state: String,
+    /// Position in the saga.
+    pub step: u32,
+    /// `forward` or `undo`.
+    pub direction: String,
+    /// All ids and values that it will ever use, JSON, versioned; never material.
+    pub params: String,
+    /// Why it waits or failed, JSON.
+    pub problem: Option<String>,
+    /// Attempts of the current step that failed.
+    pub attempts: u32,
+    /// When it runs next.
+    pub run_at: Timestamp,
+    /// The node that runs it.
+    pub lease_owner: Option<String>,
+    /// Counts the leases; a runner with an older number cannot write.
+    pub fence: i64,
+    /// Who asked: a user's id, or `system`.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "id, account_id, kind, keystore_id, key_id, state, step, direction, params, problem, attempts, run_at, lease_owner, fence, created_by,
+  created_at, finished_at";
+
+fn read(row: Row) -> Result<OperationRow, StoreError> {
+    let mut row = row.read();
+    Ok(OperationRow {
+        id: row.id()?,
+        account_id: row.id()?,
+        kind: row.text()?,
+        keystore_id: row.id()?,
+        key_id: row.opt_id()?,
+        state: row.text()?,
+        step: row.count()?,
+        direction: row.text()?,
+        params: row.text()?,
+        problem: row.opt_text()?,
+        attempts: row.count()?,
+        run_at: row.time()?,
+        lease_owner: row.opt_text()?,
+        fence: row.int()?,
+        created_by: row.text()?,
+        created_at: row.time()?,
+        finished_at: row.opt_time()?,
+    })
+}
+
+/// What makes a request the same as an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub key: String,
+    /// SHA-256 of what was asked, so that the same key for something else is noticed.
+    pub request_hash: String,
+}
+
+/// Writes the intent: a running operation, leased to the node that writes it.
+pub fn insert(tx: &mut Tx<'_>, operation: &OperationRow, lease_until: Timestamp, idempotency: Option<&Idempotency>) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO operations (id, account_id, kind, keystore_id, key_id, state, step, direction, params, attempts, run_at, lease_owner, lease_until, fence,
+           idempotency_key, request_hash, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, 'RUNNING', 0, 'forward', $6, 0, $7, $8, $9, $10, $11, $12, $13, $14)",
+        &[
+            operation.id.as_str().into(),
+            operation.account_id.as_str().into(),
+            (&operation.kind).into(),
+            operation.keystore_id.as_str().into(),
+            operation.key_id.as_ref().map(KeyId::as_str).into(),
+            (&operation.params).into(),
+            operation.run_at.into(),
+            operation.lease_owner.as_deref().into(),
+            lease_until.into(),
+            operation.fence.into(),
+            idempotency.map(|same| same.key.as_str()).into(),
+            idempotency.map(|same| same.request_hash.as_str()).into(),
+            (&operation.created_by).into(),
+            operation.created_at.into(),
+        ],
+    )
+    .map(drop)
+}
+
+/// The operation that an idempotency key made, and the hash of what was asked then.
+pub fn by_idempotency(tx: &mut Tx<'_>, account: &AccountId, key: &str) -> Result<Option<(OperationRow, String)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE account_id = $1 AND idempotency_key = $2");
+    let Some(row) = tx.query_opt(&sql, &[account.as_str().into(), key.into()])? else { return Ok(None) };
+    let operation = read(row)?;
+    let hash = tx.query_opt("SELECT request_hash FROM operations WHERE id = $1", &[operation.id.as_str().into()])?;
+    let hash = hash.map_or(Ok(None), |row| row.read().opt_text())?.unwrap_or_default();
+    Ok(Some((operation, hash)))
+}
+
+/// An operation by id, inside an account.
+pub fn find(tx: &mut Tx<'_>, account: &AccountId, id: &OperationId) -> Result<Option<OperationRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE account_id = $1 AND id = $2");
+    tx.query_opt(&sql, &[account.as_str().into(), id.as_str().into()])?.map(read).transpose()
+}
+
+/// An operation by id, whatever the account.
+pub fn by_id(tx: &mut Tx<'_>, id: &OperationId) -> Result<Option<OperationRow>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM operations WHERE id = $1"), &[id.as_str().into()])?.map(read).transpose()
+}
+
+/// A page of operations, newest first, of one key or of all.
+pub fn list(tx: &mut Tx<'_>, account: &AccountId, key: Option<&KeyId>, page: &Page) -> Result<Listed<OperationRow>, StoreError> {
+    // "p" follows every id of the form op_…, so that the first page begins at the newest.
+    let before = page.after.as_deref().unwrap_or("p");
+    let mut sql = format!("SELECT {COLUMNS} FROM operations WHERE account_id = $1 AND id < $2");
+    let mut values = vec![account.as_str().into(), before.into(), page.fetch().into()];
+    if let Some(key) = key {
+        sql.push_str(" AND key_id = $4");
+        values.push(key.as_str().into());
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT $3");
+    let rows: Result<Vec<_>, _> = tx.query(&sql, &values)?.into_iter().map(read).collect();
+    Ok(page.cut(rows?, |operation| operation.id.to_string()))
+}
+
+/// Leases operations that are due and that nobody holds, oldest first.
+pub fn lease_due(tx: &mut Tx<'_>, owner: &str, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<OperationRow>, StoreError> {
+    // MATERIALIZED: run once, whatever the planner thinks. Run again, the inner SELECT would skip what it has locked and take more than it may.
+    let sql = format!(
+        "WITH due AS MATERIALIZED
+           (SELECT id FROM operations WHERE state = 'RUNNING' AND run_at <= $2 AND lease_until <= $2 ORDER BY run_at LIMIT $4{})
+         UPDATE operations SET lease_owner = $1, lease_until = $3, fence = fence + 1 WHERE id IN (SELECT id FROM due)
+         RETURNING {COLUMNS}",
+        tx.dialect().for_update_skip_locked()
+    );
+    let rows = tx.query(&sql, &[owner.into(), now.into(), until.into(), limit.into()])?;
+    let mut leased: Vec<OperationRow> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+    // RETURNING promises no order.
+    leased.sort_by(|a, b| (a.run_at, &a.id).cmp(&(b.run_at, &b.id)));
+    Ok(leased)
+}
+
+/// Whether any operation ever ran in a keystore.
+pub fn any_in_keystore(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<bool, StoreError> {
+    Ok(tx.query_opt("SELECT 1 FROM operations WHERE keystore_id = $1 LIMIT 1", &[keystore.as_str().into()])?.is_some())
+}
+
+/// Whether any operation is due: a look without a write.
+pub fn any_due(tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM operations WHERE state = 'RUNNING' AND run_at <= $1 AND lease_until <= $1 LIMIT 1";
+    Ok(!tx.query(sql, &[now.into()])?.is_empty())
+}
+
+/// Prolongs every lease of a node: what waits for a quota is still in its hands.
+pub fn renew_leases(tx: &mut Tx<'_>, owner: &str, until: Timestamp) -> Result<u64, StoreError> {
+    tx.execute("UPDATE operations SET lease_until = $2 WHERE lease_owner = $1 AND state = 'RUNNING' AND lease_until > 0", &[owner.into(), until.into()])
+}
+
+/// Frees every lease: at the start of the only process on this database they are all from an earlier life.
+pub fn free_all_leases(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    tx.execute("UPDATE operations SET lease_until = 0, lease_owner = NULL WHERE state = 'RUNNING'", &[])
+}
+
+/// Where an operation goes on, and until when the lease holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Next position.
+    pub step: u32,
+    /// `forward` or `undo`.
+    pub direction: &'static str,
+    /// Attempts of that step so far.
+    pub attempts: u32,
+    /// Why it waits.
+    pub problem: Option<String>,
+    /// When it runs next.
+    pub run_at: Timestamp,
+    /// Until when the lease holds; in the past to let go.
+    pub lease_until: Timestamp,
+}
+
+/// Notes progress, if the lease is still ours.
+pub fn progress(tx: &mut Tx<'_>, id: &OperationId, fence: i64, to: &Progress) -> Result<(), StoreError> {
+    tx.execute_one(
+        "operation lease",
+        "UPDATE operations SET step = $1, direction = $2, attempts = $3, problem = $4, run_at = $5, lease_until = $6
+         WHERE id = $7 AND fence = $8 AND state = 'RUNNING'",
+        &[
+            to.step.into(),
+            to.direction.into(),
+            to.attempts.into(),
+            to.problem.as_deref().into(),
+            to.run_at.into(),
+            to.lease_until.into(),
+            id.as_str().into(),
+            fence.into(),
+        ],
+    )
+}
+
+/// Ends an operation, if the lease is still ours.
+pub fn finish(tx: &mut Tx<'_>, id: &OperationId, fence: i64, state: &'static str, problem: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(
+        "operation lease",
+        "UPDATE operations SET state = $1, problem = $2, finished_at = $3, lease_until = 0, lease_owner = NULL WHERE id = $4 AND fence = $5 AND state = 'RUNNING'",
+        &[state.into(), problem.into(), now.into(), id.as_str().into(), fence.into()],
+    )
+}
+
+/// Makes every waiting operation run now: what all of them waited for is there.
+pub fn wake_all(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute("UPDATE operations SET run_at = $1 WHERE state = 'RUNNING' AND run_at > $1", &[now.into()])
+}
+
+/// Makes a waiting operation run now: a person mended what it waited for.
+pub fn wake(tx: &mut Tx<'_>, id: &OperationId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute("UPDATE operations SET run_at = $1 WHERE id = $2 AND state = 'RUNNING' AND run_at > $1", &[now.into(), id.as_str().into()]).map(drop)
+}

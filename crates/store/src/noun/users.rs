@@ -1,0 +1,73 @@
+//! Users: people with a name and a token, of which only the hash is kept.
+
+use keystead_domain::{AccountId, Timestamp, UserId};
+
+use super::page::{Listed, Page};
+use crate::{Row, StoreError, Tx};
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRow {
+    /// Id.
+    pub id: UserId,
+    /// Account.
+    pub account_id: AccountId,
+    /// Name, unique in the account.
+    pub name: String,
+    /// `ACTIVE` or `DISABLED`.
+    pub state: String,
+    /// When made.
+    pub created_at: Timestamp,
+}
+
+const COLUMNS: &str = "SELECT id, account_id, name, state, created_at FROM users";
+
+fn read(row: Row) -> Result<UserRow, StoreError> {
+    let mut row = row.read();
+    Ok(UserRow { id: row.id()?, account_id: row.id()?, name: row.text()?, state: row.text()?, created_at: row.time()? })
+}
+
+/// Makes a user; the hash is the SHA-256 of the token in hexadecimal.
+pub fn insert(tx: &mut Tx<'_>, user: &UserRow, token_hash: &str, created_by: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO users (id, account_id, name, state, created_at, token_hash, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[
+            user.id.as_str().into(),
+            user.account_id.as_str().into(),
+            (&user.name).into(),
+            (&user.state).into(),
+            user.created_at.into(),
+            token_hash.into(),
+            created_by.into(),
+        ],
+    )
+    .map(drop)
+}
+
+/// The active user whose token has this hash.
+pub fn by_token_hash(tx: &mut Tx<'_>, hash: &str) -> Result<Option<UserRow>, StoreError> {
+    tx.query_opt(&format!("{COLUMNS} WHERE token_hash = $1 AND state = 'ACTIVE'"), &[hash.into()])?.map(read).transpose()
+}
+
+/// A user by id or by name.
+pub fn find(tx: &mut Tx<'_>, account: &AccountId, id_or_name: &str) -> Result<Option<UserRow>, StoreError> {
+    tx.query_opt(&format!("{COLUMNS} WHERE account_id = $1 AND (id = $2 OR name = $2)"), &[account.as_str().into(), id_or_name.into()])?.map(read).transpose()
+}
+
+/// Gives a user another token: the old one is useless from this commit on.
+pub fn replace_token(tx: &mut Tx<'_>, id: &UserId, token_hash: &str) -> Result<(), StoreError> {
+    tx.execute_one("user", "UPDATE users SET token_hash = $1 WHERE id = $2", &[token_hash.into(), id.as_str().into()])
+}
+
+/// Locks a user out, or lets them in again.
+pub fn set_state(tx: &mut Tx<'_>, id: &UserId, state: &str) -> Result<(), StoreError> {
+    tx.execute_one("user", "UPDATE users SET state = $1 WHERE id = $2", &[state.into(), id.as_str().into()])
+}
+
+/// A page of users, in the order they were made.
+pub fn list(tx: &mut Tx<'_>, account: &AccountId, page: &Page) -> Result<Listed<UserRow>, StoreError> {
+    let values = [account.as_str().into(), page.after_or_start().into(), page.fetch().into()];
+    let rows = tx.query(&format!("{COLUMNS} WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"), &values)?;
+    let rows: Result<Vec<_>, _> = rows.into_iter().map(read).collect();
+    Ok(page.cut(rows?, |user| user.id.to_string()))
+}

@@ -1,0 +1,25 @@
+//! The cases that both engines must pass, by theme. Each takes a [`World`](crate::world::World) and asks nothing about the engine beneath it.
+
+mod audit;
+mod exports;
+mod keys;
+mod keystores;
+mod names;
+mod operations;
+mod pages;
+mod sealed;
+mod shared;
+mod transactions;
+mod users;
+
+pub use audit::*;
+pub use exports::*;
+pub use keys::*;
+pub use keystores::*;
+pub use names::*;
+pub use operations::*;
+pub use pages::*;
+pub use sealed::*;
+pub use shared::*;
+pub use transactions::*;
+pub use users::*;

@@ -1,0 +1,84 @@
+//! One suite over both engines: each case runs on SQLite and on a private PostgreSQL, and must say the same. What only one engine has stands beside it.
+
+mod cases;
+mod full_disk;
+mod mirror;
+mod on_postgres;
+mod on_sqlite;
+mod world;
+
+use world::World;
+
+macro_rules! on_both {
+    ($($case:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $case() { super::run(super::World::sqlite(), super::cases::$case).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $case() { super::run(super::World::postgres(), super::cases::$case).await; })*
+        }
+    };
+}
+
+/// Runs a case; without a world it was left out on purpose.
+async fn run(world: Option<World>, case: impl AsyncFnOnce(World)) {
+    if let Some(world) = world {
+        case(world).await;
+    }
+}
+
+on_both! {
+    the_schema_is_made_once_and_a_newer_one_is_refused,
+    a_transaction_is_kept_whole_or_not_at_all,
+    a_refusal_takes_only_its_own_transaction_back,
+    a_swallowed_error_takes_the_transaction_back,
+    a_panic_ends_its_own_transaction_only,
+    a_read_sees_one_snapshot,
+    a_read_cannot_write,
+    what_was_answered_is_there_after_a_restart,
+    many_writers_leave_one_log,
+    the_audit_log_grows_with_its_transactions,
+    an_entry_that_does_not_fit_the_kept_tree_is_refused,
+    entries_are_listed_newest_first_by_account_and_subject,
+    checkpoints_are_kept_once_a_size,
+    the_signer_is_kept_once_and_resealed_from_what_was_read,
+    times_before_1970_and_far_away_are_kept_exactly,
+    the_first_account_is_the_installations,
+    users_are_found_by_their_tokens_hash,
+    users_belong_to_one_account,
+    names_and_aliases_are_unique_while_they_live,
+    every_value_that_is_taken_is_told_in_the_same_words,
+    a_name_means_the_current_key_of_its_lineage,
+    a_name_without_a_living_lineage_means_the_newest_that_bore_it,
+    a_lineage_ends_with_its_last_key,
+    a_keystores_name_is_free_again_after_its_deletion,
+    a_keystore_is_read_as_it_was_written,
+    a_keystore_with_living_keys_is_not_deleted,
+    no_key_is_made_in_a_deleted_keystore,
+    active_keystores_of_every_account_are_swept,
+    a_key_is_read_as_it_was_written,
+    a_key_moves_only_from_the_state_that_is_expected,
+    facts_of_the_cloud_are_kept_one_by_one,
+    properties_are_changed_whole,
+    only_a_key_that_never_was_is_taken_back,
+    keys_are_due_for_clean_up_when_their_countdown_has_ended,
+    keys_are_due_for_expiry_when_their_policy_acts_by_itself,
+    a_row_that_does_not_read_as_it_was_written_is_told,
+    lists_come_in_pages_and_lose_nothing,
+    a_list_of_keys_is_narrowed_by_every_filter,
+    an_operation_is_read_as_it_was_written,
+    one_operation_at_a_time_holds_a_key,
+    due_operations_are_leased_once,
+    an_older_lease_cannot_write,
+    leases_are_renewed_let_go_and_freed,
+    a_waiting_operation_is_woken,
+    an_idempotency_key_names_one_operation,
+    two_runners_cannot_both_write_the_journal,
+    sealed_rows_change_only_from_what_was_read,
+    material_is_destroyed_and_its_record_stays,
+    material_is_resealed_in_rounds,
+    nothing_is_sealed_under_an_account_key_that_is_gone,
+    an_export_is_used_up_once,
+    quota_slots_follow_each_other,
+    a_schedule_runs_on_one_node,
+}

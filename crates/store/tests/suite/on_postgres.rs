@@ -1,0 +1,332 @@
+//! What only PostgreSQL has: several nodes at once, a server that may go away, and errors that ask for another try.
+
+use std::sync::{
+    Arc, Barrier,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use keystead_domain::Timestamp;
+use keystead_store::{
+    Database, SCHEMA_VERSION, Store, StoreError, Tx, accounts, audit, keys, keystores, lineages, locks, operations, quotas, schedules, users, vault, versions,
+};
+use keystead_testkit::postgres;
+
+use crate::{cases::verified_log, world::*};
+
+/// Runs a test with a world on PostgreSQL, unless such tests were left out.
+macro_rules! on_postgres {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident) $body:block)*) => {$(
+        $(#[$doc])*
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let Some($world) = World::postgres() else { return };
+            $body
+        }
+    )*};
+}
+
+/// Runs a function on both nodes at the same time.
+async fn on_both_nodes<T: Send + 'static>(nodes: [&Store; 2], function: fn(&mut Tx<'_>) -> Result<T, StoreError>) -> [Result<T, StoreError>; 2] {
+    tokio::join!(nodes[0].write("test", function), nodes[1].write("test", function)).into()
+}
+
+/// Ends every connection to the database but the one that does it, and waits until they are gone.
+fn cut_connections(world: &World) {
+    let others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    world.aside(&format!("SELECT pg_terminate_backend(pid, 5000) {others}"));
+}
+
+/// Makes each new user raise an error of this code, as often as told.
+fn raise_at_users(world: &World, code: &str, times: u32) {
+    world.aside(&format!(
+        "CREATE SEQUENCE IF NOT EXISTS raised; SELECT setval('raised', 1, false);
+         CREATE OR REPLACE FUNCTION raise_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF nextval('raised') <= {times} THEN RAISE EXCEPTION 'raised by the test' USING ERRCODE = '{code}'; END IF;
+           RETURN NEW;
+         END $$;
+         CREATE OR REPLACE TRIGGER raise_it BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION raise_it()"
+    ));
+}
+
+#[test]
+fn nodes_that_open_a_new_database_at_once_make_one_schema() {
+    if postgres::is_skipped() {
+        return;
+    }
+    for _ in 0..4 {
+        let database = Database::Postgres(postgres::fresh_database());
+        let start = Barrier::new(6);
+        let opened = std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                Store::open(&database)
+            };
+            let nodes: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            nodes.into_iter().map(|node| node.join().expect("no panic").map(drop)).collect::<Vec<_>>()
+        });
+        assert_eq!(opened, vec![Ok(()); 6]);
+        let world = World::open(database, None).expect("opens once more");
+        assert!(!world.store.is_exclusive(), "other nodes may hold leases");
+        assert_eq!(world.ask("SELECT COUNT(*) FROM schema_version"), SCHEMA_VERSION);
+        assert_eq!(world.ask("SELECT COUNT(*) FROM audit_head"), 1);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_told_without_its_password() {
+    for url in ["postgres://app:hunter2@127.0.0.1:1/x", "postgres://app:hunter2@127.0.0.1:port/x", "hunter2"] {
+        let Err(StoreError::Unavailable(why)) = Store::open(&Database::Postgres(url.to_owned())) else { panic!("{url} opened") };
+        assert!(!why.contains("hunter2"), "{why}");
+    }
+}
+
+on_postgres! {
+    async fn a_server_without_tls_is_refused_when_tls_is_required(world) {
+        let Database::Postgres(url) = &world.database else { unreachable!("a world on PostgreSQL") };
+        let required = Store::open(&Database::Postgres(format!("{url}?sslmode=require")));
+        assert!(matches!(required.err(), Some(StoreError::Unavailable(_))));
+    }
+
+    async fn two_nodes_leave_one_gapless_log(world) {
+        let world = world.with_house().await;
+        let nodes = [world.store.clone(), world.second_node()];
+        let writers = (0..32u64).map(|writer| {
+            let store = nodes[writer as usize % 2].clone();
+            tokio::spawn(async move {
+                for n in writer * 8..(writer + 1) * 8 {
+                    let write = move |tx: &mut Tx<'_>| {
+                        tx.audit(entry(n, n));
+                        users::insert(tx, &user_row(n, &format!("user-{n}")), &format!("hash-{n}"), None)
+                    };
+                    store.write("test", write).await.expect("is kept");
+                }
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.expect("no panic");
+        }
+        let log = verified_log(&nodes[0]).await;
+        assert_eq!(log.len(), 256);
+        assert_eq!(world.ask("SELECT COUNT(*) FROM users"), 256);
+        // Turn by turn, each finds that its edge is stale.
+        for n in 256..270 {
+            let say = move |tx: &mut Tx<'_>| {
+                tx.audit(entry(n, n));
+                Ok::<_, StoreError>(())
+            };
+            nodes[n as usize % 2].write("test", say).await.expect("is kept");
+        }
+        assert_eq!(verified_log(&nodes[1]).await[256..], (256..270).map(|n| entry(n, n)).collect::<Vec<_>>());
+    }
+
+    async fn a_node_waits_for_the_log_until_the_other_has_committed(world) {
+        let second = world.second_node();
+        let say = |n: u64| move |tx: &mut Tx<'_>| {
+            tx.audit(entry(n, n));
+            Ok::<_, StoreError>(())
+        };
+        world.write(say(0)).await.expect("is kept");
+        // The head is taken at the end of a batch; a transaction that runs long does not hold the other node's log up.
+        let long = pause_in(&world.store, say(1)).await;
+        second.write("test", say(2)).await.expect("is kept");
+        long.go_on().await.expect("is kept");
+        assert_eq!(verified_log(&second).await.iter().map(|said| said.id.clone()).collect::<Vec<_>>(), [0, 2, 1].map(|n| entry_id(n).to_string()));
+    }
+
+    async fn two_nodes_that_wait_for_each_other_both_come_through(world) {
+        let world = world.with_house().await;
+        let made = world.write(|tx| (1..=2).try_for_each(|n| users::insert(tx, &user_row(n, &format!("user-{n}")), &format!("hash-{n}"), None)));
+        made.await.expect("are made");
+        let (both, runs) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
+        let crossing = |first: u64, second: u64| {
+            let (both, runs, mut met) = (both.clone(), runs.clone(), false);
+            move |tx: &mut Tx<'_>| {
+                runs.fetch_add(1, Ordering::Relaxed);
+                users::set_state(tx, &user_id(first), &format!("{first} first"))?;
+                if !std::mem::replace(&mut met, true) {
+                    both.wait();
+                }
+                tx.audit(entry(first, 1));
+                users::set_state(tx, &user_id(second), &format!("{first} first"))
+            }
+        };
+        let second = world.second_node();
+        let outcomes = tokio::join!(world.write(crossing(1, 2)), second.write("test", crossing(2, 1)));
+        assert_eq!(outcomes, (Ok(()), Ok(())));
+        assert!(runs.load(Ordering::Relaxed) >= 3, "one of them ran again");
+        assert_eq!(world.ask("SELECT COUNT(DISTINCT state) FROM users"), 1, "one came whole behind the other");
+        assert_eq!(verified_log(&world.store).await.len(), 2);
+    }
+
+    async fn a_collision_is_tried_again_and_hurts_no_neighbour(world) {
+        let world = world.with_house().await;
+        for code in ["40001", "40P01", "55P03"] {
+            world.aside("DELETE FROM users");
+            raise_at_users(&world, code, 5);
+            let answers = crate::cases::write_in_one_batch(&world.store, 8, |_, _| Ok::<_, StoreError>(())).await;
+            assert_eq!(answers, vec![Ok(()); 8], "{code}");
+            assert_eq!(world.ask("SELECT COUNT(*) FROM users"), 8);
+        }
+        assert_eq!(verified_log(&world.store).await.len(), 24, "each entry once, however often it ran");
+        world.aside("DELETE FROM users");
+        raise_at_users(&world, "40001", 1_000_000);
+        let endless = world.write(|tx| users::insert(tx, &user_row(1, "ana"), "h1", None)).await;
+        assert!(matches!(endless, Err(StoreError::Collided(_))), "{endless:?}");
+    }
+
+    async fn what_the_server_lacks_is_told_and_nothing_is_kept(world) {
+        let world = world.with_house().await;
+        type Expected = fn(&StoreError) -> bool;
+        let codes: [(&str, Expected); 4] = [
+            ("53100", |error| *error == StoreError::Full),
+            ("53200", |error| matches!(error, StoreError::Unavailable(_))),
+            ("57014", |error| matches!(error, StoreError::Unavailable(_))),
+            ("23514", |error| matches!(error, StoreError::Database(_))),
+        ];
+        for (code, expected) in codes {
+            raise_at_users(&world, code, 1);
+            let add = |tx: &mut Tx<'_>| {
+                tx.audit(entry(1, 1));
+                accounts::insert(tx, &account_id(2), "other", NOW)?;
+                users::insert(tx, &user_row(1, "ana"), "h1", None)
+            };
+            let told = world.write(add).await.expect_err("is refused");
+            assert!(expected(&told), "{code}: {told:?}");
+            assert_eq!(world.ask("SELECT COUNT(*) FROM accounts"), 1, "{code}");
+            world.write(add).await.expect("works again");
+            world.aside("DELETE FROM users; DELETE FROM accounts WHERE name = 'other'");
+        }
+        assert_eq!(verified_log(&world.store).await.len(), 4);
+    }
+
+    async fn a_lost_connection_heals_before_anybody_notices(world) {
+        let world = world.with_house().await;
+        for round in 1..=3 {
+            let reads: Vec<_> = (0..16).map(|_| world.store.clone()).map(|store| tokio::spawn(async move { store.read("test", keystores::active).await })).collect();
+            for read in reads {
+                assert_eq!(read.await.expect("no panic"), Ok(vec![keystore_row(1, "main")]), "round {round}");
+            }
+            world.write(move |tx| users::insert(tx, &user_row(round, &format!("user-{round}")), &format!("hash-{round}"), None)).await.expect("is kept");
+            cut_connections(&world);
+        }
+        assert_eq!(world.ask("SELECT COUNT(*) FROM users"), 3);
+    }
+
+    async fn a_connection_lost_in_a_transaction_keeps_nothing(world) {
+        let world = world.with_house().await;
+        let cut = pause_in(&world.store, |tx| {
+            tx.audit(entry(1, 1));
+            users::insert(tx, &user_row(1, "ana"), "h1", None)
+        });
+        let cut = cut.await;
+        cut_connections(&world);
+        let told = cut.go_on().await;
+        assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
+        assert_eq!(world.ask("SELECT COUNT(*) FROM users"), 0);
+        world.write(|tx| users::insert(tx, &user_row(1, "ana"), "h1", None)).await.expect("the next one has a new connection");
+        assert_eq!(verified_log(&world.store).await.len(), 0);
+    }
+
+    /// CM-038 with two nodes: one looks whether the keystore is empty while the other has put a key into it that it cannot see yet.
+    async fn a_keystore_is_not_deleted_under_a_key_that_another_node_makes(world) {
+        let world = world.with_house().await;
+        let second = world.second_node();
+        let making = pause_in(&world.store, |tx| insert_key(tx, &key_row(1, "orders"))).await;
+        let deleting = tokio::spawn(async move { second.write("test", |tx| keystores::delete(tx, &keystore_id(1), NOW)).await });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!(making.go_on().await, Ok(()));
+        assert_eq!(deleting.await.expect("no panic"), Err(StoreError::MovedOn("keystore")));
+    }
+
+    async fn a_key_is_not_made_in_a_keystore_that_another_node_deletes(world) {
+        let world = world.with_house().await;
+        let second = world.second_node();
+        let deleting = pause_in(&world.store, |tx| keystores::delete(tx, &keystore_id(1), NOW)).await;
+        let making = tokio::spawn(async move { second.write("test", |tx| insert_key(tx, &key_row(1, "orders"))).await });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!(deleting.go_on().await, Ok(()));
+        assert_eq!(making.await.expect("no panic"), Err(StoreError::MovedOn("keystore")));
+        assert_eq!(world.read(|tx| lineages::by_id(tx, &lineage_id(1))).await, Ok(None));
+    }
+
+    /// Material sealed under an account key that is gone would be lost for ever.
+    async fn an_account_key_is_not_deleted_under_material_that_another_node_seals(world) {
+        let world = world.with_keys(1..=2).await;
+        let second = world.second_node();
+        let sealing = pause_in(&world.store, |tx| versions::insert(tx, &version_row(1, 1, 1))).await;
+        let deleting = tokio::spawn(async move { second.write("test", |tx| vault::delete_account_key(tx, &account(), 1)).await });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!(sealing.go_on().await, Ok(()));
+        assert_eq!(deleting.await.expect("no panic"), Err(StoreError::MovedOn("account key")));
+        world.write(|tx| versions::destroy(tx, &key_id(1), NOW)).await.expect("is destroyed");
+
+        let second = world.second_node();
+        let deleting = pause_in(&world.store, |tx| vault::delete_account_key(tx, &account(), 1)).await;
+        let sealing = tokio::spawn(async move { second.write("test", |tx| versions::insert(tx, &version_row(2, 2, 1))).await });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!(deleting.go_on().await, Ok(()));
+        assert_eq!(sealing.await.expect("no panic"), Err(StoreError::MovedOn("account key")));
+    }
+
+    async fn two_nodes_lease_every_operation_once(world) {
+        let world = world.with_operations(1..=200).await;
+        let nodes = [world.store.clone(), world.second_node()];
+        let lease = |tx: &mut Tx<'_>| operations::lease_due(tx, "node", NOW.plus_days(1), NOW.plus_days(2), 7);
+        let mut leased = Vec::new();
+        loop {
+            let rows: Vec<_> = on_both_nodes([&nodes[0], &nodes[1]], lease).await.into_iter().map(|rows| rows.expect("are leased")).collect();
+            assert!(rows.iter().all(|rows| rows.len() <= 7), "no more than was asked for");
+            if rows.iter().all(Vec::is_empty) {
+                break;
+            }
+            leased.extend(rows.into_iter().flatten().map(|row| (row.id.clone(), row.fence)));
+        }
+        leased.sort();
+        assert_eq!(leased, (1..=200).map(|n| (operation_id(n), 1)).collect::<Vec<_>>());
+    }
+
+    /// A planner that runs the inner SELECT once a row would lease more than was asked for: each run skips what the one before has locked.
+    async fn no_plan_leases_more_than_was_asked_for(world) {
+        let world = world.with_operations(1..=40).await;
+        let Database::Postgres(url) = &world.database else { unreachable!("a world on PostgreSQL") };
+        let name = url.rsplit('/').next().expect("a name");
+        for setting in ["enable_hashjoin", "enable_mergejoin", "enable_hashagg", "enable_sort", "enable_material"] {
+            world.aside(&format!("ALTER DATABASE {name} SET {setting} = off"));
+        }
+        let leased = world.second_node().write("test", |tx| operations::lease_due(tx, "node", NOW.plus_days(1), NOW.plus_days(2), 3)).await.expect("are leased");
+        assert_eq!(leased.into_iter().map(|row| row.id).collect::<Vec<_>>(), (1..=3).map(operation_id).collect::<Vec<_>>());
+        assert_eq!(world.ask("SELECT COUNT(*) FROM operations WHERE fence > 0"), 3);
+    }
+
+    async fn what_nodes_share_goes_to_one_of_them(world) {
+        let world = world.with_operations(1..=2).await;
+        let nodes = [&world.store, &world.second_node()];
+        let mut slots = Vec::new();
+        for _ in 0..20 {
+            let taken = on_both_nodes(nodes, |tx| schedules::take(tx, "sweep", NOW, NOW.plus_days(1))).await;
+            let expected = world.ask("SELECT COUNT(*) FROM schedules") == 1 && taken.iter().filter(|taken| **taken == Ok(true)).count() == 1;
+            assert!(expected, "{taken:?}");
+            world.aside("UPDATE schedules SET due_at = 0");
+            let locked = on_both_nodes(nodes, |tx| locks::take(tx, "subject", &operation_id(1))).await;
+            assert_eq!(locked.iter().filter(|locked| locked.is_ok()).count(), 1, "{locked:?}");
+            assert!(locked.iter().any(|locked| *locked == taken_lock()), "{locked:?}");
+            world.write(|tx| locks::release(tx, &operation_id(1))).await.expect("is given back");
+            slots.extend(on_both_nodes(nodes, |tx| quotas::reserve(tx, "aws/1", "CreateKey", NOW, 100)).await.into_iter().map(|slot| slot.expect("a slot")));
+        }
+        slots.sort();
+        assert_eq!(slots, (0..40).map(|n| NOW.plus_micros(n * 100)).collect::<Vec<Timestamp>>());
+    }
+
+    async fn a_key_is_moved_by_one_of_two_nodes(world) {
+        use keystead_domain::KeyState::{Active, Inactive};
+        let world = world.with_keys(1..=1).await;
+        let second = world.second_node();
+        let moved = on_both_nodes([&world.store, &second], |tx| keys::transition(tx, &key_id(1), Active, Inactive, NOW)).await;
+        assert!(moved.contains(&Ok(())) && moved.contains(&Err(StoreError::MovedOn("key"))), "{moved:?}");
+        assert_eq!(world.read(audit::head).await.map(|head| head.0), Ok(0));
+    }
+}
+
+fn taken_lock() -> Result<(), StoreError> {
+    taken("locks", "subject_id")
+}
