@@ -1,0 +1,60 @@
+//! Making an empty key, and changing what it is called.
+
+use aws_sdk_kms::types::{KeySpec as AwsKeySpec, KeyUsageType, OriginType};
+use keystead_cloud::{CloudError, CloudKey, CloudKeyId, Fault, Kind, NewCloudKey, Reply, Retry};
+use keystead_domain::KeySpec;
+
+use crate::{
+    client::AwsCloud,
+    error::{refused, unreadable},
+    own,
+    send::send,
+};
+
+impl AwsCloud {
+    /// CreateKey with Origin EXTERNAL. There is no idempotency token: the operation's tag goes with it in the same call.
+    pub(crate) async fn create(&self, new: &NewCloudKey) -> Result<Reply<CloudKey>, CloudError> {
+        self.capabilities.check_importable(new.spec).map_err(|invalid| refused("CreateKey", Kind::Unsupported, invalid.to_string()))?;
+        let tags = own::tags(new)?;
+        self.account_checked.get_or_try_init(|| async { self.check_account().await.map(drop) }).await?;
+        let request = self.kms.create_key().origin(OriginType::External).key_spec(spec(new.spec)).key_usage(KeyUsageType::EncryptDecrypt);
+        // Said aloud, so that a policy can insist on it: no key that its own administrators are locked out of.
+        let request = request.bypass_policy_lockout_safety_check(false).multi_region(false);
+        let request = request.description(own::description(&new.description)).set_tags(Some(tags));
+        let reply = send!(self, "CreateKey", request)?;
+        let made = reply.value.key_metadata().and_then(|key| Some(CloudKey { id: CloudKeyId(key.key_id().to_owned()), arn: key.arn()?.to_owned() }));
+        made.map(|value| Reply { value, request_id: reply.request_id.clone() }).ok_or_else(|| unreadable("CreateKey", "ARN", reply.request_id.as_deref()))
+    }
+
+    /// GetCallerIdentity: who we are there. Ours must be the keystore's account, or keys would be made in another.
+    pub(crate) async fn check_account(&self) -> Result<String, CloudError> {
+        let reply = send!(self, "GetCallerIdentity", self.sts.get_caller_identity())?;
+        let account = reply.value.account().unwrap_or_default();
+        if account == self.account {
+            return Ok(reply.value.arn().unwrap_or_default().to_owned());
+        }
+        let message =
+            format!("The credentials belong to account {account}, but the keystore to account {}. Give the keystore a role of its own account.", self.account);
+        Err(CloudError {
+            kind: Kind::Credentials,
+            fault: Fault::Ours,
+            retry: Retry::Never,
+            call: "GetCallerIdentity",
+            code: "WrongAccount".into(),
+            message,
+            request_id: reply.request_id,
+        })
+    }
+
+    /// UpdateKeyDescription.
+    pub(crate) async fn change_description(&self, key: &CloudKeyId, text: &str) -> Result<Reply<()>, CloudError> {
+        let request = self.kms.update_key_description().key_id(&key.0).description(own::description(text));
+        Ok(send!(self, "UpdateKeyDescription", request)?.map(drop))
+    }
+}
+
+fn spec(spec: KeySpec) -> AwsKeySpec {
+    match spec {
+        KeySpec::Aes256 => AwsKeySpec::SymmetricDefault,
+    }
+}

@@ -1,0 +1,102 @@
+//! The connector to AWS KMS, over the official SDK.
+//!
+//! *Invariants*: this room knows `cloud` and `domain` and nothing else. It decides nothing: it makes one call a verb (or the few that make the verb repeatable),
+//! and translates. The SDK's own retries are off. Every failure says whether the request left the house. Addresses come from the operator only. Material
+//! passes wrapped. What is called is what the policy grants: [`actions`] is the one list.
+
+pub mod actions;
+mod alias;
+pub mod capabilities;
+mod client;
+pub mod error;
+mod import;
+mod key;
+mod lifecycle;
+mod list;
+mod observe;
+pub mod own;
+pub mod policy;
+mod probe;
+pub mod quotas;
+pub mod regions;
+mod send;
+mod session;
+mod tags;
+
+use async_trait::async_trait;
+pub use client::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
+use keystead_cloud::{Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Import, Imported, NewCloudKey, Observed, ProbeReport, Reply, WrappingKey};
+use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
+pub use policy::{Reach, permission_policy, trust_policy};
+pub use regions::{Region, check_region};
+
+#[async_trait]
+impl Cloud for AwsCloud {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn create_key(&self, new: &NewCloudKey) -> Result<Reply<CloudKey>, CloudError> {
+        self.create(new).await
+    }
+
+    async fn find(&self, operation: &str, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError> {
+        self.scan(known, |own| own.operation == operation).await
+    }
+
+    async fn wrapping_key(&self, key: &CloudKeyId, method: WrapMethod, spec: WrappingKeySpec) -> Result<Reply<WrappingKey>, CloudError> {
+        self.parameters(key, method, spec).await
+    }
+
+    async fn import(&self, key: &CloudKeyId, import: &Import) -> Result<Reply<Imported>, CloudError> {
+        self.hand_over(key, import).await
+    }
+
+    async fn enable(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
+        self.switch_on(key).await
+    }
+
+    async fn disable(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
+        self.switch_off(key).await
+    }
+
+    async fn delete_material(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
+        self.remove_material(key).await
+    }
+
+    async fn point_alias(&self, alias: &Alias, key: &CloudKeyId, from: Option<&CloudKeyId>) -> Result<Reply<()>, CloudError> {
+        self.point(alias, key, from).await
+    }
+
+    async fn remove_alias(&self, alias: &Alias, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
+        self.unpoint(alias, key).await
+    }
+
+    async fn change_tags(&self, key: &CloudKeyId, change: &TagChange) -> Result<Reply<()>, CloudError> {
+        self.retag(key, change).await
+    }
+
+    async fn describe(&self, key: &CloudKeyId, description: &str) -> Result<Reply<()>, CloudError> {
+        self.change_description(key, description).await
+    }
+
+    async fn schedule_deletion(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Timestamp>, CloudError> {
+        self.start_countdown(key, days).await
+    }
+
+    async fn cancel_deletion(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
+        self.stop_countdown(key).await
+    }
+
+    async fn observe(&self, key: &CloudKeyId) -> Result<Option<Observed>, CloudError> {
+        self.look(key).await
+    }
+
+    async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError> {
+        self.scan(known, |_| true).await
+    }
+
+    async fn probe(&self) -> Result<ProbeReport, CloudError> {
+        self.probe_permissions().await
+    }
+}

@@ -1,0 +1,92 @@
+//! Looking at one key.
+
+use aws_sdk_kms::types::{KeyMetadata, KeyState};
+use aws_smithy_types::DateTime;
+use keystead_cloud::{CloudError, CloudKeyId, Kind, Observed, Reply};
+use keystead_domain::Timestamp;
+
+use crate::{client::AwsCloud, error::unreadable, send::send};
+
+impl AwsCloud {
+    /// DescribeKey, by key id, ARN or `alias/NAME`.
+    pub(crate) async fn metadata(&self, key: &str) -> Result<Reply<KeyMetadata>, CloudError> {
+        let Reply { value, request_id } = send!(self, "DescribeKey", self.kms.describe_key().key_id(key))?;
+        let value = value.key_metadata.ok_or_else(|| unreadable("DescribeKey", "metadata", request_id.as_deref()))?;
+        Ok(Reply { value, request_id })
+    }
+
+    /// The key as AWS shows it, or that AWS knows no such key.
+    pub(crate) async fn look(&self, key: &CloudKeyId) -> Result<Option<Observed>, CloudError> {
+        match self.metadata(&key.0).await {
+            Ok(reply) => Ok(Some(observed(&reply.value))),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn observed(key: &KeyMetadata) -> Observed {
+    Observed {
+        arn: key.arn().unwrap_or_default().to_owned(),
+        raw_state: key.key_state().map_or_else(String::new, |state| state.as_str().to_owned()),
+        enabled: key.enabled(),
+        material_present: key.key_state().and_then(material_present),
+        expires: key.valid_to().copied().map(timestamp),
+        deletion_at: key.deletion_date().copied().map(timestamp),
+        material_id: key.current_key_material_id().map(ToOwned::to_owned),
+    }
+}
+
+/// AWS shows the absence of material only by the state, and a countdown hides it.
+///
+/// Source: AWS KMS Developer Guide, "Key states of AWS KMS keys".
+fn material_present(state: &KeyState) -> Option<bool> {
+    match state {
+        KeyState::Enabled | KeyState::Disabled => Some(true),
+        KeyState::PendingImport => Some(false),
+        _ => None,
+    }
+}
+
+/// AWS's time in ours.
+pub(crate) fn timestamp(at: DateTime) -> Timestamp {
+    Timestamp::from_secs(at.secs()).plus_micros(i64::from(at.subsec_nanos() / 1000))
+}
+
+/// Whether a key counts down to deletion.
+pub(crate) fn is_pending_deletion(key: &KeyMetadata) -> bool {
+    matches!(key.key_state(), Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(state: KeyState) -> Observed {
+        let key = KeyMetadata::builder()
+            .key_id("k")
+            .arn("arn:aws:kms:eu-west-1:123456789012:key/k")
+            .key_state(state)
+            .valid_to(DateTime::from_secs_and_nanos(5, 2_000_999));
+        observed(&key.build().expect("a key id is enough"))
+    }
+
+    #[test]
+    fn a_countdown_hides_whether_material_is_there() {
+        assert_eq!(key(KeyState::Enabled).material_present, Some(true));
+        assert_eq!(key(KeyState::Disabled).material_present, Some(true));
+        assert_eq!(key(KeyState::PendingImport).material_present, Some(false));
+        assert_eq!(key(KeyState::PendingDeletion).material_present, None);
+        assert_eq!(key(KeyState::Unavailable).material_present, None);
+    }
+
+    #[test]
+    fn the_clouds_own_word_is_kept_even_when_it_is_new_to_us() {
+        assert_eq!(key(KeyState::from("Hibernating")).raw_state, "Hibernating");
+    }
+
+    #[test]
+    fn times_keep_their_microseconds() {
+        assert_eq!(key(KeyState::Enabled).expires, Some(Timestamp::from_micros(5_002_000)));
+    }
+}

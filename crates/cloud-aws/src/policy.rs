@@ -1,0 +1,232 @@
+//! The two IAM documents that a customer sets up: who may take the role, and what the role may do (CM-069 to CM-073). Both are made from the list of actions.
+//!
+//! Source of condition keys and resource types: Service Authorization Reference, "Actions, resources, and condition keys for AWS Key Management Service";
+//! AWS KMS Developer Guide, "Policy conditions". The keys' own policies must let IAM decide, as the default key policy does: ours are made with that one.
+
+use serde_json::{Value, json};
+
+use crate::{
+    actions::{Action, FORBIDDEN, IMPOSSIBLE_KEY, NEEDED, Scope},
+    own,
+    regions::Region,
+};
+
+/// What the role's permissions reach.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach<'a> {
+    /// A Region of the keystore's partition.
+    pub region: &'a Region,
+    /// Whether only this Region, or every Region of the account: several keystores may share a role (CM-049).
+    pub only_this_region: bool,
+    /// The twelve digits of the account.
+    pub account: &'a str,
+    /// What aliases begin with behind `alias/`; empty for all of the account.
+    pub alias_prefix: &'a str,
+}
+
+/// The role's trust policy: only our identity may take it, and only with the external id that we made for this keystore, so that nobody can make us take it
+/// on their behalf (IAM User Guide, "The confused deputy problem").
+pub fn trust_policy(our_identity_arn: &str, external_id: &str) -> String {
+    pretty(&json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "OnlyThisKeystead",
+            "Effect": "Allow",
+            "Principal": { "AWS": our_identity_arn },
+            "Action": "sts:AssumeRole",
+            "Condition": { "StringEquals": { "sts:ExternalId": external_id } }
+        }]
+    }))
+}
+
+/// The role's permissions: the least that our calls need.
+pub fn permission_policy(reach: &Reach<'_>) -> String {
+    let statements = [
+        create(reach),
+        tag_at_creation(reach),
+        find(),
+        manage(reach),
+        destroy_material(reach),
+        delete(reach),
+        keep(reach),
+        aliases(reach),
+        probe(reach),
+        never_use(),
+        only_strong_wrapping(),
+    ];
+    pretty(&json!({ "Version": "2012-10-17", "Statement": statements }))
+}
+
+/// Only keys whose material comes from outside, marked as ours, in one Region each, and never locked away from the account's administrators.
+fn create(reach: &Reach<'_>) -> Value {
+    let mut equals = json!({ "kms:KeyOrigin": "EXTERNAL", "aws:RequestTag/managed-by": own::MANAGED_BY.1 });
+    if reach.only_this_region {
+        // CreateKey knows no resource but `*`, so the Region must be a condition.
+        equals["aws:RequestedRegion"] = json!(reach.region.name);
+    }
+    let condition = json!({ "StringEquals": equals, "Bool": { "kms:BypassPolicyLockoutSafetyCheck": "false", "kms:MultiRegion": "false" } });
+    allow("CreateKeysForImportOnly", &[Action::CreateKey.as_str()], &json!("*"), Some(condition))
+}
+
+/// Tags in the same call as CreateKey are permitted apart. Whether the key's origin counts there is not documented; the tag in the request does.
+fn tag_at_creation(reach: &Reach<'_>) -> Value {
+    let condition = json!({ "StringEquals": { "aws:RequestTag/managed-by": own::MANAGED_BY.1 } });
+    allow("TagAtCreation", &[Action::TagResource.as_str()], &keys(reach), Some(condition))
+}
+
+fn find() -> Value {
+    allow("FindKeys", &[Action::ListKeys.as_str()], &json!("*"), None)
+}
+
+/// By origin and not by tag: see [`Scope::ImportedKey`].
+fn manage(reach: &Reach<'_>) -> Value {
+    let actions: Vec<&str> = NEEDED.iter().filter(|action| matches!(action.scope(), Scope::ImportedKey | Scope::Alias)).map(|action| action.as_str()).collect();
+    allow("ManageImportedKeys", &actions, &keys(reach), Some(json!({ "StringEquals": imported() })))
+}
+
+fn destroy_material(reach: &Reach<'_>) -> Value {
+    allow("RemoveMaterialOfOwnKeys", &[Action::DeleteImportedKeyMaterial.as_str()], &keys(reach), Some(json!({ "StringEquals": imported_and_own() })))
+}
+
+/// Apart from cancelling: the window is a key of ScheduleKeyDeletion only, and a condition on a key that is absent is not met.
+fn delete(reach: &Reach<'_>) -> Value {
+    let condition = json!({ "StringEquals": imported_and_own(), "NumericGreaterThanEquals": { "kms:ScheduleKeyDeletionPendingWindowInDays": "7" } });
+    allow("DeleteOwnKeysAfterAWeek", &[Action::ScheduleKeyDeletion.as_str()], &keys(reach), Some(condition))
+}
+
+fn keep(reach: &Reach<'_>) -> Value {
+    allow("KeepOwnKeys", &[Action::CancelKeyDeletion.as_str()], &keys(reach), Some(json!({ "StringEquals": imported_and_own() })))
+}
+
+/// An alias needs permission on both sides; `manage` has the keys' side.
+fn aliases(reach: &Reach<'_>) -> Value {
+    let actions: Vec<&str> = NEEDED.iter().filter(|action| action.scope() == Scope::Alias).map(|action| action.as_str()).collect();
+    allow("Aliases", &actions, &json!(arn(reach, &format!("alias/{}*", reach.alias_prefix))), None)
+}
+
+/// A key that does not exist has no origin and no tags, so the conditions above deny every call on it. The probe tells "denied" from "no such key", and
+/// therefore needs this one key without conditions. Nothing can be done with a key that cannot exist.
+fn probe(reach: &Reach<'_>) -> Value {
+    let actions: Vec<&str> = NEEDED.iter().filter(|action| action.scope() != Scope::Account).map(|action| action.as_str()).collect();
+    allow("ProbeOnAKeyThatCannotExist", &actions, &json!(impossible_key(reach)), None)
+}
+
+/// Whatever else the role may be given: it cannot use a key, nor let others use it.
+fn never_use() -> Value {
+    json!({ "Sid": "NeverUseKeys", "Effect": "Deny", "Action": FORBIDDEN, "Resource": "*" })
+}
+
+/// Material leaves us only under the strongest key and hash on offer.
+fn only_strong_wrapping() -> Value {
+    json!({
+        "Sid": "StrongWrappingOnly",
+        "Effect": "Deny",
+        "Action": Action::GetParametersForImport.as_str(),
+        "Resource": "*",
+        "Condition": { "StringNotEquals": { "kms:WrappingKeySpec": "RSA_4096" } }
+    })
+}
+
+fn imported() -> Value {
+    json!({ "kms:KeyOrigin": "EXTERNAL" })
+}
+
+fn imported_and_own() -> Value {
+    json!({ "kms:KeyOrigin": "EXTERNAL", "aws:ResourceTag/managed-by": own::MANAGED_BY.1 })
+}
+
+fn allow(sid: &str, actions: &[&str], resource: &Value, condition: Option<Value>) -> Value {
+    let mut statement = json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource });
+    if let Some(condition) = condition {
+        statement["Condition"] = condition;
+    }
+    statement
+}
+
+fn keys(reach: &Reach<'_>) -> Value {
+    json!(arn(reach, "key/*"))
+}
+
+fn impossible_key(reach: &Reach<'_>) -> String {
+    arn(reach, &format!("key/{IMPOSSIBLE_KEY}"))
+}
+
+fn arn(reach: &Reach<'_>, resource: &str) -> String {
+    let region = if reach.only_this_region { &reach.region.name } else { "*" };
+    format!("arn:{}:kms:{region}:{}:{resource}", reach.region.partition.name, reach.account)
+}
+
+fn pretty(document: &Value) -> String {
+    format!("{document:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regions::check_region;
+
+    /// Characters of a managed policy, white space not counted (IAM User Guide, "IAM and AWS STS quotas").
+    const MANAGED_POLICY_MAX: usize = 6144;
+
+    fn statements(region: &str, alias_prefix: &str) -> Vec<Value> {
+        let region = check_region(region).expect("a Region");
+        let text = permission_policy(&Reach { region: &region, only_this_region: true, account: "123456789012", alias_prefix });
+        assert!(text.chars().filter(|c| !c.is_whitespace()).count() <= MANAGED_POLICY_MAX);
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        document["Statement"].as_array().expect("a list").clone()
+    }
+
+    fn has(statement: &Value, effect: &str, action: &str) -> bool {
+        statement["Effect"] == effect && statement["Action"].as_array().is_some_and(|actions| actions.iter().any(|name| name == action))
+    }
+
+    #[test]
+    fn every_needed_action_is_granted_and_no_other_cm_070() {
+        let statements = statements("eu-west-1", "");
+        for action in NEEDED {
+            assert!(statements.iter().any(|statement| has(statement, "Allow", action.as_str())), "{}", action.as_str());
+        }
+        for granted in statements.iter().filter(|s| s["Effect"] == "Allow").flat_map(|s| s["Action"].as_array().cloned().unwrap_or_default()) {
+            assert!(NEEDED.iter().any(|action| granted == action.as_str()), "{granted}");
+        }
+    }
+
+    #[test]
+    fn using_a_key_is_denied_whatever_else_is_granted_cm_072() {
+        let deny = statements("eu-west-1", "").into_iter().find(|s| s["Sid"] == "NeverUseKeys").expect("the denial");
+        for action in ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:Sign", "kms:GenerateMac"] {
+            assert!(has(&deny, "Deny", action), "{action}");
+        }
+    }
+
+    #[test]
+    fn the_window_stands_only_where_aws_knows_it() {
+        for statement in statements("eu-west-1", "") {
+            let has_window = statement.to_string().contains("PendingWindowInDays");
+            assert_eq!(has_window, statement["Sid"] == "DeleteOwnKeysAfterAWeek", "{statement}");
+        }
+    }
+
+    #[test]
+    fn importing_does_not_wait_for_a_tag_and_destroying_does() {
+        for statement in statements("eu-west-1", "").iter().filter(|s| s["Sid"] != "ProbeOnAKeyThatCannotExist") {
+            let by_tag = statement.to_string().contains("aws:ResourceTag");
+            let destroys =
+                ["kms:DeleteImportedKeyMaterial", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"].iter().any(|action| has(statement, "Allow", action));
+            assert_eq!(by_tag, destroys, "{statement}");
+        }
+    }
+
+    #[test]
+    fn names_follow_the_partition() {
+        let text = Value::Array(statements("us-gov-west-1", "keystead/")).to_string();
+        assert!(text.contains("arn:aws-us-gov:kms:us-gov-west-1:123456789012:alias/keystead/*") && !text.contains("arn:aws:"));
+    }
+
+    #[test]
+    fn only_our_identity_with_the_external_id_may_take_the_role_cm_071() {
+        let document: Value = serde_json::from_str(&trust_policy("arn:aws:iam::999999999999:role/keystead", "x-1")).expect("JSON");
+        assert_eq!(document["Statement"][0]["Principal"]["AWS"], "arn:aws:iam::999999999999:role/keystead");
+        assert_eq!(document["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"], "x-1");
+    }
+}

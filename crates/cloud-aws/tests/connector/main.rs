@@ -1,0 +1,30 @@
+//! The connector against servers: our sandbox, an independent emulator, and ports where nobody or nobody sensible answers.
+
+mod ministack;
+mod sandbox;
+mod wire;
+
+use std::time::Duration;
+
+use keystead_cloud_aws::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
+use keystead_domain::keystore::AwsLocation;
+
+/// The installation in whose name every test connects.
+const INSTALLATION: &str = "acct_conformance";
+
+/// Settings that lead to one address for both KMS and STS.
+fn settings(address: &str, account: &str, access_key: (&str, &str)) -> Settings {
+    Settings {
+        location: AwsLocation { region: "eu-west-1".into(), account: account.into(), role_arn: None, external_id: None },
+        endpoints: Endpoints { kms: Some(address.into()), sts: Some(address.into()) },
+        base: BaseCredentials::Static(AccessKey::new(access_key.0, access_key.1)),
+        session_name: "keystead-test".into(),
+        installation: INSTALLATION.into(),
+        quotas: Vec::new(),
+        timeouts: Timeouts { connect: Duration::from_secs(2), call: Duration::from_secs(10) },
+    }
+}
+
+async fn connect(settings: Settings) -> AwsCloud {
+    AwsCloud::connect(settings).await.expect("good settings")
+}
