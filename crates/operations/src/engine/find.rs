@@ -1,0 +1,96 @@
+//! Cloud keys by our own tags: the probe after a lost answer, and the sweep of leftovers.
+
+use std::{collections::HashSet, sync::atomic::AtomicBool};
+
+use keystead_cloud::{Call, CloudKeyId, Found};
+use keystead_domain::{KeystoreId, OperationId, key::deletion::WaitingDays};
+use keystead_store::{StoreError, keys, keystores, operations};
+
+use super::{Engine, call::StepError, perform::Bench, perform::Outcome};
+use crate::words;
+
+impl Engine {
+    /// The cloud keys that an operation made and no row names, oldest first.
+    pub(super) async fn find_made_by(&self, bench: &Bench, operation: &OperationId) -> Result<Vec<Found>, StepError> {
+        let known = self.known(&bench.keystore.id).await?;
+        let is_known = move |id: &str| known.contains(id);
+        let mut found = self.look(bench, Call::List, bench.cloud.find(operation.as_str(), &is_known)).await?;
+        found.sort_by_key(|key| key.created);
+        Ok(found)
+    }
+
+    async fn known(&self, keystore: &KeystoreId) -> Result<HashSet<String>, StoreError> {
+        let keystore = keystore.clone();
+        let ids = self.parts.store.read("keys.cloud_key_ids", move |tx| keys::cloud_key_ids(tx, &keystore)).await?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// Counts every leftover down to deletion: a cloud key with our tags that no row names, made by an operation that has ended. What an unknown operation made
+    /// is left alone and told: the database may be an old backup, and the key somebody's data.
+    pub(super) async fn sweep(&self, bench: &Bench) -> Result<Outcome, StepError> {
+        let known = self.known(&bench.keystore.id).await?;
+        let is_known = move |id: &str| known.contains(id);
+        let own = self.look(bench, Call::List, bench.cloud.list_own(&is_known)).await?;
+        let mut swept = 0;
+        for leftover in own.iter().filter(|found| !found.pending_deletion) {
+            if self.may_sweep(leftover).await? {
+                self.abandon(bench, &leftover.id).await?;
+                self.note_sweep(bench, leftover).await?;
+                swept += 1;
+            }
+        }
+        let (keystore, now) = (bench.keystore.id.clone(), self.now());
+        self.parts.store.write("keystores.set_swept", move |tx| keystores::set_swept(tx, &keystore, now)).await?;
+        Ok(Outcome::default().detail("swept", swept.to_string()))
+    }
+
+    async fn may_sweep(&self, leftover: &Found) -> Result<bool, StepError> {
+        let Ok(id) = OperationId::parse(&leftover.own.operation) else { return Ok(false) };
+        let operation = self.parts.store.read("operations.by_id", move |tx| operations::by_id(tx, &id)).await?;
+        if operation.is_none() {
+            tracing::warn!(arn = leftover.arn, "a key with Keystead's tags was made by an operation that this database does not know; it is left alone");
+        }
+        Ok(operation.is_some_and(|operation| operation.state != "RUNNING"))
+    }
+
+    async fn note_sweep(&self, bench: &Bench, leftover: &Found) -> Result<(), StepError> {
+        let parts = self.parts();
+        let entry =
+            words::entry(parts.random.as_ref(), self.now(), &bench.keystore.account_id, &words::Who::system(), "key.sweep-leftover", "leftovers-are-swept")
+                .keystore(&bench.keystore.id, &bench.keystore.name)
+                .detail("cloud_key", leftover.arn.clone())
+                .detail("made_by_operation", leftover.own.operation.clone())
+                .done();
+        Ok(parts
+            .store
+            .write("operations.note_sweep", move |tx| {
+                tx.audit(entry.clone());
+                Ok::<_, StoreError>(())
+            })
+            .await?)
+    }
+
+    /// Empties a cloud key and counts it down: it never was, or never became, a key of ours.
+    pub(super) async fn abandon(&self, bench: &Bench, id: &CloudKeyId) -> Result<(), StepError> {
+        let cloud = &bench.cloud;
+        let Some(seen) = self.look(bench, Call::Observe, cloud.observe(id)).await? else { return Ok(()) };
+        if seen.deletion_at.is_none() {
+            self.call(bench, Call::DeleteMaterial, cloud.delete_material(id)).await?;
+            self.call(bench, Call::ScheduleDeletion, cloud.schedule_deletion(id, WaitingDays::SHORTEST)).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Looks for leftovers in one keystore and counts them down.
+    ///
+    /// # Errors
+    /// The cloud's or the store's.
+    pub async fn sweep_keystore(&self, keystore: &keystead_store::keystores::KeystoreRow) -> Result<(), StepError> {
+        let cloud = self.parts.clouds.connect(keystore).await?;
+        // The sweep makes nothing, so the id names no operation; it is only there because a bench has one.
+        let operation = OperationId::new(self.now(), [0; 10]);
+        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, touched: AtomicBool::new(false) }).await.map(drop)
+    }
+}

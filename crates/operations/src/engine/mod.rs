@@ -1,0 +1,223 @@
+//! The engine: it runs operations, one task each, and never two on the same operation.
+
+pub mod call;
+mod decide;
+mod find;
+mod hooks;
+pub mod material;
+mod perform;
+mod run;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use hooks::{Flow, Hooks, NoHooks, Point};
+use keystead_domain::{Clock, OperationId, Timestamp, time::SECOND};
+use keystead_store::{Store, StoreError, operations, operations::OperationRow, users};
+use keystead_vault::{Random, Vault};
+pub use run::Interrupted;
+pub(crate) use run::action_of;
+use tokio::sync::{Semaphore, broadcast};
+
+use crate::{Clouds, quota::Quotas, words::Who};
+
+/// How the engine behaves; the server reads it from its configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long an operation whose first call has certainly had no effect tries to reach the cloud, before it fails with nothing changed. Microseconds.
+    pub patience_micros: i64,
+    /// How long a lease holds. Microseconds.
+    pub lease_micros: i64,
+    /// How many operations run side by side.
+    pub concurrency: usize,
+    /// Whether calls wait for the cloud's quotas. Off only against a simulated cloud without them.
+    pub quotas: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { patience_micros: 30 * SECOND, lease_micros: 60 * SECOND, concurrency: 512, quotas: true }
+    }
+}
+
+/// What the engine works with.
+pub struct Parts {
+    /// Rows.
+    pub store: Store,
+    /// Material.
+    pub vault: Arc<Vault>,
+    /// Connections.
+    pub clouds: Arc<dyn Clouds>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for ids and pauses.
+    pub random: Arc<dyn Random>,
+    /// Where tests look in and crash; nothing in production.
+    pub hooks: Arc<dyn Hooks>,
+    /// This process, as leases name it.
+    pub node: String,
+    /// Behaviour.
+    pub settings: Settings,
+}
+
+/// Runs operations.
+#[derive(Clone)]
+pub struct Engine {
+    parts: Arc<Parts>,
+    quotas: Arc<Quotas>,
+    /// The operations that tasks of this process have in hand, each with the number of its newest lease.
+    running: Arc<Mutex<HashMap<OperationId, Arc<AtomicI64>>>>,
+    permits: Arc<Semaphore>,
+    /// Names of people by their ids, for the audit log.
+    names: Arc<Mutex<HashMap<String, String>>>,
+    finished: broadcast::Sender<OperationId>,
+}
+
+impl Engine {
+    /// An engine over these parts. Nothing runs yet.
+    pub fn new(parts: Parts) -> Self {
+        let quotas = Quotas::new(parts.store.clone(), parts.clock.clone(), parts.settings.quotas);
+        let permits = Semaphore::new(parts.settings.concurrency);
+        let (finished, _) = broadcast::channel(1024);
+        Self { parts: Arc::new(parts), quotas: Arc::new(quotas), running: Arc::default(), permits: Arc::new(permits), names: Arc::default(), finished }
+    }
+
+    /// What the engine works with.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Until when a lease taken now holds.
+    pub fn lease_until(&self) -> Timestamp {
+        self.now().plus_micros(self.parts.settings.lease_micros)
+    }
+
+    /// Starts an operation whose intent this process has just written, with its lease.
+    pub fn start(&self, operation: OperationRow) {
+        self.spawn(operation, true);
+    }
+
+    /// Looks for operations that are due and held by nobody, and starts them. Answers how many.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn take_due(&self) -> Result<usize, StoreError> {
+        let now = self.now();
+        if !self.parts.store.read("operations.any_due", move |tx| operations::any_due(tx, now)).await? {
+            return Ok(0);
+        }
+        let (owner, until) = (self.parts.node.clone(), self.lease_until());
+        let due = self.parts.store.write("operations.lease_due", move |tx| operations::lease_due(tx, &owner, now, until, 256)).await?;
+        let count = due.len();
+        due.into_iter().for_each(|operation| self.spawn(operation, false));
+        Ok(count)
+    }
+
+    /// Prolongs the leases of what this process has in hand.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn renew_leases(&self) -> Result<(), StoreError> {
+        let (owner, until) = (self.parts.node.clone(), self.lease_until());
+        self.parts.store.write("operations.renew_leases", move |tx| operations::renew_leases(tx, &owner, until)).await.map(drop)
+    }
+
+    fn spawn(&self, operation: OperationRow, fresh: bool) {
+        let Some(fence) = self.take_in_hand(&operation) else { return };
+        let engine = self.clone();
+        tokio::spawn(async move {
+            // The semaphore is never closed.
+            let _permit = engine.permits.acquire().await;
+            let id = operation.id.clone();
+            let ended = engine.run(operation, fence, fresh).await;
+            engine.hands().remove(&id);
+            match ended {
+                Ok(()) => drop(engine.finished.send(id)),
+                Err(interrupted) => tracing::warn!(operation = %id, %interrupted, "operation interrupted; it goes on when its lease is taken again"),
+            }
+        });
+    }
+
+    /// `None` when a task of ours has the operation already; that task then goes on under the newer lease.
+    fn take_in_hand(&self, operation: &OperationRow) -> Option<Arc<AtomicI64>> {
+        let mut hands = self.hands();
+        if let Some(fence) = hands.get(&operation.id) {
+            fence.store(operation.fence, Ordering::SeqCst);
+            return None;
+        }
+        let fence = Arc::new(AtomicI64::new(operation.fence));
+        hands.insert(operation.id.clone(), fence.clone());
+        Some(fence)
+    }
+
+    fn hands(&self) -> std::sync::MutexGuard<'_, HashMap<OperationId, Arc<AtomicI64>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a person's name for the entries that their operation will write.
+    pub(crate) fn remember_name(&self, who: &Who) {
+        if !who.name.is_empty() {
+            self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(who.id.clone(), who.name.clone());
+        }
+    }
+
+    /// Who asked for an operation: the name as it was at the intent, or, after a restart, as it is now.
+    pub(crate) async fn who_asked(&self, operation: &OperationRow) -> Who {
+        let id = operation.created_by.clone();
+        if id == Who::system().id {
+            return Who::system();
+        }
+        let known = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(name) = known {
+            return Who { id, name };
+        }
+        let (account, wanted) = (operation.account_id.clone(), id.clone());
+        let found = self.parts.store.read("users.find", move |tx| users::find(tx, &account, &wanted)).await;
+        let who = Who { id, name: found.ok().flatten().map(|user| user.name).unwrap_or_default() };
+        self.remember_name(&who);
+        who
+    }
+
+    /// How many operations this process has in hand.
+    pub fn in_hand(&self) -> usize {
+        self.hands().len()
+    }
+
+    /// Waits until an operation has ended, at most this long; answers it as it then is.
+    ///
+    /// # Errors
+    /// What the store says; `None` for an operation that does not exist.
+    pub async fn wait(&self, id: &OperationId, at_most: Duration) -> Result<Option<OperationRow>, StoreError> {
+        let deadline = tokio::time::Instant::now() + at_most;
+        let mut finished = self.finished.subscribe();
+        loop {
+            let wanted = id.clone();
+            let operation = self.parts.store.read("operations.by_id", move |tx| operations::by_id(tx, &wanted)).await?;
+            let running = operation.as_ref().is_some_and(|operation| operation.state == "RUNNING");
+            if !running || tokio::time::Instant::now() >= deadline {
+                return Ok(operation);
+            }
+            // Another node may finish it: that is seen by looking again.
+            let look_again = deadline.min(tokio::time::Instant::now() + Duration::from_millis(500));
+            let ours = async {
+                while let Ok(ended) = finished.recv().await {
+                    if ended == *id {
+                        return;
+                    }
+                }
+            };
+            let _ = tokio::time::timeout_at(look_again, ours).await;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A step turned into calls. Each answers what was learnt of the key; the run writes it down.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use keystead_cloud::{Call, Cloud, CloudKeyId, Import, Kind, NewCloudKey, Observed, OwnTags, Reply};
+use keystead_domain::{Alias, KeyId, OperationId, Timestamp, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
+use keystead_store::{
+    keys::{self, CloudFacts, KeyRow},
+    keystores::KeystoreRow,
+};
+
+use super::{Engine, call::StepError};
+use crate::step::Step;
+
+/// For how long after its creation a key may not be visible everywhere (AWS KMS Developer Guide, "Eventual consistency").
+const NEW_KEY: i64 = 300 * SECOND;
+
+/// Where an operation works: the keystore and its cloud.
+pub(super) struct Bench {
+    pub(super) keystore: KeystoreRow,
+    pub(super) cloud: Arc<dyn Cloud>,
+    pub(super) operation: OperationId,
+    /// Whether a call of this step has had an effect.
+    pub(super) touched: AtomicBool,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outcome {
+    /// What was learnt of which key.
+    pub(super) facts: Option<(KeyId, CloudFacts)>,
+    /// The cloud's id of the request that had the effect.
+    pub(super) request_id: Option<String>,
+    /// More, for journal and audit log.
+    pub(super) details: Vec<(&'static str, String)>,
+}
+
+impl Outcome {
+    fn of<T>(reply: Reply<T>) -> Self {
+        Self { request_id: reply.request_id, ..Self::default() }
+    }
+
+    fn facts(mut self, key: &KeyId, facts: CloudFacts) -> Self {
+        self.facts = Some((key.clone(), facts));
+        self
+    }
+
+    pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+}
+
+impl Engine {
+    /// Does a step. `unknown` says that it may have been done already, without an answer.
+    pub(super) async fn perform(&self, bench: &Bench, step: &Step, unknown: bool) -> Result<Outcome, StepError> {
+        match step {
+            Step::CreateCloudKey(key) => self.create_cloud_key(bench, &self.key(key).await?, unknown).await,
+            Step::AbandonCloudKey(key) => self.abandon_cloud_key(bench, key).await,
+            Step::ImportMaterial(key, expires) => self.import_material(bench, &self.key(key).await?, *expires).await,
+            Step::Enable(key) => self.enable(bench, key).await,
+            Step::Disable(key) => self.disable(bench, key).await,
+            Step::DeleteMaterial(key) => self.delete_material(bench, key).await,
+            Step::PointAlias { alias, to, from } => self.point_alias(bench, alias, to, from.as_ref()).await,
+            Step::RemoveAlias(alias, key) => self.remove_alias(bench, alias, key).await,
+            Step::ChangeTags(key, change) => self.change_tags(bench, key, change).await,
+            Step::Describe(key, text) => self.describe(bench, key, text).await,
+            Step::ScheduleDeletion(key, days) => self.schedule_deletion(bench, key, *days).await,
+            Step::CancelDeletion(key) => self.cancel_deletion(bench, key).await,
+            Step::ConfirmGone(key) => self.confirm_gone(bench, key).await,
+            Step::Sweep => self.sweep(bench).await,
+        }
+    }
+
+    pub(super) async fn key(&self, id: &KeyId) -> Result<KeyRow, StepError> {
+        let wanted = id.clone();
+        let row = self.parts.store.read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
+        row.ok_or_else(|| StepError::Missing(id.clone()))
+    }
+
+    /// Whether the cloud may not show a key everywhere yet.
+    pub(super) fn is_new(&self, key: &KeyRow) -> bool {
+        self.now().as_micros() - key.created_at.as_micros() < NEW_KEY
+    }
+
+    /// The cloud's id of a key that must have one by now.
+    async fn cloud_id(&self, id: &KeyId) -> Result<CloudKeyId, StepError> {
+        let cloud_id = self.key(id).await?.cloud_key_id;
+        cloud_id.map(CloudKeyId).ok_or_else(|| StepError::Missing(id.clone()))
+    }
+
+    async fn create_cloud_key(&self, bench: &Bench, key: &KeyRow, unknown: bool) -> Result<Outcome, StepError> {
+        if unknown && let Some(found) = self.find_made_by(bench, &bench.operation).await?.into_iter().find(|found| !found.pending_deletion) {
+            return Ok(Outcome::default().facts(&key.id, created(found.id.0, found.arn)).detail("adopted", "true"));
+        }
+        let new = NewCloudKey {
+            spec: key.spec,
+            description: key.description.clone(),
+            tags: key.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            own: OwnTags { key: key.id.to_string(), operation: bench.operation.to_string(), installation: key.account_id.to_string() },
+        };
+        let reply = self.call(bench, Call::CreateKey, bench.cloud.create_key(&new)).await?;
+        let made = reply.value.clone();
+        Ok(Outcome::of(reply).facts(&key.id, created(made.id.0, made.arn.clone())).detail("cloud_key", made.arn))
+    }
+
+    /// Every cloud key that this operation made: the one that the row names, and those that lost answers left behind.
+    async fn abandon_cloud_key(&self, bench: &Bench, id: &KeyId) -> Result<Outcome, StepError> {
+        let named = self.key(id).await?.cloud_key_id.map(CloudKeyId);
+        let lost = self.find_made_by(bench, &bench.operation).await?.into_iter().filter(|found| !found.pending_deletion).map(|found| found.id);
+        for cloud_id in named.into_iter().chain(lost) {
+            self.abandon(bench, &cloud_id).await?;
+        }
+        Ok(Outcome::default())
+    }
+
+    async fn import_material(&self, bench: &Bench, key: &KeyRow, expires: Option<Timestamp>) -> Result<Outcome, StepError> {
+        let (cloud, capabilities) = (&bench.cloud, bench.cloud.capabilities());
+        let id = CloudKeyId(key.cloud_key_id.clone().ok_or_else(|| StepError::Missing(key.id.clone()))?);
+        let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(&id, capabilities.wrap, capabilities.wrapping_key)).await?;
+        let wrapped = self.wrap(key, &offered.value, capabilities.wrapping_key).await?;
+        let import = Import { token: offered.value.token, wrapped, expires };
+        let reply = self.call(bench, Call::Import, cloud.import(&id, &import)).await?;
+        let material_id = reply.value.material_id.clone();
+        let seen = self.look_until(bench, &id, |seen| seen.material_present == Some(true)).await?;
+        if let (Some(told), Some(before)) = (material_id.as_ref(), key.material_id.as_ref())
+            && told != before
+        {
+            tracing::warn!(key = %key.id, "the cloud names other material than before");
+        }
+        let facts = CloudFacts { material_id: material_id.or(seen.material_id.clone()), expires_at: Some(expires), ..facts_of(&seen) };
+        Ok(Outcome::of(reply).facts(&key.id, facts).detail("wrapping_key_request", offered.request_id.unwrap_or_default()))
+    }
+
+    async fn enable(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let reply = self.call(bench, Call::Enable, bench.cloud.enable(&id)).await?;
+        let seen = self.look_until(bench, &id, |seen| seen.enabled).await?;
+        Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
+    }
+
+    async fn disable(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let tried = self.call(bench, Call::Disable, bench.cloud.disable(&id)).await;
+        let reply = match tried {
+            // An empty key cannot be disabled at AWS, and cannot be used either: what was wanted is so.
+            Err(StepError::Cloud(error)) if error.kind == Kind::WrongState => {
+                let seen = self.observe(bench, &id).await?;
+                if seen.enabled || seen.material_present != Some(false) {
+                    return Err(StepError::Cloud(error));
+                }
+                return Ok(Outcome::default().facts(key, facts_of(&seen)));
+            }
+            other => other?,
+        };
+        Ok(Outcome::of(reply).facts(key, CloudFacts { raw_state: Some("Disabled".to_owned()), enabled: Some(false), ..CloudFacts::default() }))
+    }
+
+    async fn delete_material(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let reply = self.call(bench, Call::DeleteMaterial, bench.cloud.delete_material(&id)).await?;
+        let seen = self.look_until(bench, &id, |seen| seen.material_present != Some(true)).await?;
+        Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
+    }
+
+    async fn point_alias(&self, bench: &Bench, alias: &Alias, to: &KeyId, from: Option<&KeyId>) -> Result<Outcome, StepError> {
+        let to = self.cloud_id(to).await?;
+        let from = match from {
+            Some(from) => Some(self.cloud_id(from).await?),
+            None => None,
+        };
+        let call = if from.is_some() { Call::UpdateAlias } else { Call::CreateAlias };
+        let reply = self.call(bench, call, bench.cloud.point_alias(alias, &to, from.as_ref())).await?;
+        Ok(Outcome::of(reply).detail("alias", alias.with_prefix()))
+    }
+
+    async fn remove_alias(&self, bench: &Bench, alias: &Alias, key: &KeyId) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let reply = self.call(bench, Call::DeleteAlias, bench.cloud.remove_alias(alias, &id)).await?;
+        Ok(Outcome::of(reply).detail("alias", alias.with_prefix()))
+    }
+
+    async fn change_tags(&self, bench: &Bench, key: &KeyId, change: &TagChange) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let call = if change.set.is_empty() { Call::Untag } else { Call::Tag };
+        Ok(Outcome::of(self.call(bench, call, bench.cloud.change_tags(&id, change)).await?))
+    }
+
+    async fn describe(&self, bench: &Bench, key: &KeyId, text: &str) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        Ok(Outcome::of(self.call(bench, Call::Describe, bench.cloud.describe(&id, text)).await?))
+    }
+
+    async fn schedule_deletion(&self, bench: &Bench, key: &KeyId, days: WaitingDays) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let reply = match self.call(bench, Call::ScheduleDeletion, bench.cloud.schedule_deletion(&id, days)).await {
+            Err(StepError::Cloud(error)) if error.kind == Kind::NotFound && !self.is_new(&self.key(key).await?) => {
+                return self.count_down_alone(bench, key, days).await;
+            }
+            other => other?,
+        };
+        let facts =
+            CloudFacts { raw_state: Some("PendingDeletion".to_owned()), enabled: Some(false), deletion_at: Some(Some(reply.value)), ..CloudFacts::default() };
+        Ok(Outcome::of(reply).facts(key, facts))
+    }
+
+    /// Somebody deleted the key in the cloud. The countdown then runs here alone: the material stays for as long as people expect, and the key is not stuck.
+    async fn count_down_alone(&self, bench: &Bench, key: &KeyId, days: WaitingDays) -> Result<Outcome, StepError> {
+        let Outcome { facts, .. } = self.confirm_gone(bench, key).await?;
+        let (_, gone) = facts.unwrap_or_else(|| (key.clone(), CloudFacts::default()));
+        let deletion_at = Some(Some(self.now().plus_days(i64::from(days.get()))));
+        Ok(Outcome::default().facts(key, CloudFacts { deletion_at, ..gone }).detail("already_gone", "true"))
+    }
+
+    async fn cancel_deletion(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let reply = self.call(bench, Call::CancelDeletion, bench.cloud.cancel_deletion(&id)).await?;
+        let seen = self.look_until(bench, &id, |seen| seen.deletion_at.is_none()).await?;
+        Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
+    }
+
+    /// Looks twice, a moment apart: one "not found" may be the cloud's own delay.
+    async fn confirm_gone(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        for pause in [0, 200] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            if let Some(seen) = self.look(bench, Call::Observe, bench.cloud.observe(&id)).await? {
+                return Err(StepError::NotYet(seen.raw_state));
+            }
+        }
+        let gone = CloudFacts { raw_state: Some("Deleted".to_owned()), enabled: Some(false), material_present: Some(false), ..CloudFacts::default() };
+        Ok(Outcome::default().facts(key, gone))
+    }
+
+    async fn observe(&self, bench: &Bench, id: &CloudKeyId) -> Result<Observed, StepError> {
+        self.look(bench, Call::Observe, bench.cloud.observe(id)).await?.ok_or(StepError::Gone)
+    }
+
+    /// Looks until the cloud shows what was just done. It is eventually consistent: a few looks, each a little later.
+    async fn look_until(&self, bench: &Bench, id: &CloudKeyId, shows: impl Fn(&Observed) -> bool) -> Result<Observed, StepError> {
+        for pause in [20, 50, 100, 200, 400, 800] {
+            let seen = self.observe(bench, id).await?;
+            if shows(&seen) {
+                return Ok(seen);
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        Err(StepError::NotVisible)
+    }
+}
+
+fn created(id: String, arn: String) -> CloudFacts {
+    CloudFacts {
+        identity: Some((id, arn)),
+        raw_state: Some("PendingImport".to_owned()),
+        enabled: Some(false),
+        material_present: Some(false),
+        ..CloudFacts::default()
+    }
+}
+
+fn facts_of(seen: &Observed) -> CloudFacts {
+    CloudFacts {
+        raw_state: Some(seen.raw_state.clone()),
+        enabled: Some(seen.enabled),
+        material_present: seen.material_present,
+        material_id: seen.material_id.clone(),
+        deletion_at: Some(seen.deletion_at),
+        ..CloudFacts::default()
+    }
+}

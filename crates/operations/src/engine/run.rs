@@ -1,0 +1,450 @@
+//! The run of one operation: journal *about to*, step, journal the outcome, and so on to one of its two ends.
+//!
+//! The outcome of a step and the *about to* of the next share a transaction, and the last outcome shares it with the saga's ending.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use keystead_audit::{Entry, Outcome as Ended};
+use keystead_domain::{KeyId, Timestamp, time::SECOND};
+use keystead_store::{
+    StoreError, Tx,
+    journal::{self, JournalRow},
+    keys, keystores, locks,
+    operations::{self, OperationRow, Progress},
+};
+
+use super::{
+    Engine, Point,
+    call::StepError,
+    decide::{Decision, Standing, decide},
+    perform::{Bench, Outcome},
+};
+use crate::{Problem, Saga, step::Planned, words};
+
+/// Why a run stopped before the operation's end. The operation goes on when its lease is taken again.
+#[derive(Debug, thiserror::Error)]
+pub enum Interrupted {
+    /// The harness let the process die here.
+    #[error("the process died")]
+    Died,
+    /// The database did not keep a journal line, or another node has the lease.
+    #[error("the journal could not be written: {0}")]
+    Store(#[from] StoreError),
+    /// It waits, and lets its lease go.
+    #[error("it waits")]
+    Waiting,
+    /// The journal's record cannot be read: it was written by a newer Keystead.
+    #[error("the operation's record cannot be read")]
+    Unreadable,
+}
+
+/// What the store calls a lease that is no longer ours.
+const LEASE: &str = "operation lease";
+/// Pauses up to this long are slept in hand; longer ones let the lease go.
+const NAP: i64 = 2 * SECOND;
+
+struct Run {
+    operation: OperationRow,
+    fence: Arc<AtomicI64>,
+    saga: Saga,
+    plan: Vec<Planned>,
+    /// Number of the next journal line.
+    seq: i64,
+    /// The step in hand may have happened already, without an answer.
+    unknown: bool,
+    /// The phase and problem of the last journal line, so that a long wait does not fill the journal.
+    last: Option<(String, String)>,
+    /// Who asked.
+    who: words::Who,
+}
+
+impl Engine {
+    pub(super) async fn run(&self, operation: OperationRow, fence: Arc<AtomicI64>, fresh: bool) -> Result<(), Interrupted> {
+        let saga: Saga = serde_json::from_str(&operation.params).map_err(|_| Interrupted::Unreadable)?;
+        let plan = saga.shape().steps();
+        let who = self.who_asked(&operation).await;
+        let mut run = Run { operation, fence, saga, plan, seq: 2, unknown: false, last: None, who };
+        if !fresh {
+            self.remember(&mut run).await?;
+        }
+        loop {
+            let done = if run.operation.direction == "undo" { self.take_back(&mut run).await? } else { self.go_on(&mut run).await? };
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn next_seq(&self, run: &Run) -> Result<i64, Interrupted> {
+        let id = run.operation.id.clone();
+        let lines = self.parts.store.read("journal.of_operation", move |tx| journal::of_operation(tx, &id)).await?;
+        Ok(lines.last().map_or(1, |line| line.seq + 1))
+    }
+
+    /// Reads how far an earlier life came. An *about to* without an outcome is an unknown.
+    async fn remember(&self, run: &mut Run) -> Result<(), Interrupted> {
+        let id = run.operation.id.clone();
+        let lines = self.parts.store.read("journal.of_operation", move |tx| journal::of_operation(tx, &id)).await?;
+        run.seq = lines.last().map_or(1, |line| line.seq + 1);
+        run.unknown = lines.last().is_some_and(|line| matches!(line.phase.as_str(), "about" | "unknown"));
+        Ok(())
+    }
+
+    /// Does the step in hand; `true` when the operation has ended.
+    async fn go_on(&self, run: &mut Run) -> Result<bool, Interrupted> {
+        let position = run.operation.step as usize;
+        let Some(planned) = run.plan.get(position).cloned() else {
+            return self.conclude(run, None).await;
+        };
+        let bench = match self.bench(run).await {
+            Ok(bench) => bench,
+            Err(error) => return self.cope(run, &planned, error).await,
+        };
+        match self.perform(&bench, &planned.step, run.unknown).await {
+            Ok(outcome) => self.note_done(run, &planned, outcome).await,
+            Err(StepError::Died) => Err(Interrupted::Died),
+            Err(error) => {
+                // A refusal that comes behind an effect of the same step leaves that effect standing.
+                run.unknown |= bench.touched.load(Ordering::SeqCst);
+                self.cope(run, &planned, error).await
+            }
+        }
+    }
+
+    async fn bench(&self, run: &Run) -> Result<Bench, StepError> {
+        let id = run.operation.keystore_id.clone();
+        let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
+        let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;
+        let cloud = self.parts.clouds.connect(&keystore).await?;
+        Ok(Bench { keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false) })
+    }
+
+    /// Writes the outcome down; behind the last step also the ending.
+    async fn note_done(&self, run: &mut Run, planned: &Planned, outcome: Outcome) -> Result<bool, Interrupted> {
+        run.operation.step += 1;
+        run.operation.attempts = 0;
+        let was_last = run.operation.step as usize == run.plan.len();
+        if was_last {
+            return self.conclude(run, Some((planned, outcome))).await;
+        }
+        let done = self.line(run, run.operation.step - 1, planned.step.name(), "done", &record(&outcome));
+        let about = self.line(run, run.operation.step, run.plan[run.operation.step as usize].step.name(), "about", "{}");
+        let effect = self.effect_entry(run, planned, &outcome);
+        let (id, progress, now) = (run.operation.id.clone(), self.progress(run, None), self.now());
+        self.write(run, "operation.outcome", move |tx, fence| {
+            keep_facts(tx, &outcome, now)?;
+            journal::append(tx, &id, &done)?;
+            journal::append(tx, &id, &about)?;
+            tx.audit(effect.clone());
+            operations::progress(tx, &id, fence, &progress)
+        })
+        .await?;
+        run.unknown = false;
+        Ok(false)
+    }
+
+    /// The good end: the last outcome, what the saga says of it, the entries, and the locks given back, all in one transaction. `true` when it was kept; `false`
+    /// when the rows have moved on under the saga, which then turns round.
+    async fn conclude(&self, run: &mut Run, last: Option<(&Planned, Outcome)>) -> Result<bool, Interrupted> {
+        let mut lines = Vec::new();
+        let mut entries = Vec::new();
+        if let Some((planned, outcome)) = &last {
+            lines.push(self.line(run, run.operation.step - 1, planned.step.name(), "done", &record(outcome)));
+            entries.push(self.effect_entry(run, planned, outcome));
+        }
+        entries.extend(self.ending_entries(run, Ended::Succeeded, None).await);
+        let outcome = last.map(|(_, outcome)| outcome);
+        let (id, saga, now) = (run.operation.id.clone(), run.saga.clone(), self.now());
+        let kept = self
+            .write(run, "operation.conclude", move |tx, fence| {
+                if let Some(outcome) = &outcome {
+                    keep_facts(tx, outcome, now)?;
+                }
+                lines.iter().try_for_each(|line| journal::append(tx, &id, line))?;
+                operations::finish(tx, &id, fence, "SUCCEEDED", None, now)?;
+                saga.shape().finish(tx, now)?;
+                locks::release(tx, &id)?;
+                entries.iter().for_each(|entry| tx.audit(entry.clone()));
+                Ok(())
+            })
+            .await;
+        match kept {
+            Err(Interrupted::Store(StoreError::MovedOn(what))) if what != LEASE => self.moved_on(run, what).await.map(|()| false),
+            other => other.map(|()| true),
+        }
+    }
+
+    /// A row is not where the saga left it, for example a keystore that got a new key while it was being deleted: what was done is taken back.
+    async fn moved_on(&self, run: &mut Run, what: &str) -> Result<(), Interrupted> {
+        let detail = format!("The {what} was changed by somebody else meanwhile.");
+        let problem = Problem::new("moved-on", detail, "Look at it again, and repeat the command if it is still wanted.");
+        run.seq = self.next_seq(run).await?;
+        let line = self.line(run, run.operation.step, "conclude", "refused", &problem.to_json());
+        self.note_turn(run, line, &problem).await
+    }
+
+    /// A step did not succeed: try again, let go for a while, or turn round.
+    async fn cope(&self, run: &mut Run, planned: &Planned, error: StepError) -> Result<bool, Interrupted> {
+        if matches!(error, StepError::Died) {
+            return Err(Interrupted::Died);
+        }
+        run.operation.attempts += 1;
+        run.unknown |= error.outcome_unknown();
+        let problem = problem_of(&error);
+        tracing::info!(operation = %run.operation.id, step = planned.step.name(), attempts = run.operation.attempts, ?error, "step did not succeed");
+        match decide(&error, self.standing(run, planned).await) {
+            Decision::Again(pause) => self.pause(run, planned, &problem, pause).await.map(|()| false),
+            Decision::TakeBack => self.turn_round(run, planned, &problem).await.map(|()| false),
+        }
+    }
+
+    async fn standing(&self, run: &Run, planned: &Planned) -> Standing {
+        let position = run.operation.step as usize;
+        let undoing = run.operation.direction == "undo";
+        let now = self.now().as_micros();
+        let key_is_new = match planned.step.key() {
+            Some(key) => self.key(key).await.is_ok_and(|row| self.is_new(&row)),
+            None => false,
+        };
+        Standing {
+            attempts: run.operation.attempts,
+            age_micros: now - run.operation.created_at.as_micros(),
+            touched: position > 0 || run.unknown,
+            no_way_back: run.plan[..position.min(run.plan.len())].iter().any(|before| before.pivot) || (planned.pivot && run.unknown),
+            key_is_new,
+            undoing,
+            patience_micros: self.parts.settings.patience_micros,
+        }
+    }
+
+    /// Writes why it waits, then naps, or lets the lease go.
+    async fn pause(&self, run: &mut Run, planned: &Planned, problem: &Problem, pause: i64) -> Result<(), Interrupted> {
+        let phase = if run.unknown { "unknown" } else { "failed" };
+        let news = run.last.as_ref().is_none_or(|(last, kind)| last != phase || *kind != problem.kind);
+        let line = news.then(|| self.line(run, run.operation.step, planned.step.name(), phase, &problem.to_json()));
+        run.last = Some((phase.to_owned(), problem.kind.clone()));
+        let nap = pause <= NAP;
+        let run_at = self.now().plus_micros(pause);
+        let lease_until = if nap { self.lease_until() } else { Timestamp::from_micros(0) };
+        let progress = Progress { run_at, lease_until, ..self.progress(run, Some(problem)) };
+        let id = run.operation.id.clone();
+        self.write(run, "operation.pause", move |tx, fence| {
+            if let Some(line) = &line {
+                journal::append(tx, &id, line)?;
+            }
+            operations::progress(tx, &id, fence, &progress)
+        })
+        .await?;
+        if !nap {
+            return Err(Interrupted::Waiting);
+        }
+        tokio::time::sleep(Duration::from_micros(u64::try_from(pause).unwrap_or(0))).await;
+        Ok(())
+    }
+
+    /// From here on the steps are taken back, the one in hand too if it may have happened.
+    async fn turn_round(&self, run: &mut Run, planned: &Planned, problem: &Problem) -> Result<(), Interrupted> {
+        let line = self.line(run, run.operation.step, planned.step.name(), "refused", &problem.to_json());
+        run.operation.step += u32::from(run.unknown);
+        self.note_turn(run, line, problem).await
+    }
+
+    async fn note_turn(&self, run: &mut Run, line: JournalRow, problem: &Problem) -> Result<(), Interrupted> {
+        run.operation.direction = "undo".to_owned();
+        run.operation.attempts = 0;
+        run.operation.problem = Some(problem.to_json());
+        let (id, progress) = (run.operation.id.clone(), self.progress(run, Some(problem)));
+        self.write(run, "operation.turn_round", move |tx, fence| {
+            journal::append(tx, &id, &line)?;
+            operations::progress(tx, &id, fence, &progress)
+        })
+        .await
+    }
+
+    /// Takes one step back; `true` when the operation has ended.
+    async fn take_back(&self, run: &mut Run) -> Result<bool, Interrupted> {
+        let Some(position) = (run.operation.step as usize).checked_sub(1) else {
+            self.give_up(run).await?;
+            return Ok(true);
+        };
+        let planned = run.plan[position].clone();
+        let bench = match self.bench(run).await {
+            Ok(bench) => bench,
+            Err(error) => return self.cope(run, &planned, error).await,
+        };
+        let mut facts = Vec::new();
+        for step in &planned.undo {
+            match self.perform(&bench, step, true).await {
+                Ok(outcome) => facts.push(outcome),
+                // What is gone needs no taking back.
+                Err(StepError::Gone | StepError::Missing(_)) => {}
+                Err(error) => return self.cope(run, &planned, error).await,
+            }
+        }
+        self.note_undone(run, &planned, facts).await.map(|()| false)
+    }
+
+    async fn note_undone(&self, run: &mut Run, planned: &Planned, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
+        let line = self.line(run, run.operation.step - 1, planned.step.name(), "undone", "{}");
+        run.operation.step -= 1;
+        run.operation.attempts = 0;
+        let why = run.operation.problem.as_deref().and_then(Problem::from_json);
+        let (id, progress, now) = (run.operation.id.clone(), self.progress(run, why.as_ref()), self.now());
+        self.write(run, "operation.undone", move |tx, fence| {
+            outcomes.iter().try_for_each(|outcome| keep_facts(tx, outcome, now))?;
+            journal::append(tx, &id, &line)?;
+            operations::progress(tx, &id, fence, &progress)
+        })
+        .await
+    }
+
+    /// The other end: the state before it.
+    async fn give_up(&self, run: &mut Run) -> Result<(), Interrupted> {
+        let problem = run.operation.problem.clone();
+        let entries = self.ending_entries(run, Ended::Failed, problem.as_deref()).await;
+        let (id, saga, now) = (run.operation.id.clone(), run.saga.clone(), self.now());
+        self.write(run, "operation.give_up", move |tx, fence| {
+            operations::finish(tx, &id, fence, "FAILED", problem.as_deref(), now)?;
+            locks::release(tx, &id)?;
+            saga.shape().abandon(tx, now)?;
+            entries.iter().for_each(|entry| tx.audit(entry.clone()));
+            Ok(())
+        })
+        .await
+    }
+
+    /// A journal write between two places at which the harness may let the process die.
+    async fn write<F>(&self, run: &Run, name: &'static str, mut function: F) -> Result<(), Interrupted>
+    where
+        F: FnMut(&mut Tx<'_>, i64) -> Result<(), StoreError> + Send + 'static,
+    {
+        self.reach(Point::BeforeWrite(name)).map_err(|_| Interrupted::Died)?;
+        let fence = run.fence.load(Ordering::SeqCst);
+        self.parts.store.write(name, move |tx| function(tx, fence)).await?;
+        self.reach(Point::AfterWrite(name)).map_err(|_| Interrupted::Died)
+    }
+
+    fn line(&self, run: &mut Run, step: u32, name: &str, phase: &str, record: &str) -> JournalRow {
+        let line = JournalRow { seq: run.seq, at: self.now(), step, name: name.to_owned(), phase: phase.to_owned(), record: record.to_owned() };
+        run.seq += 1;
+        line
+    }
+
+    fn progress(&self, run: &Run, problem: Option<&Problem>) -> Progress {
+        Progress {
+            step: run.operation.step,
+            direction: if run.operation.direction == "undo" { "undo" } else { "forward" },
+            attempts: run.operation.attempts,
+            problem: problem.map(Problem::to_json),
+            run_at: run.operation.run_at,
+            lease_until: self.lease_until(),
+        }
+    }
+
+    /// The entry of an effect: what was called, under which request id.
+    fn effect_entry(&self, run: &Run, planned: &Planned, outcome: &Outcome) -> Entry {
+        let operation = &run.operation;
+        let action = format!("cloud.{}", planned.step.name());
+        let mut entry = words::entry(self.parts.random.as_ref(), self.now(), &operation.account_id, &run.who, &action, operation.kind.as_str())
+            .operation(&operation.id)
+            .cloud_request(outcome.request_id.as_deref());
+        if let Some(key) = planned.step.key() {
+            entry = entry.subject("key", key.as_str(), "");
+        }
+        outcome.details.iter().fold(entry, |entry, (name, value)| entry.detail(name, value.clone())).done()
+    }
+
+    /// The entries of an operation's end: one for each key that it changed, so that each key's history tells it.
+    async fn ending_entries(&self, run: &Run, ended: Ended, problem: Option<&str>) -> Vec<Entry> {
+        let subjects: Vec<Option<&KeyId>> = match &run.saga {
+            Saga::RenewKey(saga) => vec![Some(&saga.predecessor.0), Some(&saga.successor.0)],
+            Saga::RevertKey(saga) => vec![Some(&saga.key.0), Some(&saga.predecessor.0)],
+            saga => vec![saga.key()],
+        };
+        let mut entries = Vec::new();
+        for subject in subjects {
+            entries.push(self.ending_entry(run, subject, ended, problem).await);
+        }
+        entries
+    }
+
+    async fn ending_entry(&self, run: &Run, key: Option<&KeyId>, ended: Ended, problem: Option<&str>) -> Entry {
+        let operation = &run.operation;
+        let mut entry = words::entry(self.parts.random.as_ref(), self.now(), &operation.account_id, &run.who, &action_of(&run.saga), "operation-ended")
+            .operation(&operation.id)
+            .outcome(ended);
+        if let Some(key) = key {
+            let name = self.key(key).await.map(|row| row.name).unwrap_or_default();
+            entry = entry.subject("key", key.as_str(), &name);
+        }
+        if let Saga::RenewKey(saga) = &run.saga {
+            entry = entry.detail("predecessor", saga.predecessor.0.to_string()).detail("successor", saga.successor.0.to_string());
+        }
+        entry = entry.subject("keystore", operation.keystore_id.as_str(), "");
+        if let Some(problem) = problem.and_then(Problem::from_json) {
+            entry = entry.detail("problem", problem.kind).detail("why", problem.detail);
+        }
+        entry.done()
+    }
+}
+
+/// The audit log's word for what a saga does: `key.renew`.
+pub(crate) fn action_of(saga: &Saga) -> String {
+    match saga {
+        Saga::CreateKey(_) => "key.create",
+        Saga::DeactivateKey(_) => "key.deactivate",
+        Saga::ActivateKey(_) => "key.activate",
+        Saga::UploadKey(_) => "key.upload",
+        Saga::RenewKey(_) => "key.renew",
+        Saga::RevertKey(_) => "key.revert",
+        Saga::ScheduleDeletion(_) => "key.schedule-deletion",
+        Saga::CancelDeletion(_) => "key.cancel-deletion",
+        Saga::CleanUpKey(_) => "key.clean-up",
+        Saga::UpdateKey(_) => "key.update",
+        Saga::DeleteKeystore(_) => "keystore.delete",
+    }
+    .to_owned()
+}
+
+fn keep_facts(tx: &mut Tx<'_>, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
+    match &outcome.facts {
+        Some((key, facts)) => keys::keep_facts(tx, key, facts, now),
+        None => Ok(()),
+    }
+}
+
+fn record(outcome: &Outcome) -> String {
+    let mut fields: BTreeMap<&str, &str> = outcome.details.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if let Some(id) = &outcome.request_id {
+        fields.insert("request_id", id);
+    }
+    serde_json::Value::from_iter(fields).to_string()
+}
+
+fn problem_of(error: &StepError) -> Problem {
+    match error {
+        StepError::Cloud(error) => error.into(),
+        StepError::Vault(error) => error.into(),
+        StepError::Store(error) => error.into(),
+        StepError::NotVisible => Problem::new("cloud-not-visible-yet", "The cloud does not show the change yet.", "Nothing is needed: Keystead looks again."),
+        StepError::NotYet(state) => Problem::new(
+            "cloud-key-still-there",
+            format!("The cloud still has the key, in the state {state}."),
+            "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again.",
+        ),
+        StepError::Gone => {
+            Problem::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")
+        }
+        StepError::Missing(key) => {
+            Problem::new("key-incomplete", format!("The record of {key} lacks what this step needs."), "Look in the operation's journal and the server's log.")
+        }
+        StepError::Died => Problem::new("died", "The process died.", "Nothing is needed."),
+    }
+}

@@ -1,0 +1,126 @@
+//! Why an operation waits or failed, in users' words. Operators read the log; here stands what the person who asked can do.
+
+use keystead_cloud::{CloudError, Kind};
+use keystead_store::StoreError;
+use keystead_vault::VaultError;
+use serde::{Deserialize, Serialize};
+
+/// A problem with a stable type; the API shows it as RFC 9457 problem details.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Stable, in the manual: `role-not-assumable`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What happened, as a sentence.
+    pub detail: String,
+    /// What to do, as a sentence.
+    pub mend: String,
+    /// The cloud's code, for who talks to the cloud's support.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cloud_code: Option<String>,
+    /// The cloud's request id, for the same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cloud_request: Option<String>,
+}
+
+impl Problem {
+    /// A problem of our own.
+    pub fn new(kind: &str, detail: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), detail: detail.into(), mend: mend.into(), cloud_code: None, cloud_request: None }
+    }
+
+    /// As the journal and the operation's row keep it.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    /// Reads it back; `None` for what is no problem.
+    pub fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+impl From<&CloudError> for Problem {
+    fn from(error: &CloudError) -> Self {
+        let (kind, mend) = cloud_words(error.kind);
+        let detail = match error.kind {
+            // The cloud names the action and the resource; that is what a platform engineer needs.
+            Kind::AccessDenied | Kind::RoleNotAssumable | Kind::BadInput | Kind::LimitExceeded | Kind::WrongState | Kind::Unsupported => {
+                format!("{} was refused: {}", error.call, error.message)
+            }
+            Kind::AliasTaken => error.message.clone(),
+            _ => format!("{} did not succeed ({}).", error.call, error.code),
+        };
+        Self { kind: kind.to_owned(), detail, mend: mend.to_owned(), cloud_code: Some(error.code.clone()), cloud_request: error.request_id.clone() }
+    }
+}
+
+/// One row a kind: the stable type, and the mend.
+fn cloud_words(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Unreachable => ("cloud-unreachable", "Check network, proxy and endpoint of the cloud; Keystead goes on by itself once it answers."),
+        Kind::OutcomeUnknown => ("cloud-no-answer", "Nothing is needed: Keystead looks what became of the call and goes on."),
+        Kind::Throttled => ("cloud-throttled", "Nothing is needed: Keystead slows down. Others use the same quota, or it is too small."),
+        Kind::CloudFailure => ("cloud-failure", "Nothing is needed: Keystead tries again. See the cloud's status page if it lasts."),
+        Kind::NotFound => ("cloud-key-gone", "The cloud no longer knows the key. Look in its audit trail who deleted it; renew or delete the key here."),
+        Kind::WrongState => {
+            ("cloud-wrong-state", "The key was changed in the cloud directly. Compare `key show` with the cloud's console and undo that change.")
+        }
+        Kind::AccessDenied => (
+            "cloud-access-denied",
+            "Give the role this permission: `keystead keystore policy` prints the whole policy, `keystead keystore check` what is missing.",
+        ),
+        Kind::RoleNotAssumable => {
+            ("role-not-assumable", "Compare the role's trust policy with `keystead keystore policy`: principal, external id and ARN must fit.")
+        }
+        Kind::Credentials => ("cloud-credentials", "Check Keystead's own cloud credentials, and its clock."),
+        Kind::BadToken => ("cloud-import-token", "Try again: Keystead takes a fresh wrapping key."),
+        Kind::WrongMaterial => {
+            ("wrong-material", "The cloud binds this key to other material. Keystead never replaces it silently: look in the key's history, and renew it.")
+        }
+        Kind::BadCiphertext => ("cloud-cannot-unwrap", "The cloud could not open what it was sent. Report this with the cloud's request id."),
+        Kind::LimitExceeded => ("cloud-limit", "Raise the quota in the cloud account, or delete what is no longer needed there."),
+        Kind::AliasTaken => ("alias-taken", "Choose another alias, or remove that one in the cloud first."),
+        Kind::BadInput => ("cloud-bad-input", "Change the value that the cloud names."),
+        Kind::Unsupported => ("cloud-unsupported", "This cloud, Region or key type cannot do that."),
+    }
+}
+
+impl From<&VaultError> for Problem {
+    fn from(error: &VaultError) -> Self {
+        match error {
+            VaultError::Sealed => {
+                Self::new("vault-sealed", "The vault is sealed.", "Unseal it with `keystead vault unseal`; the operation then goes on by itself.")
+            }
+            other => Self::new(
+                "vault-failure",
+                format!("The vault refused: {other}."),
+                "Look in the server's log, and restore the database from a backup if a row is damaged.",
+            ),
+        }
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::new(
+                "disk-full",
+                "The database has no space left. Nothing was changed.",
+                "Free space, or move the database; the operation then goes on by itself.",
+            ),
+            _ => Self::new("store-unavailable", "The database does not answer. Nothing was changed.", "See the server's log, and try again."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_read_back_as_it_was_written() {
+        let problem = Problem::new("vault-sealed", "The vault is sealed.", "Unseal it.");
+        assert_eq!(Problem::from_json(&problem.to_json()), Some(problem));
+    }
+}

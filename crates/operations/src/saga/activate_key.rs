@@ -1,0 +1,38 @@
+//! A key is taken into use again: the same material, then enabled (CM-055). The alias does not move (`capabilities.md`, decision 1).
+
+use keystead_domain::{KeyId, KeyState, Timestamp};
+use keystead_store::{StoreError, Tx, keys};
+use serde::{Deserialize, Serialize};
+
+use super::Shape;
+use crate::{
+    step::{Planned, Step, undoable},
+    stored::{Stored, StoredTime},
+};
+
+/// The key, and until when its material shall live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivateKey {
+    /// The key.
+    pub key: Stored<KeyId>,
+    /// When its material shall expire.
+    pub expires: Option<StoredTime>,
+}
+
+impl Shape for ActivateKey {
+    fn steps(&self) -> Vec<Planned> {
+        let key = &self.key.0;
+        vec![
+            undoable(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)), vec![Step::DeleteMaterial(key.clone())]),
+            undoable(Step::Enable(key.clone()), vec![Step::Disable(key.clone())]),
+        ]
+    }
+
+    fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        keys::transition(tx, &self.key.0, KeyState::Inactive, KeyState::Active, now)
+    }
+
+    fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! A key is made: CM-053, and FX-012, FX-017 to FX-024 step by step.
+
+use keystead_domain::{Alias, KeyId, KeyState, LineageId, Timestamp};
+use keystead_store::{StoreError, Tx, keys, lineages, versions};
+use serde::{Deserialize, Serialize};
+
+use super::Shape;
+use crate::{
+    step::{Planned, Step, harmless, undoable},
+    stored::{Stored, StoredTime},
+};
+
+/// The intent wrote the key (CREATING), its lineage and its sealed material in the transaction that wrote this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateKey {
+    /// The key.
+    pub key: Stored<KeyId>,
+    /// Its lineage.
+    pub lineage: Stored<LineageId>,
+    /// The alias to point at it.
+    pub alias: Option<String>,
+    /// When its material shall expire.
+    pub expires: Option<StoredTime>,
+}
+
+impl Shape for CreateKey {
+    fn steps(&self) -> Vec<Planned> {
+        let key = self.key.0.clone();
+        let mut steps = vec![
+            undoable(Step::CreateCloudKey(key.clone()), vec![Step::AbandonCloudKey(key.clone())]),
+            // Abandoning the cloud key removes the material first.
+            harmless(Step::ImportMaterial(key.clone(), self.expires.map(Into::into))),
+        ];
+        steps.extend(read_alias(self.alias.as_deref()).map(|alias| {
+            let undo = vec![Step::RemoveAlias(alias.clone(), key.clone())];
+            undoable(Step::PointAlias { alias, to: key, from: None }, undo)
+        }));
+        steps
+    }
+
+    fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        keys::transition(tx, &self.key.0, KeyState::Creating, KeyState::Active, now)
+    }
+
+    fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        versions::delete_uncreated(tx, &self.key.0)?;
+        keys::delete_uncreated(tx, &self.key.0)?;
+        lineages::delete(tx, &self.lineage.0)
+    }
+}
+
+/// An alias from a journal record; it was checked when it was written.
+pub(super) fn read_alias(text: Option<&str>) -> Option<Alias> {
+    text.and_then(|text| Alias::parse(text).ok())
+}

@@ -1,0 +1,33 @@
+//! A key is taken out of use: first disabled, then emptied (CM-054; `capabilities.md`, decision 3).
+
+use keystead_domain::{KeyId, KeyState, Timestamp};
+use keystead_store::{StoreError, Tx, keys};
+use serde::{Deserialize, Serialize};
+
+use super::Shape;
+use crate::{
+    step::{Planned, Step, pivot},
+    stored::Stored,
+};
+
+/// Nothing but the key is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeactivateKey {
+    /// The key.
+    pub key: Stored<KeyId>,
+}
+
+impl Shape for DeactivateKey {
+    fn steps(&self) -> Vec<Planned> {
+        // Once disabled the safe half is done: if the cloud then refuses to delete the material, the key stays disabled and the operation waits for a person.
+        vec![pivot(Step::Disable(self.key.0.clone())), pivot(Step::DeleteMaterial(self.key.0.clone()))]
+    }
+
+    fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        keys::transition(tx, &self.key.0, KeyState::Active, KeyState::Inactive, now)
+    }
+
+    fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

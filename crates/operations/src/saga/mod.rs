@@ -1,0 +1,120 @@
+//! The sagas. Each file reads as a list: the steps, and the two endings.
+
+pub mod activate_key;
+pub mod cancel_deletion;
+pub mod clean_up_key;
+pub mod create_key;
+pub mod deactivate_key;
+pub mod delete_keystore;
+pub mod renew_key;
+pub mod revert_key;
+pub mod schedule_deletion;
+pub mod update_key;
+pub mod upload_key;
+
+use keystead_domain::{KeyId, KeystoreId, Timestamp};
+use keystead_store::{StoreError, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::step::Planned;
+
+/// What an operation does: all ids and values it will ever use. This is the journal's record, so a variant's fields may be added to but never renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "saga", rename_all = "kebab-case")]
+pub enum Saga {
+    /// Make a key, with material generated or taken in (CM-053).
+    CreateKey(create_key::CreateKey),
+    /// Take a key out of use (CM-054).
+    DeactivateKey(deactivate_key::DeactivateKey),
+    /// Take it into use again (CM-055).
+    ActivateKey(activate_key::ActivateKey),
+    /// Import the material again (CM-056).
+    UploadKey(upload_key::UploadKey),
+    /// Make a successor that takes over the alias (CM-057).
+    RenewKey(renew_key::RenewKey),
+    /// Give the alias back to the predecessor.
+    RevertKey(revert_key::RevertKey),
+    /// Start the countdown (CM-058).
+    ScheduleDeletion(schedule_deletion::ScheduleDeletion),
+    /// Stop the countdown (CM-060).
+    CancelDeletion(cancel_deletion::CancelDeletion),
+    /// Destroy the material of a key that the cloud deleted (CM-061).
+    CleanUpKey(clean_up_key::CleanUpKey),
+    /// Change properties (CM-067).
+    UpdateKey(update_key::UpdateKey),
+    /// Delete a keystore whose keys are all deleted (CM-062).
+    DeleteKeystore(delete_keystore::DeleteKeystore),
+}
+
+/// What every saga is: a list of steps and two endings.
+pub trait Shape {
+    /// The steps, in order. A pure function: a recovery draws the same list.
+    fn steps(&self) -> Vec<Planned>;
+    /// What the store says when all steps are done; in the same transaction as the last step's outcome.
+    fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError>;
+    /// What the store says when the steps were taken back.
+    fn abandon(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError>;
+}
+
+impl Saga {
+    /// The name in API, store and audit log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CreateKey(_) => "create-key",
+            Self::DeactivateKey(_) => "deactivate-key",
+            Self::ActivateKey(_) => "activate-key",
+            Self::UploadKey(_) => "upload-key",
+            Self::RenewKey(_) => "renew-key",
+            Self::RevertKey(_) => "revert-key",
+            Self::ScheduleDeletion(_) => "schedule-deletion",
+            Self::CancelDeletion(_) => "cancel-deletion",
+            Self::CleanUpKey(_) => "clean-up-key",
+            Self::UpdateKey(_) => "update-key",
+            Self::DeleteKeystore(_) => "delete-keystore",
+        }
+    }
+
+    /// The saga's steps and endings.
+    pub fn shape(&self) -> &dyn Shape {
+        match self {
+            Self::CreateKey(saga) => saga,
+            Self::DeactivateKey(saga) => saga,
+            Self::ActivateKey(saga) => saga,
+            Self::UploadKey(saga) => saga,
+            Self::RenewKey(saga) => saga,
+            Self::RevertKey(saga) => saga,
+            Self::ScheduleDeletion(saga) => saga,
+            Self::CancelDeletion(saga) => saga,
+            Self::CleanUpKey(saga) => saga,
+            Self::UpdateKey(saga) => saga,
+            Self::DeleteKeystore(saga) => saga,
+        }
+    }
+
+    /// The key that the operation is listed under: for a renewal the predecessor, which was asked to be renewed.
+    pub fn key(&self) -> Option<&KeyId> {
+        match self {
+            Self::CreateKey(saga) => Some(&saga.key.0),
+            Self::DeactivateKey(saga) => Some(&saga.key.0),
+            Self::ActivateKey(saga) => Some(&saga.key.0),
+            Self::UploadKey(saga) => Some(&saga.key.0),
+            Self::RenewKey(saga) => Some(&saga.predecessor.0),
+            Self::RevertKey(saga) => Some(&saga.key.0),
+            Self::ScheduleDeletion(saga) => Some(&saga.key.0),
+            Self::CancelDeletion(saga) => Some(&saga.key.0),
+            Self::CleanUpKey(saga) => Some(&saga.key.0),
+            Self::UpdateKey(saga) => Some(&saga.key.0),
+            Self::DeleteKeystore(_) => None,
+        }
+    }
+
+    /// What the operation holds while it runs: nobody else changes these.
+    pub fn locks(&self, keystore: &KeystoreId) -> Vec<String> {
+        match self {
+            Self::RenewKey(saga) => vec![saga.predecessor.0.to_string(), saga.successor.0.to_string()],
+            Self::RevertKey(saga) => vec![saga.key.0.to_string(), saga.predecessor.0.to_string()],
+            Self::DeleteKeystore(_) => vec![keystore.to_string()],
+            other => other.key().map(ToString::to_string).into_iter().collect(),
+        }
+    }
+}

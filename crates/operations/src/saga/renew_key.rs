@@ -1,0 +1,53 @@
+//! A key is renewed: a successor with new material takes over the alias; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
+
+use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
+use keystead_store::{StoreError, Tx, keys, lineages, versions};
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, create_key::read_alias};
+use crate::{
+    step::{Planned, Step, harmless, undoable},
+    stored::{Stored, StoredTime},
+};
+
+/// The intent wrote the successor (CREATING) and its sealed material in the transaction that wrote this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewKey {
+    /// The key that is renewed.
+    pub predecessor: Stored<KeyId>,
+    /// The key that takes over.
+    pub successor: Stored<KeyId>,
+    /// Their lineage.
+    pub lineage: Stored<LineageId>,
+    /// The alias that moves.
+    pub alias: Option<String>,
+    /// When the successor's material shall expire.
+    pub expires: Option<StoredTime>,
+}
+
+impl Shape for RenewKey {
+    fn steps(&self) -> Vec<Planned> {
+        let (old, new) = (&self.predecessor.0, &self.successor.0);
+        let mut steps = vec![
+            undoable(Step::CreateCloudKey(new.clone()), vec![Step::AbandonCloudKey(new.clone())]),
+            harmless(Step::ImportMaterial(new.clone(), self.expires.map(Into::into))),
+        ];
+        steps.extend(read_alias(self.alias.as_deref()).map(|alias| {
+            let back = Step::PointAlias { alias: alias.clone(), to: old.clone(), from: Some(new.clone()) };
+            undoable(Step::PointAlias { alias, to: new.clone(), from: Some(old.clone()) }, vec![back])
+        }));
+        steps
+    }
+
+    fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        keys::transition(tx, &self.predecessor.0, KeyState::Active, KeyState::Replaced, now)?;
+        keys::transition(tx, &self.successor.0, KeyState::Creating, KeyState::Active, now)?;
+        keys::set_successor(tx, &self.predecessor.0, Some(&self.successor.0))?;
+        lineages::set_current(tx, &self.lineage.0, &self.predecessor.0, &self.successor.0)
+    }
+
+    fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        versions::delete_uncreated(tx, &self.successor.0)?;
+        keys::delete_uncreated(tx, &self.successor.0)
+    }
+}

@@ -1,0 +1,51 @@
+//! The undo of a renewal: the alias goes back to the predecessor (`capabilities.md`, decision 1; CM-025 left this to the user).
+
+use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
+use keystead_store::{StoreError, Tx, keys, lineages};
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, create_key::read_alias};
+use crate::{
+    step::{Planned, Step, undoable},
+    stored::Stored,
+};
+
+/// Both keys exist; only the alias and the states change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertKey {
+    /// The successor, which gives the alias back.
+    pub key: Stored<KeyId>,
+    /// The predecessor, which gets it.
+    pub predecessor: Stored<KeyId>,
+    /// Whether the predecessor is REPLACED; it may already be ACTIVE.
+    pub predecessor_replaced: bool,
+    /// Their lineage.
+    pub lineage: Stored<LineageId>,
+    /// The alias that moves.
+    pub alias: Option<String>,
+}
+
+impl Shape for RevertKey {
+    fn steps(&self) -> Vec<Planned> {
+        let (new, old) = (&self.key.0, &self.predecessor.0);
+        let alias = read_alias(self.alias.as_deref());
+        let steps = alias.map(|alias| {
+            let back = Step::PointAlias { alias: alias.clone(), to: new.clone(), from: Some(old.clone()) };
+            undoable(Step::PointAlias { alias, to: old.clone(), from: Some(new.clone()) }, vec![back])
+        });
+        steps.into_iter().collect()
+    }
+
+    fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        keys::transition(tx, &self.key.0, KeyState::Active, KeyState::Replaced, now)?;
+        if self.predecessor_replaced {
+            keys::transition(tx, &self.predecessor.0, KeyState::Replaced, KeyState::Active, now)?;
+        }
+        keys::set_successor(tx, &self.predecessor.0, None)?;
+        lineages::set_current(tx, &self.lineage.0, &self.key.0, &self.predecessor.0)
+    }
+
+    fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

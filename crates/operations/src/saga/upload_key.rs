@@ -1,0 +1,35 @@
+//! The material is imported again, whatever the cloud lost (CM-056, CM-037). The key's state does not change.
+
+use keystead_domain::{KeyId, Timestamp};
+use keystead_store::{StoreError, Tx};
+use serde::{Deserialize, Serialize};
+
+use super::Shape;
+use crate::{
+    step::{Planned, Step, harmless},
+    stored::{Stored, StoredTime},
+};
+
+/// The key, and until when its material shall live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadKey {
+    /// The key.
+    pub key: Stored<KeyId>,
+    /// When its material shall expire.
+    pub expires: Option<StoredTime>,
+}
+
+impl Shape for UploadKey {
+    fn steps(&self) -> Vec<Planned> {
+        // The same material again: there is nothing to take back.
+        vec![harmless(Step::ImportMaterial(self.key.0.clone(), self.expires.map(Into::into)))]
+    }
+
+    fn finish(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

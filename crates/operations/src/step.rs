@@ -1,0 +1,111 @@
+//! Steps: the verbs that sagas are made of. Each may be run twice; each has an undo that may be run even if the step never happened.
+
+use keystead_domain::{Alias, KeyId, Timestamp, key::deletion::WaitingDays, tags::TagChange};
+
+/// One step of a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Make the empty cloud key, tagged with the operation. The one call without an idempotency token: a lost answer is resolved by looking for the tag.
+    CreateCloudKey(KeyId),
+    /// Take back what [`Step::CreateCloudKey`] made: remove material and count down to deletion.
+    AbandonCloudKey(KeyId),
+    /// Fetch a wrapping key, wrap the material in the vault, import it, and look until the cloud shows it.
+    ImportMaterial(KeyId, Option<Timestamp>),
+    /// Let the key be used.
+    Enable(KeyId),
+    /// Forbid its use.
+    Disable(KeyId),
+    /// Remove the material from the cloud.
+    DeleteMaterial(KeyId),
+    /// Make the alias point at `to`; it may point at `from` now, or at nothing.
+    PointAlias {
+        /// The alias.
+        alias: Alias,
+        /// Where it shall point.
+        to: KeyId,
+        /// Where it may point now.
+        from: Option<KeyId>,
+    },
+    /// Remove the alias if it points at the key.
+    RemoveAlias(Alias, KeyId),
+    /// Write and remove tags.
+    ChangeTags(KeyId, TagChange),
+    /// Change the description.
+    Describe(KeyId, String),
+    /// Start the cloud's countdown.
+    ScheduleDeletion(KeyId, WaitingDays),
+    /// Stop the countdown.
+    CancelDeletion(KeyId),
+    /// Be sure that the cloud no longer has the key.
+    ConfirmGone(KeyId),
+    /// Count leftovers of failed creations down to deletion.
+    Sweep,
+}
+
+impl Step {
+    /// The name in journal, operation and audit log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CreateCloudKey(_) => "create-cloud-key",
+            Self::AbandonCloudKey(_) => "abandon-cloud-key",
+            Self::ImportMaterial(..) => "import-material",
+            Self::Enable(_) => "enable",
+            Self::Disable(_) => "disable",
+            Self::DeleteMaterial(_) => "delete-material",
+            Self::PointAlias { .. } => "point-alias",
+            Self::RemoveAlias(..) => "remove-alias",
+            Self::ChangeTags(..) => "change-tags",
+            Self::Describe(..) => "describe",
+            Self::ScheduleDeletion(..) => "schedule-deletion",
+            Self::CancelDeletion(_) => "cancel-deletion",
+            Self::ConfirmGone(_) => "confirm-gone",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    /// The key that the step is about.
+    pub fn key(&self) -> Option<&KeyId> {
+        match self {
+            Self::CreateCloudKey(key)
+            | Self::AbandonCloudKey(key)
+            | Self::ImportMaterial(key, _)
+            | Self::Enable(key)
+            | Self::Disable(key)
+            | Self::DeleteMaterial(key)
+            | Self::PointAlias { to: key, .. }
+            | Self::RemoveAlias(_, key)
+            | Self::ChangeTags(key, _)
+            | Self::Describe(key, _)
+            | Self::ScheduleDeletion(key, _)
+            | Self::CancelDeletion(key)
+            | Self::ConfirmGone(key) => Some(key),
+            Self::Sweep => None,
+        }
+    }
+}
+
+/// A step in its place: how it is taken back, and whether it still can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// What to do.
+    pub step: Step,
+    /// What to do to take it back, in order.
+    pub undo: Vec<Step>,
+    /// From here on there is no way back: a refusal of the cloud makes the operation wait for a person, on the safe side, instead of undoing.
+    pub pivot: bool,
+}
+
+/// A step that can be taken back by `undo`.
+pub fn undoable(step: Step, undo: Vec<Step>) -> Planned {
+    Planned { step, undo, pivot: false }
+}
+
+/// A step whose half-done state is the safe one: the operation only goes forward from it.
+pub fn pivot(step: Step) -> Planned {
+    Planned { step, undo: Vec::new(), pivot: true }
+}
+
+/// A step that changes nothing by itself, or nothing that needs taking back.
+pub fn harmless(step: Step) -> Planned {
+    Planned { step, undo: Vec::new(), pivot: false }
+}
