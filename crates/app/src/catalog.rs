@@ -1,0 +1,33 @@
+//! What the application asks of the clouds it knows, without calling them: rules of places and policies to paste.
+
+use keystead_domain::{Invalid, KeySpec, keystore::AwsLocation};
+use keystead_store::keystores::KeystoreRow;
+
+/// What a keystore's owner pastes into the cloud account, and how (CM-069 to CM-073).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Who may assume the role, JSON.
+    pub trust: String,
+    /// What the role may do, JSON.
+    pub permissions: String,
+    /// What to do with them, step by step.
+    pub steps: Vec<String>,
+}
+
+/// The clouds as rules and texts.
+pub trait Catalog: Send + Sync {
+    /// Checks a place in a cloud; answers the cloud's partition.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the field.
+    fn check_location(&self, cloud: &str, location: &AwsLocation) -> Result<String, Invalid>;
+
+    /// Checks whether this kind of key can be brought to this place.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `spec` and the cloud's own rule.
+    fn check_importable(&self, location: &AwsLocation, spec: KeySpec) -> Result<(), Invalid>;
+
+    /// The policies for a keystore.
+    fn policy(&self, keystore: &KeystoreRow) -> Policy;
+}

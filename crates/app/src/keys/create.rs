@@ -1,0 +1,202 @@
+//! A key is asked for: generated in the vault, or taken in (CM-040, CM-053, FX-014, FX-015, FT-036, FT-041 to FT-043).
+
+use keystead_domain::{
+    Alias, Invalid, KeyId, KeySpec, KeyState, LineageId, Name, Tags, Timestamp,
+    key::expiry::{self, ExpiryPolicy},
+};
+use keystead_identity::{Action, Principal};
+use keystead_operations::{Saga, birth::Origin, saga::create_key::CreateKey, stored::Stored};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
+use keystead_vault::SecretBytes;
+
+use crate::{App, Error, Request, Started, error::TxError, permit, who};
+
+/// What is asked for.
+pub struct NewKey {
+    /// Name.
+    pub name: Name,
+    /// Keystore, by id or name.
+    pub keystore: String,
+    /// Kind.
+    pub spec: KeySpec,
+    /// Alias to point at it.
+    pub alias: Option<Alias>,
+    /// Free text, at most 8192 characters.
+    pub description: String,
+    /// Tags.
+    pub tags: Tags,
+    /// When its material shall expire.
+    pub expires: Option<Timestamp>,
+    /// What happens before.
+    pub expiry_policy: ExpiryPolicy,
+    /// Where its material comes from.
+    pub material: Material,
+}
+
+/// Where material comes from.
+pub enum Material {
+    /// The vault makes it.
+    Generate,
+    /// It is brought in plain.
+    Raw(SecretBytes),
+    /// It is brought in wrapped under a key of the vault, named by id or name.
+    Wrapped {
+        /// The wrapped bytes.
+        wrapped: Vec<u8>,
+        /// The key that opens them.
+        unwrap_with: String,
+    },
+}
+
+/// The longest description (AWS KMS API reference, Description).
+pub const DESCRIPTION_MAX: usize = 8192;
+
+/// Checks a description.
+///
+/// # Errors
+/// [`Invalid`] naming `description`.
+pub fn check_description(text: &str) -> Result<(), Invalid> {
+    if text.chars().count() > DESCRIPTION_MAX {
+        return Err(Invalid::new("description", "is too long", format!("Give at most {DESCRIPTION_MAX} characters.")));
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err(Invalid::new("description", "has a control character", "Give plain text."));
+    }
+    Ok(())
+}
+
+impl App {
+    /// Makes a key. The answer comes when its intent is durable; the operation then runs.
+    ///
+    /// # Errors
+    /// Of the input, of names in use, of a sealed vault.
+    pub async fn create_key(&self, principal: &Principal, request: &Request, new: NewKey) -> Result<Started, Error> {
+        if let Some(earlier) = self.earlier(principal, request).await? {
+            return Ok(earlier);
+        }
+        let now = self.now();
+        let new = NewKey { expires: new.expires.map(|expires| expiry::check(expires, now)).transpose()?, ..new };
+        check_description(&new.description)?;
+        let keystore = self.active_keystore(principal, &new.keystore).await?;
+        self.catalog.check_importable(&keystore.location, new.spec)?;
+        let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
+        let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
+        let version = self.born(principal, &key, proof.payload.material, now).await?;
+        let saga = Saga::CreateKey(CreateKey {
+            key: Stored(key.id.clone()),
+            lineage: Stored(lineage.id.clone()),
+            alias: lineage.alias.as_ref().map(ToString::to_string),
+            expires: key.expires_at.map(Into::into),
+        });
+        let intent = self
+            .engine
+            .intend(&saga, &keystore, &who(principal), proof.rule, request.idempotency.clone())
+            .detail("name", key.name.clone())
+            .detail("origin", key.origin.clone())
+            .detail("fingerprint", version.fingerprint.clone());
+        let answer = key.clone();
+        let holds = [(keystore.id.to_string(), keystore.name.clone())];
+        let written = self
+            .store()
+            .write("keys.create", move |tx| {
+                insert(tx, &keystore, &lineage, &key, &version)?;
+                Ok::<_, TxError>(intent.write(tx)?)
+            })
+            .await;
+        match written {
+            Ok(operation) => {
+                self.engine.start(operation.clone());
+                Ok(Started { operation: Some(operation), key: Some(answer) })
+            }
+            Err(error) => self.not_begun(principal, request, error, &holds).await,
+        }
+    }
+
+    fn rows(&self, principal: &Principal, keystore: &KeystoreRow, new: &NewKey, now: Timestamp) -> (KeyRow, LineageRow) {
+        let id = KeyId::new(now, self.random());
+        let lineage = LineageRow {
+            id: LineageId::new(now, self.random()),
+            account_id: keystore.account_id.clone(),
+            keystore_id: keystore.id.clone(),
+            name: new.name.to_string(),
+            alias: new.alias.clone(),
+            current_key_id: id.clone(),
+            created_at: now,
+        };
+        let key = KeyRow {
+            id,
+            account_id: keystore.account_id.clone(),
+            keystore_id: keystore.id.clone(),
+            keystore_name: keystore.name.clone(),
+            cloud: keystore.cloud.clone(),
+            lineage_id: lineage.id.clone(),
+            name: new.name.to_string(),
+            alias: new.alias.clone(),
+            is_current: true,
+            state: KeyState::Creating,
+            spec: new.spec,
+            origin: if matches!(new.material, Material::Generate) { "generated" } else { "imported" }.to_owned(),
+            description: new.description.clone(),
+            tags: new.tags.clone(),
+            expires_at: new.expires,
+            expiry_policy: new.expiry_policy,
+            predecessor_id: None,
+            successor_id: None,
+            cloud_key_id: None,
+            cloud_arn: None,
+            cloud_state: None,
+            enabled: false,
+            material_present: false,
+            material_id: None,
+            deletion_at: None,
+            created_at: now,
+            created_by: principal.user.to_string(),
+            updated_at: now,
+            revision: 1,
+        };
+        (key, lineage)
+    }
+
+    /// Has the vault make or take in the first version.
+    async fn born(&self, principal: &Principal, key: &KeyRow, material: Material, now: Timestamp) -> Result<VersionRow, Error> {
+        let sealing = self.engine.account_key(&key.account_id).await?;
+        let by = who(principal);
+        let birth = |origin: Origin<'_>| self.engine.birth(&key.account_id, &sealing, &key.id, key.spec, &by, now, origin);
+        Ok(match material {
+            Material::Generate => birth(Origin::Generated)?,
+            Material::Raw(bytes) => birth(Origin::Raw(bytes))?,
+            Material::Wrapped { wrapped, unwrap_with } => {
+                let kek = self.key(principal, &unwrap_with).await.map_err(|_| {
+                    Error::Invalid(Invalid::new(
+                        "material.unwrap_with",
+                        format!("names no key: {unwrap_with}"),
+                        "Name a key that Keystead holds the material of.",
+                    ))
+                })?;
+                let sealed = self.engine.sealed(&kek).await?;
+                let held = sealed.held().ok_or_else(|| Invalid::new("material.unwrap_with", "names a key whose material is destroyed", "Name another key."))?;
+                birth(Origin::Wrapped(&wrapped, held))?
+            }
+        })
+    }
+}
+
+fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow, lineage: &LineageRow, key: &KeyRow, version: &VersionRow) -> Result<(), TxError> {
+    if !keystores::hold_active(tx, &keystore.id)? {
+        return Err(Error::NotFound { what: "keystore", name: keystore.name.clone() }.into());
+    }
+    lineages::insert(tx, lineage).map_err(|error| taken(error, lineage))?;
+    keys::insert(tx, key)?;
+    Ok(versions::insert(tx, version)?)
+}
+
+/// Which of the two unique values of a lineage is in use.
+pub(crate) fn taken(error: StoreError, lineage: &LineageRow) -> TxError {
+    match &error {
+        StoreError::Unique { table, column } if table == "lineages" && column == "alias" => {
+            Error::Taken { field: "alias", value: lineage.alias.as_ref().map(Alias::with_prefix).unwrap_or_default() }.into()
+        }
+        StoreError::Unique { table, column } if table == "lineages" && column == "name" => Error::Taken { field: "name", value: lineage.name.clone() }.into(),
+        _ => error.into(),
+    }
+}

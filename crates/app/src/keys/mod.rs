@@ -1,0 +1,105 @@
+//! Keys: everything that can be asked of them.
+
+pub mod create;
+pub mod export;
+pub mod lifecycle;
+pub mod show;
+pub mod update;
+
+use keystead_audit::{Entry, Outcome};
+use keystead_domain::Event;
+use keystead_identity::{Action, Principal};
+use keystead_store::{StoreError, keys, keys::KeyRow, locks, operations};
+
+use crate::{App, Error, Request, Started, error::TxError, permit};
+
+impl App {
+    /// A key by id or name, if the caller may see it.
+    pub(crate) async fn key(&self, principal: &Principal, id_or_name: &str) -> Result<KeyRow, Error> {
+        let (account, wanted) = (principal.account.clone(), id_or_name.to_owned());
+        let found = self.store().read("keys.find", move |tx| keys::find(tx, &account, &wanted)).await?;
+        let key = found.ok_or_else(|| Error::NotFound { what: "key", name: id_or_name.to_owned() })?;
+        permit(principal, Action::Read, &key.account_id.clone(), key).map(|proof| proof.payload)
+    }
+
+    /// The operation that an idempotency key started, if the request is the same.
+    pub(crate) async fn earlier(&self, principal: &Principal, request: &Request) -> Result<Option<Started>, Error> {
+        let Some(same) = request.idempotency.clone() else { return Ok(None) };
+        let account = principal.account.clone();
+        let key = same.key.clone();
+        let Some((operation, hash)) = self.store().read("operations.by_idempotency", move |tx| operations::by_idempotency(tx, &account, &key)).await? else {
+            return Ok(None);
+        };
+        if hash != same.request_hash {
+            return Err(Error::IdempotencyMismatch);
+        }
+        let id = operation.key_id.clone();
+        let key = self.store().read("keys.by_id", move |tx| id.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))).await?;
+        Ok(Some(Started { operation: Some(operation), key }))
+    }
+
+    /// What becomes of a request whose intent was not written. What stood in its way may be the same request a moment earlier: then its operation is the answer.
+    pub(crate) async fn not_begun(&self, principal: &Principal, request: &Request, error: TxError, holds: &[(String, String)]) -> Result<Started, Error> {
+        match self.earlier(principal, request).await? {
+            Some(earlier) => Ok(earlier),
+            None => Err(self.explain(error, holds).await),
+        }
+    }
+
+    /// Turns a broken constraint of an intent into the caller's words.
+    async fn explain(&self, error: TxError, holds: &[(String, String)]) -> Error {
+        match &error {
+            TxError::Store(store) if store.is_unique("locks") => self.busy(holds).await,
+            TxError::Store(store) if store.is_unique("operations") => Error::MovedOn,
+            _ => error.into(),
+        }
+    }
+
+    /// Who holds one of these (id, name).
+    async fn busy(&self, holds: &[(String, String)]) -> Error {
+        for (id, name) in holds.iter().cloned() {
+            let holder = self.store().read("locks.holder", move |tx| locks::holder(tx, &id)).await;
+            if let Ok(Some(operation)) = holder {
+                return Error::Busy { name, operation: operation.to_string() };
+            }
+        }
+        Error::MovedOn
+    }
+
+    /// Says a refusal to the audit log, and answers it.
+    pub(crate) async fn refuse(&self, principal: &Principal, action: &str, rule: &str, key: &KeyRow, error: Error) -> Error {
+        let entry = self.entry(principal, action, rule).key(key).outcome(Outcome::Refused).detail("state", key.state.as_str()).done();
+        // A decision that cannot be told to the audit log is not answered as if it had been.
+        self.tell(entry).await.err().unwrap_or(error)
+    }
+
+    /// Says to the audit log that what was asked for is already so.
+    pub(crate) async fn note_no_op(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
+        self.tell(self.entry(principal, action, "lifecycle-table").key(key).detail("no_op", "true").detail("state", key.state.as_str()).done()).await
+    }
+
+    async fn tell(&self, entry: Entry) -> Result<(), Error> {
+        let told = self.store().write("audit.tell", move |tx| {
+            tx.audit(entry.clone());
+            Ok::<_, StoreError>(())
+        });
+        Ok(told.await?)
+    }
+}
+
+/// The audit log's word for an event.
+pub(crate) fn action_of(event: Event) -> &'static str {
+    match event {
+        Event::Deactivate => "key.deactivate",
+        Event::Activate => "key.activate",
+        Event::Upload => "key.upload",
+        Event::Renew => "key.renew",
+        Event::Revert | Event::Reinstate => "key.revert",
+        Event::ScheduleDeletion => "key.schedule-deletion",
+        Event::CancelDeletion => "key.cancel-deletion",
+        Event::CleanUp => "key.clean-up",
+        Event::PrepareExport => "key.prepare-export",
+        Event::DownloadExport => "key.download-export",
+        Event::Update => "key.update",
+    }
+}

@@ -1,0 +1,49 @@
+//! Looking at keys: one, many, their history.
+
+use keystead_identity::Principal;
+use keystead_store::{
+    audit,
+    audit::EntryRow,
+    keys,
+    keys::{KeyFilter, KeyRow},
+    page::{Listed, Page},
+    versions,
+    versions::VersionRow,
+};
+
+use crate::{App, Error};
+
+impl App {
+    /// A key by id or name, with its versions.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn show_key(&self, principal: &Principal, id_or_name: &str) -> Result<(KeyRow, Vec<VersionRow>), Error> {
+        let key = self.key(principal, id_or_name).await?;
+        let id = key.id.clone();
+        let versions = self.store().read("versions.of_key", move |tx| versions::of_key(tx, &id)).await?;
+        Ok((key, versions))
+    }
+
+    /// A page of keys.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a keystore that is not there.
+    pub async fn list_keys(&self, principal: &Principal, keystore: Option<&str>, mut filter: KeyFilter, page: Page) -> Result<Listed<KeyRow>, Error> {
+        if let Some(keystore) = keystore {
+            filter.keystore = Some(self.keystore(principal, keystore).await?.id);
+        }
+        let account = principal.account.clone();
+        Ok(self.store().read("keys.list", move |tx| keys::list(tx, &account, &filter, &page)).await?)
+    }
+
+    /// What happened to a key, newest first; also after it is gone (CM-006, CM-061, FX-031).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn key_history(&self, principal: &Principal, id_or_name: &str, page: Page) -> Result<Listed<EntryRow>, Error> {
+        let key = self.key(principal, id_or_name).await?;
+        let account = principal.account.clone();
+        Ok(self.store().read("audit.list", move |tx| audit::list(tx, &account, Some(key.id.as_str()), &page)).await?)
+    }
+}

@@ -1,0 +1,118 @@
+//! Properties of a key change: name, expiry, tags, alias, description (CM-067).
+
+use keystead_domain::{
+    Alias, Event, Invalid, Name, Tags, Timestamp, Verdict,
+    key::expiry::{self, ExpiryPolicy},
+    verdict,
+};
+use keystead_identity::Principal;
+use keystead_operations::{
+    Saga,
+    saga::update_key::{Properties, UpdateKey},
+    stored::Stored,
+};
+use keystead_store::{Tx, keys::KeyRow, lineages};
+
+use super::{
+    action_of,
+    create::{check_description, taken},
+};
+use crate::{App, Error, Request, Started, error::TxError};
+
+/// What shall change; `None` leaves as it is. The inner `None` of alias and expiry removes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Name of the lineage.
+    pub name: Option<Name>,
+    /// Alias of the lineage.
+    pub alias: Option<Option<Alias>>,
+    /// Free text.
+    pub description: Option<String>,
+    /// All tags.
+    pub tags: Option<Tags>,
+    /// When the material expires.
+    pub expires: Option<Option<Timestamp>>,
+    /// What happens before.
+    pub expiry_policy: Option<ExpiryPolicy>,
+}
+
+impl App {
+    /// Changes properties of a key. What is already so is a no-op.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`], [`Error::Taken`], [`Error::Busy`], and of the input.
+    pub async fn update_key(&self, principal: &Principal, request: &Request, id_or_name: &str, change: KeyChange) -> Result<Started, Error> {
+        if let Some(earlier) = self.earlier(principal, request).await? {
+            return Ok(earlier);
+        }
+        let key = self.key(principal, id_or_name).await?;
+        if verdict(key.state, Event::Update) == Verdict::Refused {
+            let error = Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update };
+            return Err(self.refuse(principal, action_of(Event::Update), "lifecycle-table", &key, error).await);
+        }
+        let before = properties(&key);
+        let after = changed(&key, change, self.now())?;
+        if before == after {
+            return Ok(Started { operation: None, key: Some(key) });
+        }
+        let saga = UpdateKey {
+            key: Stored(key.id.clone()),
+            lineage: Stored(key.lineage_id.clone()),
+            material_present: key.material_present,
+            before: before.clone(),
+            after: after.clone(),
+        };
+        let seen = key.clone();
+        let reserve = move |tx: &mut Tx<'_>| reserve(tx, &seen, &before, &after);
+        self.begin(principal, request, key, Saga::UpdateKey(saga), Box::new(reserve)).await
+    }
+}
+
+/// Takes the new name and alias at once, so that nobody else can; if the operation fails it gives them back.
+fn reserve(tx: &mut Tx<'_>, key: &KeyRow, before: &Properties, after: &Properties) -> Result<(), TxError> {
+    let Some(lineage) = lineages::by_id(tx, &key.lineage_id)? else { return Err(Error::MovedOn.into()) };
+    let alias = after.alias.as_deref().map(Alias::parse).transpose().map_err(Error::from)?;
+    let wanted = lineages::LineageRow { name: after.name.clone(), alias, ..lineage };
+    if before.name != after.name {
+        lineages::rename(tx, &key.lineage_id, &after.name).map_err(|error| taken(error, &wanted))?;
+    }
+    if before.alias != after.alias {
+        lineages::set_alias(tx, &key.lineage_id, wanted.alias.as_ref()).map_err(|error| taken(error, &wanted))?;
+    }
+    Ok(())
+}
+
+fn properties(key: &KeyRow) -> Properties {
+    Properties {
+        name: key.name.clone(),
+        alias: key.alias.as_ref().map(ToString::to_string),
+        description: key.description.clone(),
+        tags: key.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        expires: key.expires_at.map(Into::into),
+        expiry_policy: key.expiry_policy.as_str().to_owned(),
+    }
+}
+
+/// The properties as they shall be: a pure function of key, change and time.
+fn changed(key: &KeyRow, change: KeyChange, now: Timestamp) -> Result<Properties, Invalid> {
+    if change.alias.is_some() && !key.is_current {
+        return Err(Invalid::new("alias", "belongs to the current key of the lineage", "Update the current key: name it instead of giving its id."));
+    }
+    if let Some(text) = &change.description {
+        check_description(text)?;
+    }
+    let expires = match change.expires {
+        Some(Some(expires)) => Some(expiry::check(expires, now)?),
+        Some(None) => None,
+        None => key.expires_at,
+    };
+    let before = properties(key);
+    Ok(Properties {
+        name: change.name.map_or(before.name, |name| name.to_string()),
+        alias: change.alias.map_or(before.alias, |alias| alias.map(|alias| alias.to_string())),
+        description: change.description.unwrap_or(before.description),
+        tags: change.tags.map_or(before.tags, |tags| tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+        expires: expires.map(Into::into),
+        expiry_policy: change.expiry_policy.map_or(before.expiry_policy, |policy| policy.as_str().to_owned()),
+    })
+}

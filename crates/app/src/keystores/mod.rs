@@ -1,0 +1,178 @@
+//! Keystores: made, shown, checked, deleted (CM-039, CM-048, CM-049, CM-062, CM-069 to CM-073).
+
+use keystead_cloud::ProbeReport;
+use keystead_domain::{KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
+use keystead_identity::{Action, Principal};
+use keystead_operations::{Saga, saga::delete_keystore::DeleteKeystore, stored::Stored};
+use keystead_store::{
+    StoreError, keys, keystores,
+    keystores::KeystoreRow,
+    operations,
+    page::{Listed, Page},
+};
+
+use crate::{App, Error, Request, Started, catalog::Policy, error::TxError, permit, who};
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKeystore {
+    /// Name.
+    pub name: Name,
+    /// The cloud.
+    pub cloud: String,
+    /// Where in the cloud.
+    pub location: AwsLocation,
+}
+
+impl App {
+    /// A keystore by id or name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn keystore(&self, principal: &Principal, id_or_name: &str) -> Result<KeystoreRow, Error> {
+        let (account, wanted) = (principal.account.clone(), id_or_name.to_owned());
+        let found = self.store().read("keystores.find", move |tx| keystores::find(tx, &account, &wanted)).await?;
+        found.ok_or_else(|| Error::NotFound { what: "keystore", name: id_or_name.to_owned() })
+    }
+
+    pub(crate) async fn active_keystore(&self, principal: &Principal, id_or_name: &str) -> Result<KeystoreRow, Error> {
+        let keystore = self.keystore(principal, id_or_name).await?;
+        match keystore.state {
+            KeystoreState::Active => Ok(keystore),
+            KeystoreState::Deleted => Err(Error::NotFound { what: "keystore", name: id_or_name.to_owned() }),
+        }
+    }
+
+    pub(crate) async fn keystore_by_id(&self, id: &KeystoreId) -> Result<KeystoreRow, Error> {
+        let wanted = id.clone();
+        let found = self.store().read("keystores.by_id", move |tx| keystores::by_id(tx, &wanted)).await?;
+        found.ok_or_else(|| Error::Internal("a key without a keystore".to_owned()))
+    }
+
+    /// A page of keystores.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list_keystores(&self, principal: &Principal, page: Page) -> Result<Listed<KeystoreRow>, Error> {
+        let account = principal.account.clone();
+        Ok(self.store().read("keystores.list", move |tx| keystores::list(tx, &account, &page)).await?)
+    }
+
+    /// The cloud's partition that a keystore is in; empty when the catalogue no longer takes its place.
+    pub fn partition_of(&self, keystore: &KeystoreRow) -> String {
+        self.catalog.check_location(&keystore.cloud, &keystore.location).unwrap_or_default()
+    }
+
+    /// Makes a keystore. No cloud is called: the role may not exist yet, and `keystore policy` says how to make it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the field; [`Error::Taken`].
+    pub async fn create_keystore(&self, principal: &Principal, new: NewKeystore) -> Result<KeystoreRow, Error> {
+        keystore::check_account(&new.location.account)?;
+        let partition = self.catalog.check_location(&new.cloud, &new.location)?;
+        if let Some(role) = &new.location.role_arn {
+            keystore::check_role_arn(role, &partition, &new.location.account)?;
+        }
+        let location = AwsLocation { external_id: Some(self.external_id(new.location.external_id)?), ..new.location };
+        let proof = permit(principal, Action::ManageKeystores, &principal.account, (new.name, location))?;
+        let (name, location) = proof.payload;
+        let row = KeystoreRow {
+            id: KeystoreId::new(self.now(), self.random()),
+            account_id: principal.account.clone(),
+            name: name.to_string(),
+            state: KeystoreState::Active,
+            cloud: new.cloud,
+            location,
+            created_at: self.now(),
+            created_by: principal.user.to_string(),
+            deleted_at: None,
+            swept_at: self.now(),
+        };
+        let entry = self
+            .entry(principal, "keystore.create", proof.rule)
+            .keystore(&row.id, &row.name)
+            .detail("region", row.location.region.clone())
+            .detail("cloud_account", row.location.account.clone())
+            .done();
+        let written = row.clone();
+        let made = self
+            .store()
+            .write("keystores.create", move |tx| {
+                keystores::insert(tx, &written)?;
+                tx.audit(entry.clone());
+                Ok::<_, TxError>(())
+            })
+            .await;
+        match made {
+            Err(TxError::Store(error)) if error.is_unique("keystores") => Err(Error::Taken { field: "name", value: row.name }),
+            other => Ok(other.map(|()| row)?),
+        }
+    }
+
+    /// The external id that was given, or a fresh one: one a keystore, so that no other customer's role can be reached by accident.
+    fn external_id(&self, given: Option<String>) -> Result<String, Error> {
+        match given {
+            Some(given) => {
+                keystore::check_external_id(&given)?;
+                Ok(given)
+            }
+            None => Ok(format!("keystead-{}", hex::encode(self.random::<16>()))),
+        }
+    }
+
+    /// The policies to paste for a keystore (CM-069 to CM-073).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn keystore_policy(&self, principal: &Principal, id_or_name: &str) -> Result<(KeystoreRow, Policy), Error> {
+        let keystore = self.keystore(principal, id_or_name).await?;
+        let policy = self.catalog.policy(&keystore);
+        Ok((keystore, policy))
+    }
+
+    /// Probes the permissions of a keystore's role: what is missing, what is too much.
+    ///
+    /// # Errors
+    /// [`Error::Problem`] when the role cannot be assumed or the cloud not be reached.
+    pub async fn check_keystore(&self, principal: &Principal, id_or_name: &str) -> Result<ProbeReport, Error> {
+        let keystore = self.active_keystore(principal, id_or_name).await?;
+        let probed = async {
+            let cloud = self.engine.parts().clouds.connect(&keystore).await?;
+            cloud.probe().await
+        };
+        probed.await.map_err(|error| Error::Problem((&error).into()))
+    }
+
+    /// Deletes a keystore whose keys are all deleted (CM-038, CM-062).
+    ///
+    /// # Errors
+    /// [`Error::KeystoreNotEmpty`], [`Error::Busy`].
+    pub async fn delete_keystore(&self, principal: &Principal, request: &Request, id_or_name: &str) -> Result<Started, Error> {
+        if let Some(earlier) = self.earlier(principal, request).await? {
+            return Ok(earlier);
+        }
+        let keystore = self.keystore(principal, id_or_name).await?;
+        if keystore.state == KeystoreState::Deleted {
+            return Ok(Started { operation: None, key: None });
+        }
+        let id = keystore.id.clone();
+        let (was_used, (count, names)) = self
+            .store()
+            .read("keystores.contents", move |tx| Ok::<_, StoreError>((operations::any_in_keystore(tx, &id)?, keys::not_deleted(tx, &id)?)))
+            .await?;
+        if count > 0 {
+            return Err(Error::KeystoreNotEmpty { keystore: keystore.name, count, names });
+        }
+        let saga = Saga::DeleteKeystore(DeleteKeystore { keystore: Stored(keystore.id.clone()), was_used });
+        let proof = permit(principal, Action::ManageKeystores, &keystore.account_id, saga)?;
+        let intent = self.engine.intend(&proof.payload, &keystore, &who(principal), proof.rule, request.idempotency.clone());
+        let holds = [(keystore.id.to_string(), keystore.name.clone())];
+        match self.store().write("keystores.delete", move |tx| Ok::<_, TxError>(intent.write(tx)?)).await {
+            Ok(operation) => {
+                self.engine.start(operation.clone());
+                Ok(Started { operation: Some(operation), key: None })
+            }
+            Err(error) => self.not_begun(principal, request, error, &holds).await,
+        }
+    }
+}
