@@ -1,0 +1,142 @@
+//! What a request that may start an operation is answered with: 202 while the operation runs, 200 when it has ended or nothing had to be done.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header::LOCATION},
+    response::{IntoResponse, Response},
+};
+use keystead_app::{Error, Started};
+use keystead_identity::Principal;
+use keystead_store::{keys::KeyRow, operations::OperationRow};
+use serde::Serialize;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{
+        HeaderBuilder, Object, Ref, RefOr, Type,
+        content::ContentBuilder,
+        response::{Response as Described, ResponseBuilder},
+    },
+};
+
+use crate::{
+    api::Api,
+    change::Wait,
+    problem::Refusal,
+    wire::{key::Key, operation::Operation},
+};
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// State of an operation that has not ended.
+const RUNNING: &str = "RUNNING";
+/// The operation behind which a name means another key.
+const RENEWAL: &str = "renew-key";
+
+/// What became of a request.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "operation": crate::wire::operation::example(), "key": crate::wire::key::example(), "no_op": false }))]
+pub(crate) struct OperationAnswer {
+    /// The operation; null when nothing had to be done.
+    #[schema(required)]
+    operation: Option<Operation>,
+    /// The key: as it was when the operation began, or as it is once the operation has ended. Behind a renewal it is the successor.
+    #[schema(required)]
+    key: Option<Key>,
+    /// Whether it was already so.
+    no_op: bool,
+}
+
+/// The answer with its headers.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    body: OperationAnswer,
+    waited: Option<Wait>,
+}
+
+/// Waits if that was asked for, and says how operation and key then are.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn answer(api: &Api, caller: &Principal, started: Started, wait: Option<Wait>) -> Result<Answered, Refusal> {
+    let Started { operation, key } = started;
+    let Some(begun) = operation else {
+        let key = key_on_wire(api, caller, key).await?;
+        return Ok(Answered { body: OperationAnswer { operation: None, key, no_op: true }, waited: None });
+    };
+    let operation = match wait {
+        Some(wait) => api.app.wait_operation(caller, begun.id.as_str(), wait.duration()).await?,
+        None => begun,
+    };
+    let key = if operation.state == RUNNING { key } else { key_behind(api, caller, &operation, key).await? };
+    let key = key_on_wire(api, caller, key).await?;
+    Ok(Answered { body: OperationAnswer { operation: Some(Operation::of(operation)), key, no_op: false }, waited: wait })
+}
+
+/// The key as an ended operation left it; none when the operation took its making back.
+async fn key_behind(api: &Api, caller: &Principal, operation: &OperationRow, key: Option<KeyRow>) -> Result<Option<KeyRow>, Refusal> {
+    let Some(key) = key else { return Ok(None) };
+    let renewed = operation.kind == RENEWAL && operation.state == "SUCCEEDED";
+    let wanted = if renewed { key.name.as_str() } else { key.id.as_str() };
+    match api.app.show_key(caller, wanted).await {
+        Ok((key, _)) => Ok(Some(key)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn key_on_wire(api: &Api, caller: &Principal, key: Option<KeyRow>) -> Result<Option<Key>, Refusal> {
+    let Some(key) = key else { return Ok(None) };
+    let keystore = api.app.keystore(caller, key.keystore_id.as_str()).await?;
+    Ok(Some(Key::of(key, keystore.location.region)))
+}
+
+impl IntoResponse for Answered {
+    fn into_response(self) -> Response {
+        let running = self.body.operation.as_ref().is_some_and(|operation| operation.state == RUNNING);
+        let location = self.body.operation.as_ref().map(|operation| format!("/v1/operations/{}", operation.id));
+        let applied = self.waited.map(|wait| format!("wait={}", wait.0));
+        let mut response = (if running { StatusCode::ACCEPTED } else { StatusCode::OK }, Json(self.body)).into_response();
+        for (name, value) in [(LOCATION, location), (PREFERENCE_APPLIED, applied)] {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// Something that was made, with its place: 201.
+pub(crate) struct Made<T> {
+    /// The thing.
+    pub body: T,
+    /// Where it is shown; a thing without a page of its own has none.
+    pub at: Option<String>,
+}
+
+impl<T: Serialize> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::CREATED, Json(self.body)).into_response();
+        if let Some(value) = self.at.and_then(|at| HeaderValue::from_str(&at).ok()) {
+            response.headers_mut().insert(LOCATION, value);
+        }
+        response
+    }
+}
+
+impl IntoResponses for OperationAnswer {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let header = |text: &str| HeaderBuilder::new().schema(Some(Object::with_type(Type::String))).description(Some(text)).build();
+        let described = |text: &str| {
+            ResponseBuilder::new()
+                .description(text)
+                .content("application/json", ContentBuilder::new().schema(Some(Ref::from_schema_name("OperationAnswer"))).build())
+                .header("Location", header("The operation."))
+                .header("Preference-Applied", header("The wait that was granted."))
+                .build()
+        };
+        let ended = described("The operation has ended, well or not: its state says so. Or nothing had to be done.");
+        let runs = described("The intent is durable and the operation runs.");
+        BTreeMap::from([("200".to_owned(), ended.into()), ("202".to_owned(), runs.into())])
+    }
+}

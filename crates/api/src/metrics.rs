@@ -1,0 +1,78 @@
+//! What Prometheus reads.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+use crate::Settings;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Served {
+    method: &'static str,
+    path: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    method: &'static str,
+    path: String,
+}
+
+/// Upper ends of the latency's buckets, in seconds: a look, a commit, an Argon2id, a wait.
+const BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+/// The metrics of this process.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Served, Counter<u64, AtomicU64>>,
+    latency: Family<Route, Histogram, fn() -> Histogram>,
+    in_hand: Gauge<i64, AtomicI64>,
+    sealed: Gauge<i64, AtomicI64>,
+}
+
+impl Metrics {
+    pub fn new(settings: &Settings) -> Self {
+        let mut registry = Registry::with_prefix("keystead");
+        let metrics = Self {
+            requests: Family::default(),
+            latency: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            in_hand: Gauge::default(),
+            sealed: Gauge::default(),
+            registry: Registry::default(),
+        };
+        let build = vec![("version", settings.version.clone()), ("database", settings.database.to_owned())];
+        registry.register("build", "This program", Info::new(build));
+        registry.register("http_requests", "Requests served, by matched path", metrics.requests.clone());
+        registry.register("http_request_duration_seconds", "Time to the answer's head, by matched path", metrics.latency.clone());
+        registry.register("operations_in_hand", "Operations that this process runs now", metrics.in_hand.clone());
+        registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// Counts an answer.
+    pub fn served(&self, method: &'static str, path: &str, status: u16, latency: Duration) {
+        self.requests.get_or_create(&Served { method, path: path.to_owned(), status }).inc();
+        self.latency.get_or_create(&Route { method, path: path.to_owned() }).observe(latency.as_secs_f64());
+    }
+
+    /// All of it as text, with what is looked up only now.
+    ///
+    /// # Errors
+    /// None that a `String` would give.
+    pub fn text(&self, in_hand: usize, sealed: bool) -> Result<String, fmt::Error> {
+        self.in_hand.set(i64::try_from(in_hand).unwrap_or(i64::MAX));
+        self.sealed.set(i64::from(sealed));
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,159 @@
+//! `POST /v1/keys` (CM-040, CM-053, FT-041 to FT-043).
+
+use axum::extract::State;
+use keystead_app::keys::create::{Material, NewKey};
+use keystead_domain::{Alias, Invalid, KeySpec, Name, Timestamp, key::expiry::ExpiryPolicy};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    answer::{Answered, OperationAnswer, answer},
+    api::Api,
+    caller::Caller,
+    change::{Change, ChangeHeaders},
+    extract::Input,
+    problem::Refusal,
+    secret::{SecretString, length_only},
+    wire::{tags::GivenTags, time::when},
+};
+
+/// A key as it is asked for.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "orders", "keystore": "frankfurt", "alias": "orders", "tags": { "team": "pay" }, "expires": "90d", "expiry_policy": "renew" }))]
+pub(crate) struct CreateKey {
+    /// 1 to 64 letters, digits, `.`, `_` and `-`.
+    name: String,
+    /// The keystore's id or name.
+    keystore: String,
+    /// `AES_256`, also when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spec: Option<String>,
+    /// The alias that shall point at it, with or without `alias/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alias: Option<String>,
+    /// At most 8192 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// At most 40.
+    #[serde(default)]
+    #[schema(value_type = std::collections::HashMap<String, String>)]
+    tags: GivenTags,
+    /// When its material in the cloud shall expire: a span such as `90d`, or a time. Left out: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    /// What happens before: `alert` (also when it is left out), `extend` or `renew`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expiry_policy: Option<String>,
+    /// Material that you bring; left out, the vault makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    material: Option<GivenMaterial>,
+}
+
+/// Material that somebody brings.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenMaterial {
+    /// What the file held: `raw` bytes, `base64` or `hex` text, or bytes `wrapped` under a key that Keystead has (AES-KWP, RFC 5649, or AES-KW, RFC 3394).
+    format: String,
+    /// For `raw` and `wrapped` the file's bytes in base64, for `base64` and `hex` its text.
+    #[serde(serialize_with = "length_only")]
+    #[schema(value_type = String, format = Password, write_only)]
+    data: SecretString,
+    /// For `wrapped`: the key that opens it, by id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unwrap_with: Option<String>,
+}
+
+impl Input for CreateKey {
+    fn holds_secret(body: Option<&Self>) -> bool {
+        body.is_none_or(|body| body.material.is_some())
+    }
+}
+
+impl CreateKey {
+    fn read(self, now: Timestamp) -> Result<NewKey, Invalid> {
+        Ok(NewKey {
+            name: Name::parse(&self.name)?,
+            keystore: self.keystore,
+            spec: self.spec.as_deref().map_or(Ok(KeySpec::Aes256), KeySpec::parse)?,
+            alias: self.alias.as_deref().map(Alias::parse).transpose()?,
+            description: self.description.unwrap_or_default(),
+            tags: self.tags.read()?,
+            expires: self.expires.as_deref().map(|text| when("expires", text, now)).transpose()?,
+            expiry_policy: self.expiry_policy.as_deref().map_or(Ok(ExpiryPolicy::Alert), ExpiryPolicy::parse)?,
+            material: self.material.map_or(Ok(Material::Generate), GivenMaterial::read)?,
+        })
+    }
+}
+
+impl GivenMaterial {
+    fn read(self) -> Result<Material, Invalid> {
+        const DATA: &str = "material.data";
+        match (self.format.as_str(), self.unwrap_with) {
+            ("raw" | "base64", None) => self.data.decode_base64(DATA).map(Material::Raw),
+            ("hex", None) => self.data.decode_hex(DATA).map(Material::Raw),
+            // Wrapped bytes are no secret: who has them has nothing without the key.
+            ("wrapped", Some(unwrap_with)) => Ok(Material::Wrapped { wrapped: self.data.decode_base64(DATA)?.expose().to_vec(), unwrap_with }),
+            ("wrapped", None) => Err(Invalid::new("material.unwrap_with", "is missing", "Name the key that opens the material, by id or name.")),
+            ("raw" | "base64" | "hex", Some(_)) => {
+                Err(Invalid::new("material.unwrap_with", "is for wrapped material only", "Leave it out, or give the format wrapped."))
+            }
+            _ => Err(Invalid::new("material.format", "is not a format", "Give raw, base64, hex or wrapped.")),
+        }
+    }
+}
+
+/// Create a key
+///
+/// Makes a key in the cloud and brings it material: made in the vault, or brought by you. When the answer comes, the intent and the material are durable; the
+/// operation then runs, whatever happens to this connection.
+#[utoipa::path(post, path = "/v1/keys", tag = "keys", params(ChangeHeaders), request_body = CreateKey, responses(OperationAnswer))]
+pub(crate) async fn create_key(State(api): State<Api>, Caller(caller): Caller, change: Change<CreateKey>) -> Result<Answered, Refusal> {
+    let (request, wait) = (change.request(&caller), change.wait);
+    let new = change.body.read(api.app.engine().now())?;
+    let started = api.app.create_key(&caller, &request, new).await?;
+    answer(&api, &caller, started, wait).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(material: serde_json::Value) -> Result<Material, Invalid> {
+        let body = json!({ "name": "orders", "keystore": "eu", "material": material });
+        let asked: CreateKey = serde_json::from_value(body).expect("a request");
+        asked.read(Timestamp::from_secs(1_790_000_000)).map(|new| new.material)
+    }
+
+    #[test]
+    fn material_comes_in_four_formats_ft_041() {
+        for given in [json!({"format":"raw","data":"AQID"}), json!({"format":"base64","data":"AQ ID\n"}), json!({"format":"hex","data":"010203"})] {
+            assert!(matches!(read(given), Ok(Material::Raw(bytes)) if bytes.expose() == [1, 2, 3]));
+        }
+        let wrapped = read(json!({"format":"wrapped","data":"AQID","unwrap_with":"kek"}));
+        assert!(matches!(wrapped, Ok(Material::Wrapped { wrapped, unwrap_with }) if wrapped == [1, 2, 3] && unwrap_with == "kek"));
+    }
+
+    #[test]
+    fn material_that_cannot_be_read_is_refused_by_field() {
+        for (given, field) in [
+            (json!({"format":"pem","data":"AQID"}), "material.format"),
+            (json!({"format":"raw","data":"***"}), "material.data"),
+            (json!({"format":"hex","data":"xyz"}), "material.data"),
+            (json!({"format":"wrapped","data":"AQID"}), "material.unwrap_with"),
+            (json!({"format":"raw","data":"AQID","unwrap_with":"kek"}), "material.unwrap_with"),
+        ] {
+            assert_eq!(read(given).err().map(|refusal| refusal.field).as_deref(), Some(field));
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_request_holds_no_material() {
+        let body = json!({ "name": "orders", "keystore": "eu", "material": { "format": "hex", "data": "c0ffee" } });
+        let asked: CreateKey = serde_json::from_value(body).expect("a request");
+        assert_eq!(json!(asked)["material"], json!({ "format": "hex", "data": 6 }));
+    }
+}

@@ -1,0 +1,43 @@
+//! Keys: an operation, a file.
+
+pub mod activate;
+pub mod cancel_deletion;
+pub mod create;
+pub mod deactivate;
+pub mod download_export;
+pub mod history;
+pub mod list;
+pub mod prepare_export;
+pub mod renew;
+pub mod revert;
+pub mod schedule_deletion;
+pub mod show;
+pub mod update;
+pub mod upload;
+
+use keystead_app::keys::lifecycle::Ask;
+use keystead_identity::Principal;
+use utoipa::IntoParams;
+
+use crate::{
+    answer::{Answered, answer},
+    api::Api,
+    change::Change,
+    problem::Refusal,
+};
+
+/// Which key, in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the document's words for what `Named` reads")]
+pub(crate) struct WhichKey {
+    /// The key's id, or its name: then the current key of that name.
+    #[param(example = "orders")]
+    key: String,
+}
+
+/// Asks for an event of the key's life: what the seven files below have in common.
+async fn ask<T>(api: &Api, caller: &Principal, key: &str, change: &Change<T>, ask: Ask) -> Result<Answered, Refusal> {
+    let started = api.app.ask(caller, &change.request(caller), key, ask).await?;
+    answer(api, caller, started, change.wait).await
+}

@@ -1,0 +1,28 @@
+//! Keystores: an operation, a file.
+
+pub mod check;
+pub mod create;
+pub mod delete;
+pub mod list;
+pub mod policy;
+pub mod show;
+
+use keystead_store::keystores::KeystoreRow;
+use utoipa::IntoParams;
+
+use crate::{api::Api, wire::keystore::Keystore};
+
+/// Which keystore, in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the document's words for what `Named` reads")]
+pub(crate) struct WhichKeystore {
+    /// The keystore's id or name.
+    #[param(example = "frankfurt")]
+    keystore: String,
+}
+
+fn on_wire(api: &Api, row: KeystoreRow) -> Keystore {
+    let partition = api.app.partition_of(&row);
+    Keystore::of(row, partition)
+}

@@ -1,0 +1,63 @@
+//! The route table: every path, the functions that serve it, and nothing else. What is not here does not exist, and what is here is in the OpenAPI document.
+
+mod audit;
+mod keys;
+mod keystores;
+mod operations;
+mod status;
+mod users;
+mod vault;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{api::Api, openapi, service};
+
+/// All routes, with the document that describes them.
+#[rustfmt::skip]
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::blank())
+        .routes(routes!(keys::list::list_keys, keys::create::create_key))
+        .routes(routes!(keys::show::show_key, keys::update::update_key))
+        .routes(routes!(keys::history::key_history))
+        .routes(routes!(keys::deactivate::deactivate_key))
+        .routes(routes!(keys::activate::activate_key))
+        .routes(routes!(keys::upload::upload_key))
+        .routes(routes!(keys::renew::renew_key))
+        .routes(routes!(keys::revert::revert_key))
+        .routes(routes!(keys::schedule_deletion::schedule_deletion))
+        .routes(routes!(keys::cancel_deletion::cancel_deletion))
+        .routes(routes!(keys::prepare_export::prepare_export))
+        .routes(routes!(keys::download_export::download_export))
+
+        .routes(routes!(keystores::list::list_keystores, keystores::create::create_keystore))
+        .routes(routes!(keystores::show::show_keystore, keystores::delete::delete_keystore))
+        .routes(routes!(keystores::policy::keystore_policy))
+        .routes(routes!(keystores::check::check_keystore))
+
+        .routes(routes!(operations::list::list_operations))
+        .routes(routes!(operations::show::show_operation))
+        .routes(routes!(operations::wake::wake_operation))
+
+        .routes(routes!(audit::list::list_audit))
+        .routes(routes!(audit::export::export_audit))
+        .routes(routes!(audit::checkpoint::audit_checkpoint))
+        .routes(routes!(audit::key::audit_key))
+
+        .routes(routes!(vault::show::show_vault))
+        .routes(routes!(vault::unseal::unseal_vault))
+        .routes(routes!(vault::seal::seal_vault))
+        .routes(routes!(vault::rotate::rotate_vault))
+
+        .routes(routes!(users::list::list_users, users::create::create_user))
+        .routes(routes!(users::replace_token::replace_token))
+        .routes(routes!(users::disable::disable_user))
+        .routes(routes!(users::me::me))
+
+        .routes(routes!(status::status))
+        .routes(routes!(service::healthz::healthz))
+        .routes(routes!(service::readyz::readyz))
+        .routes(routes!(service::metrics::metrics))
+        .routes(routes!(service::openapi::openapi_document))
+        .routes(routes!(service::docs::docs_page))
+        .routes(routes!(service::docs::docs_style))
+}

@@ -1,0 +1,172 @@
+//! Keys on the wire.
+
+use std::collections::BTreeMap;
+
+use keystead_store::{keys::KeyRow, versions::VersionRow};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{tags, time::rfc3339};
+
+/// A key: what Keystead wants of it, and what the cloud last said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = crate::wire::key::example)]
+pub(crate) struct Key {
+    /// Id.
+    pub id: String,
+    /// Name; predecessors share it.
+    pub name: String,
+    /// CREATING, ACTIVE, INACTIVE, REPLACED, PENDING_DELETION or DELETED.
+    pub state: &'static str,
+    /// Name of the keystore that it lives in.
+    pub keystore: String,
+    /// Id of the same.
+    pub keystore_id: String,
+    /// `aws`.
+    pub cloud: String,
+    /// Region of the keystore.
+    pub region: String,
+    /// Kind of key.
+    pub spec: &'static str,
+    /// `generated` or `imported`.
+    pub origin: String,
+    /// The alias, without `alias/`, when it points at this key.
+    #[schema(required)]
+    pub alias: Option<String>,
+    /// Whether the name means this key.
+    pub is_current: bool,
+    /// Free text.
+    pub description: String,
+    /// Labels; the cloud has the same.
+    pub tags: BTreeMap<String, String>,
+    /// When the material in the cloud expires; null: never.
+    #[schema(required, format = DateTime)]
+    pub expires: Option<String>,
+    /// What happens before: alert, extend or renew.
+    pub expiry_policy: &'static str,
+    /// The key that this one succeeded.
+    #[schema(required)]
+    pub predecessor: Option<String>,
+    /// The key that succeeded this one.
+    #[schema(required)]
+    pub successor: Option<String>,
+    /// The cloud's short id.
+    #[schema(required)]
+    pub cloud_key_id: Option<String>,
+    /// The cloud's full name.
+    #[schema(required)]
+    pub cloud_arn: Option<String>,
+    /// The cloud's own word for the state, as last seen.
+    #[schema(required)]
+    pub cloud_state: Option<String>,
+    /// Whether the cloud lets it be used, as last seen.
+    pub enabled: bool,
+    /// Whether the cloud has its material, as last seen.
+    pub material_present: bool,
+    /// The cloud's id of the material.
+    #[schema(required)]
+    pub material_id: Option<String>,
+    /// When the cloud will delete it.
+    #[schema(required, format = DateTime)]
+    pub deletion_date: Option<String>,
+    /// When made.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// Who made it: a user's id, or `system`.
+    pub created_by: String,
+    /// When last changed.
+    #[schema(format = DateTime)]
+    pub updated_at: String,
+    /// Counts the changes.
+    pub revision: i64,
+    /// Generations of its material; only where one key is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Vec<Version>>,
+}
+
+/// One generation of a key's material. The material itself is never shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Version {
+    /// Counts from 1.
+    pub number: u32,
+    /// A keyed MAC: equal for equal material inside an account, and telling nothing of it.
+    pub fingerprint: String,
+    /// When made or taken in.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When destroyed.
+    #[schema(required, format = DateTime)]
+    pub destroyed_at: Option<String>,
+    /// The birth record: source, mechanism, health tests, who asked.
+    #[schema(value_type = Object)]
+    pub birth: Value,
+}
+
+impl Key {
+    /// A key of its row; the Region is its keystore's.
+    pub fn of(row: KeyRow, region: String) -> Self {
+        Self {
+            id: row.id.to_string(),
+            name: row.name,
+            state: row.state.as_str(),
+            keystore: row.keystore_name,
+            keystore_id: row.keystore_id.to_string(),
+            cloud: row.cloud,
+            region,
+            spec: row.spec.as_str(),
+            origin: row.origin,
+            alias: row.alias.map(|alias| alias.to_string()),
+            is_current: row.is_current,
+            description: row.description,
+            tags: tags::of(&row.tags),
+            expires: row.expires_at.map(rfc3339),
+            expiry_policy: row.expiry_policy.as_str(),
+            predecessor: row.predecessor_id.map(|id| id.to_string()),
+            successor: row.successor_id.map(|id| id.to_string()),
+            cloud_key_id: row.cloud_key_id,
+            cloud_arn: row.cloud_arn,
+            cloud_state: row.cloud_state,
+            enabled: row.enabled,
+            material_present: row.material_present,
+            material_id: row.material_id,
+            deletion_date: row.deletion_at.map(rfc3339),
+            created_at: rfc3339(row.created_at),
+            created_by: row.created_by,
+            updated_at: rfc3339(row.updated_at),
+            revision: row.revision,
+            versions: None,
+        }
+    }
+
+    /// The same with its versions.
+    #[must_use]
+    pub fn with_versions(self, rows: Vec<VersionRow>) -> Self {
+        Self { versions: Some(rows.into_iter().map(Version::of).collect()), ..self }
+    }
+}
+
+impl Version {
+    fn of(row: VersionRow) -> Self {
+        Self {
+            number: row.number,
+            fingerprint: row.fingerprint,
+            created_at: rfc3339(row.created_at),
+            destroyed_at: row.destroyed_at.map(rfc3339),
+            birth: serde_json::from_str(&row.birth).unwrap_or_default(),
+        }
+    }
+}
+
+/// A key as the manual shows it.
+pub(crate) fn example() -> Value {
+    serde_json::json!({
+        "id": "key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", "name": "orders", "state": "ACTIVE", "keystore": "frankfurt",
+        "keystore_id": "keystore_01997c1e00aa7b1c9d2e3f4a5b6c7d8e", "cloud": "aws", "region": "eu-central-1", "spec": "AES_256", "origin": "generated",
+        "alias": "orders", "is_current": true, "description": "Orders at rest", "tags": { "team": "pay" }, "expires": "2026-12-20T09:00:00.000000Z",
+        "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "cloud_arn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "cloud_state": "Enabled", "enabled": true,
+        "material_present": true, "material_id": null, "deletion_date": null, "created_at": "2026-09-21T09:00:00.000000Z",
+        "created_by": "user_01997c1d11223344556677889900aabb", "updated_at": "2026-09-21T09:00:01.250000Z", "revision": 4
+    })
+}

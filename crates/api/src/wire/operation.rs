@@ -1,0 +1,138 @@
+//! Operations on the wire.
+
+use keystead_app::operations::progress;
+use keystead_store::{journal::JournalRow, operations::OperationRow};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::time::rfc3339;
+use crate::problem::type_of;
+
+/// A durable change in several steps.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = crate::wire::operation::example)]
+pub(crate) struct Operation {
+    /// Id.
+    pub id: String,
+    /// What it does: `renew-key`.
+    pub kind: String,
+    /// RUNNING, SUCCEEDED or FAILED. What failed was taken back.
+    pub state: String,
+    /// Id of the key that it is about: for a renewal the predecessor.
+    #[schema(required)]
+    pub key: Option<String>,
+    /// Id of the keystore.
+    pub keystore: String,
+    /// How many steps are done.
+    pub step: usize,
+    /// How many there are.
+    pub steps: usize,
+    /// The step in hand; `done` behind the last.
+    pub step_name: &'static str,
+    /// How often the step in hand has failed.
+    pub attempts: u32,
+    /// Why it waits or failed.
+    #[schema(required)]
+    pub problem: Option<OperationProblem>,
+    /// Who asked: a user's id, or `system`.
+    pub created_by: String,
+    /// When.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When it ended.
+    #[schema(required, format = DateTime)]
+    pub finished_at: Option<String>,
+    /// What it was about to do and what came of it; only where one operation is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Vec<JournalLine>>,
+}
+
+/// Why an operation waits or failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OperationProblem {
+    /// What kind of problem: a URL whose last segment is stable.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What happened, as a sentence.
+    detail: String,
+    /// What to do, as a sentence.
+    mend: String,
+    /// The cloud's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloud_code: Option<String>,
+    /// The cloud's id of its request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloud_request: Option<String>,
+}
+
+/// A line of an operation's journal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JournalLine {
+    /// Counts from 1.
+    seq: i64,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Position of the step, from 0.
+    step: u32,
+    /// Name of the step.
+    name: String,
+    /// about, done, failed, unknown, refused or undone.
+    phase: String,
+    /// What came of it. Never material.
+    #[schema(value_type = Object)]
+    record: Value,
+}
+
+impl Operation {
+    /// An operation of its row.
+    pub fn of(row: OperationRow) -> Self {
+        let (step, steps, step_name) = progress(&row);
+        Self {
+            id: row.id.to_string(),
+            kind: row.kind,
+            state: row.state,
+            key: row.key_id.map(|id| id.to_string()),
+            keystore: row.keystore_id.to_string(),
+            step,
+            steps,
+            step_name,
+            attempts: row.attempts,
+            problem: row.problem.as_deref().and_then(keystead_operations::Problem::from_json).map(OperationProblem::of),
+            created_by: row.created_by,
+            created_at: rfc3339(row.created_at),
+            finished_at: row.finished_at.map(rfc3339),
+            journal: None,
+        }
+    }
+
+    /// The same with its journal.
+    #[must_use]
+    pub fn with_journal(self, lines: Vec<JournalRow>) -> Self {
+        Self { journal: Some(lines.into_iter().map(JournalLine::of).collect()), ..self }
+    }
+}
+
+impl OperationProblem {
+    fn of(problem: keystead_operations::Problem) -> Self {
+        let keystead_operations::Problem { kind, detail, mend, cloud_code, cloud_request } = problem;
+        Self { kind: type_of(&kind), detail, mend, cloud_code, cloud_request }
+    }
+}
+
+impl JournalLine {
+    fn of(row: JournalRow) -> Self {
+        let record = serde_json::from_str(&row.record).unwrap_or_default();
+        Self { seq: row.seq, at: rfc3339(row.at), step: row.step, name: row.name, phase: row.phase, record }
+    }
+}
+
+/// An operation as the manual shows it.
+pub(crate) fn example() -> Value {
+    serde_json::json!({
+        "id": "op_01997c2044117a3e8b5c6d7e8f901234", "kind": "renew-key", "state": "SUCCEEDED", "key": "key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70",
+        "keystore": "keystore_01997c1e00aa7b1c9d2e3f4a5b6c7d8e", "step": 4, "steps": 4, "step_name": "done", "attempts": 0, "problem": null,
+        "created_by": "user_01997c1d11223344556677889900aabb", "created_at": "2026-09-21T09:01:00.000000Z", "finished_at": "2026-09-21T09:01:01.100000Z"
+    })
+}

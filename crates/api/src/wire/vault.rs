@@ -1,0 +1,55 @@
+//! The vault on the wire.
+
+use keystead_app::vault::VaultStatus;
+use keystead_vault::UnlockKind;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How the vault stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1, "rotation": null }))]
+pub(crate) struct Vault {
+    /// Whether it is closed: reading works, keys do not.
+    sealed: bool,
+    /// What opens it: `passphrase`, `key-file` or `shares`.
+    kind: &'static str,
+    /// How many shares open it; null when shares do not.
+    #[schema(required)]
+    shares_needed: Option<u8>,
+    /// How many have been given.
+    #[schema(required)]
+    shares_have: Option<u8>,
+    /// Which root key is in use, from 1.
+    root_generation: u32,
+    /// A rotation of the root that is not finished.
+    #[schema(required)]
+    rotation: Option<Rotation>,
+}
+
+/// How far a rotation has come; null where that is not counted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Rotation {
+    /// How many key versions are sealed anew.
+    #[schema(required)]
+    done: Option<u64>,
+    /// How many there are.
+    #[schema(required)]
+    total: Option<u64>,
+}
+
+impl From<VaultStatus> for Vault {
+    fn from(status: VaultStatus) -> Self {
+        Self {
+            sealed: status.sealed,
+            kind: match status.kind {
+                UnlockKind::Passphrase => "passphrase",
+                UnlockKind::KeyFile => "key-file",
+                UnlockKind::Shares => "shares",
+            },
+            shares_needed: status.shares.map(|progress| progress.need),
+            shares_have: status.shares.map(|progress| progress.have),
+            root_generation: status.root_generation,
+            rotation: status.rotating.then_some(Rotation { done: None, total: None }),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The API from outside, over a real application: SQLite in a directory that vanishes, a software vault, and the simulated AWS behind the real connector.
+
+mod callers;
+mod document;
+mod life;
+mod refusals;
+mod service;
+mod vault;
+mod world;
