@@ -1,0 +1,118 @@
+//! `keystead doctor`: what is wrong with an installation, and how to mend it.
+
+use std::path::Path;
+
+use keystead_store::{SCHEMA_VERSION, Store, vault};
+use keystead_vault::{Module, RootRecord};
+
+use crate::{config::Config, listen};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What.
+    pub name: &'static str,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do.
+    pub mend: Option<String>,
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoctorReport {
+    /// In order.
+    pub checks: Vec<Check>,
+}
+
+impl DoctorReport {
+    /// Whether all is well.
+    pub fn is_healthy(&self) -> bool {
+        self.checks.iter().all(|check| check.ok)
+    }
+}
+
+fn well(name: &'static str, detail: impl Into<String>) -> Check {
+    Check { name, ok: true, detail: detail.into(), mend: None }
+}
+
+fn ill(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Check {
+    Check { name, ok: false, detail: detail.into(), mend: Some(mend.into()) }
+}
+
+/// Looks at configuration, module of cryptography, database, vault and credentials. It changes nothing but a database's schema that is older than the binary.
+pub async fn doctor(config_path: &Path) -> DoctorReport {
+    let mut checks = vec![cryptography()];
+    match Config::read(config_path) {
+        Err(error) => checks.push(ill("configuration", error.to_string(), "Mend the line, or run `keystead init` to have a file written.")),
+        Ok(config) => {
+            checks.push(well("configuration", config_path.display().to_string()));
+            checks.push(listener(&config).await);
+            checks.push(credentials(&config));
+            database_and_vault(&config, &mut checks).await;
+        }
+    }
+    DoctorReport { checks }
+}
+
+fn cryptography() -> Check {
+    let module = Module::present();
+    let mode = if module.fips { "FIPS mode" } else { "not in FIPS mode" };
+    well("cryptography", format!("{}, AWS-LC {}, {mode}", module.binding, module.library_version))
+}
+
+async fn listener(config: &Config) -> Check {
+    let address = config.http.listen;
+    match tokio::net::TcpListener::bind(address).await {
+        Ok(_) => well("listener", format!("{address} is free")),
+        Err(error) => {
+            ill("listener", format!("{address}: {error}"), "Stop what listens there, or choose another address. If Keystead itself runs there, all is well.")
+        }
+    }
+}
+
+fn credentials(config: &Config) -> Check {
+    match listen::aws(config) {
+        Ok(_) if config.clouds.aws.access_key_id.is_some() => well("aws", "an access key from the configuration"),
+        Ok(_) => well("aws", "the default credential chain; `keystead keystore check` tries it"),
+        Err(error) => ill("aws", error.to_string(), "Write the secret access key to that file, readable by Keystead only."),
+    }
+}
+
+async fn database_and_vault(config: &Config, checks: &mut Vec<Check>) {
+    let opened = config.database().map_err(|error| error.to_string()).and_then(|database| Store::open(&database).map_err(|error| error.to_string()));
+    let store = match opened {
+        Ok(store) => store,
+        Err(error) => {
+            checks.push(ill("database", error, "If a server runs on it, stop that first; else check path, URL, permissions and free space."));
+            return;
+        }
+    };
+    checks.push(well("database", format!("schema {SCHEMA_VERSION}")));
+    let record = store.read("vault.root", vault::root).await;
+    checks.push(match record {
+        Ok(Some(bytes)) => vault_check(config, &bytes),
+        Ok(None) => ill("vault", "there is no installation in this database", "Run `keystead init`."),
+        Err(error) => ill("vault", error.to_string(), "Restore the database from a backup."),
+    });
+}
+
+fn vault_check(config: &Config, bytes: &[u8]) -> Check {
+    let Ok(record) = RootRecord::from_bytes(bytes) else {
+        return ill("vault", "the record of the root cannot be read", "Use a newer keystead, or restore the database from a backup.");
+    };
+    let kind = record.kind();
+    match listen::secret(config) {
+        Ok(None) => well("vault", format!("opens by {kind}; it starts sealed and waits for `keystead vault unseal`")),
+        Ok(Some(secret)) => {
+            let vault = keystead_vault::Vault::sealed(record, std::sync::Arc::new(keystead_vault::SystemRandom));
+            match vault.unseal(&secret) {
+                Ok(()) => well("vault", format!("opens by {kind} at the start")),
+                Err(error) => ill("vault", error.to_string(), "Put the right secret into the file that [vault] names."),
+            }
+        }
+        Err(error) => ill("vault", error.to_string(), "Write the file that [vault] names, readable by Keystead only, or remove the line."),
+    }
+}

@@ -1,0 +1,130 @@
+//! A server that listens until it is told to stop.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use axum::Router;
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
+use keystead_domain::time::SECOND;
+use keystead_operations::{NoHooks, engine::Settings};
+use keystead_store::Store;
+use keystead_vault::{SecretBytes, UnlockSecret};
+use tokio::net::TcpListener;
+
+use crate::{
+    AwsClouds, AwsSettings, House, ServerError, SystemClock, Wiring, assemble,
+    config::{Config, read_line},
+    harden, tasks, telemetry,
+};
+
+/// How long running requests may go on after the signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves an installation until SIGINT or SIGTERM.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
+    let config = Config::read(config_path)?;
+    telemetry::start(&config.log);
+    harden::harden();
+    let house = build(&config).await?;
+    let tasks = tasks::start(&house);
+    if house.app.vault_status().sealed {
+        tracing::warn!("the vault is sealed: operations wait until `keystead vault unseal`");
+    }
+    let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
+    let listened = match (&config.http.tls_cert, &config.http.tls_key) {
+        (Some(cert), Some(key)) => listen_tls(config.http.listen, cert, key, router).await,
+        _ => listen_plain(bind(config.http.listen).await?, router).await,
+    };
+    drop(tasks);
+    house.app.engine().parts().vault.seal();
+    listened
+}
+
+/// Opens everything that a configuration names.
+pub(crate) async fn build(config: &Config) -> Result<House, ServerError> {
+    let store = Store::open(&config.database()?)?;
+    assemble(Wiring {
+        store,
+        secret: secret(config)?,
+        clouds: Arc::new(AwsClouds::new(aws(config)?)),
+        clock: Arc::new(SystemClock),
+        hooks: Arc::new(NoHooks),
+        settings: Settings {
+            patience_micros: i64::from(config.operations.patience_seconds) * SECOND,
+            concurrency: config.operations.concurrency,
+            quotas: config.clouds.aws.quotas,
+            ..Settings::default()
+        },
+    })
+    .await
+}
+
+/// What opens the vault at a start, when the configuration names a file for it.
+pub(crate) fn secret(config: &Config) -> Result<Option<UnlockSecret>, ServerError> {
+    if let Some(path) = &config.vault.passphrase_file {
+        return Ok(Some(UnlockSecret::Passphrase(SecretBytes::from(read_line(path)?))));
+    }
+    let Some(path) = &config.vault.key_file else { return Ok(None) };
+    let bytes = std::fs::read(path).map_err(|error| ServerError::file(path, error))?;
+    Ok(Some(UnlockSecret::KeyFile(SecretBytes::from(bytes))))
+}
+
+/// What the configuration says of AWS.
+pub(crate) fn aws(config: &Config) -> Result<AwsSettings, ServerError> {
+    let aws = &config.clouds.aws;
+    let base = match (&aws.access_key_id, &aws.secret_access_key_file) {
+        (Some(id), Some(path)) => BaseCredentials::Static(AccessKey::new(id, read_line(path)?)),
+        _ => BaseCredentials::DefaultChain,
+    };
+    Ok(AwsSettings {
+        endpoints: Endpoints { kms: aws.kms_endpoint.clone(), sts: aws.sts_endpoint.clone() },
+        base,
+        session_name: aws.session_name.clone(),
+        identity_arn: aws.identity_arn.clone(),
+        timeouts: Timeouts::default(),
+    })
+}
+
+/// Takes the address.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|error| ServerError::Listen { address: address.to_string(), reason: error.to_string() })
+}
+
+/// Serves plain HTTP until a signal.
+pub(crate) async fn listen_plain(listener: TcpListener, router: Router) -> Result<(), ServerError> {
+    let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    tracing::info!(address, "keystead listens (plain HTTP)");
+    let served = axum::serve(listener, router).with_graceful_shutdown(signal()).await;
+    served.map_err(|error| ServerError::Listen { address, reason: error.to_string() })
+}
+
+async fn listen_tls(address: SocketAddr, cert: &Path, key: &Path, router: Router) -> Result<(), ServerError> {
+    // The one provider of cryptography for TLS, too; a second start in one process finds it installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let tls = RustlsConfig::from_pem_file(cert, key).await.map_err(|error| ServerError::file(cert, format!("certificate or key cannot be used: {error}")))?;
+    let handle = Handle::new();
+    let stopper = handle.clone();
+    tokio::spawn(async move {
+        signal().await;
+        stopper.graceful_shutdown(Some(GRACE));
+    });
+    tracing::info!(%address, "keystead listens (TLS)");
+    let served = axum_server::bind_rustls(address, tls).handle(handle).serve(router.into_make_service()).await;
+    served.map_err(|error| ServerError::Listen { address: address.to_string(), reason: error.to_string() })
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        let _ = interrupt.await;
+        return;
+    };
+    tokio::select! {
+        _ = interrupt => {}
+        _ = terminate.recv() => {}
+    }
+}
