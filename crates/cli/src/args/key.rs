@@ -1,0 +1,319 @@
+//! `keystead key …`
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+
+use super::{listing::Listing, parse};
+
+/// What can be done with keys.
+#[derive(Subcommand)]
+pub enum KeyVerb {
+    /// Make a key: material from the vault, imported into the cloud
+    Create(Create),
+    /// Take material from a file, and import it into the cloud
+    Import(Import),
+    /// List keys
+    List(List),
+    /// Show one key, its versions and what the cloud says of it
+    Show(One),
+    /// Show what was done with a key, newest first
+    History(History),
+    /// Take a key out of use: disable it in the cloud, then remove the material there
+    ///
+    /// What is encrypted under it cannot be read until it is activated again. The material stays in the vault.
+    #[command(after_help = "Example:\n  keystead key deactivate orders")]
+    Deactivate(One),
+    /// Take a deactivated key into use again
+    #[command(after_help = "Example:\n  keystead key activate orders")]
+    Activate(One),
+    /// Import the material again, where the cloud lost it or somebody deleted it
+    #[command(after_help = "Example:\n  keystead key upload orders")]
+    Upload(One),
+    /// Make a successor with new material that takes over the alias
+    ///
+    /// The old key becomes REPLACED: it still decrypts. The new key is printed.
+    #[command(after_help = "Example:\n  keystead key renew orders")]
+    Renew(One),
+    /// Undo a renewal: the alias goes back to the predecessor, which is printed
+    #[command(after_help = "Example:\n  keystead key revert orders")]
+    Revert(One),
+    /// Start the cloud's countdown to deletion; until it ends, cancel-deletion stops it
+    ScheduleDeletion(ScheduleDeletion),
+    /// Stop the countdown; the key is INACTIVE then, and activate takes it into use
+    #[command(after_help = "Example:\n  keystead key cancel-deletion orders")]
+    CancelDeletion(One),
+    /// Change name, alias, expiry, tags or description
+    Update(Update),
+    /// Hand material out under a person's public key; two people are needed
+    #[command(subcommand)]
+    Export(ExportVerb),
+}
+
+/// One key.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key show orders\n  keystead key show key_01939f4e8a7b7c3d9e2f1a0b5c6d7e8f --output json")]
+pub struct One {
+    /// Id or name; a name means the current key that bears it
+    #[arg(value_name = "KEY")]
+    pub key: String,
+}
+
+/// What is said of a new key.
+#[derive(Args)]
+pub struct NewKey {
+    /// Its name: 1 to 64 letters, digits, '.', '_' and '-'
+    #[arg(value_name = "NAME", value_parser = parse::name)]
+    pub name: String,
+    /// The keystore it shall live in, by id or name
+    #[arg(long, value_name = "KEYSTORE")]
+    pub keystore: String,
+    /// The alias by which applications reach it; it moves to the successor at a renewal
+    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
+    pub alias: Option<String>,
+    /// When the material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
+    #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
+    pub expires: Option<String>,
+    /// What happens before it expires
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub expiry_policy: Option<ExpiryPolicy>,
+    /// A tag, kept by the cloud too; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse::tag)]
+    pub tags: Vec<(String, String)>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+}
+
+/// What Keystead does before material expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExpiryPolicy {
+    /// Tell somebody
+    Alert,
+    /// Import the same material again with a later date
+    Extend,
+    /// Renew the key: new material, the alias moves
+    Renew,
+}
+
+impl ExpiryPolicy {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Extend => "extend",
+            Self::Renew => "renew",
+        }
+    }
+}
+
+/// `key create`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key create orders --keystore payments-eu --alias orders
+  keystead key create orders --keystore payments-eu --expires 90d --expiry-policy renew --tag team=pay --tag env=prod")]
+pub struct Create {
+    #[command(flatten)]
+    pub new: NewKey,
+}
+
+/// How material stands in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MaterialFormat {
+    /// The bytes as they are
+    Raw,
+    /// Text in base64
+    Base64,
+    /// Hexadecimal digits
+    Hex,
+    /// Wrapped by AES-KWP or AES-KW (RFC 5649, RFC 3394) under a key of this vault
+    Wrapped,
+}
+
+impl MaterialFormat {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Base64 => "base64",
+            Self::Hex => "hex",
+            Self::Wrapped => "wrapped",
+        }
+    }
+}
+
+/// `key import`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key import legacy --keystore payments-eu --file key.bin --format raw
+  keystead key import legacy --keystore payments-eu --file key.hex --format hex --alias legacy
+  keystead key import legacy --keystore payments-eu --file key.wrapped --format wrapped --unwrap-with transport")]
+pub struct Import {
+    #[command(flatten)]
+    pub new: NewKey,
+    /// The file of the material; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// How the material stands in it
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: MaterialFormat,
+    /// For wrapped material: the key that unwraps it, by id or name
+    #[arg(long, value_name = "KEY", required_if_eq("format", "wrapped"))]
+    pub unwrap_with: Option<String>,
+}
+
+/// `key list`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key list
+  keystead key list --keystore payments-eu --state ACTIVE
+  keystead key list --name orders --all                (predecessors and deleted ones too)
+  keystead key list --output json | jq '.[].cloud_arn'")]
+pub struct List {
+    /// Only keys of this keystore, by id or name
+    #[arg(long, value_name = "KEYSTORE")]
+    pub keystore: Option<String>,
+    /// Only keys in this state: ACTIVE, INACTIVE, REPLACED, PENDING_DELETION or DELETED
+    #[arg(long, value_name = "STATE", value_parser = parse::state)]
+    pub state: Option<String>,
+    /// Only keys of this name, predecessors included
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// `key history`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key history orders")]
+pub struct History {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// `key schedule-deletion`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key schedule-deletion orders --days 7")]
+pub struct ScheduleDeletion {
+    #[command(flatten)]
+    pub one: One,
+    /// Days until the cloud deletes it: 7 to 30
+    #[arg(long, value_name = "DAYS", default_value = "30", value_parser = parse::days)]
+    pub days: u8,
+}
+
+/// `key update`
+#[derive(Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true)
+    .args(["name", "alias", "no_alias", "expires", "no_expiry", "expiry_policy", "tags", "no_tags", "description"]))]
+#[command(after_help = "\
+Examples:
+  keystead key update orders --expires 180d --expiry-policy extend
+  keystead key update orders --alias billing
+  keystead key update orders --no-alias --no-tags --description retired")]
+pub struct Update {
+    #[command(flatten)]
+    pub one: One,
+    /// A new name
+    #[arg(long, value_name = "NAME", value_parser = parse::name)]
+    pub name: Option<String>,
+    /// Another alias
+    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
+    pub alias: Option<String>,
+    /// No alias
+    #[arg(long, conflicts_with = "alias")]
+    pub no_alias: bool,
+    /// When the material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
+    #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
+    pub expires: Option<String>,
+    /// The material never expires
+    #[arg(long, conflicts_with = "expires")]
+    pub no_expiry: bool,
+    /// What happens before it expires
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub expiry_policy: Option<ExpiryPolicy>,
+    /// A tag; those that are given replace all that were there
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse::tag)]
+    pub tags: Vec<(String, String)>,
+    /// No tags
+    #[arg(long, conflicts_with = "tags")]
+    pub no_tags: bool,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+}
+
+/// `key export …`
+#[derive(Subcommand)]
+pub enum ExportVerb {
+    /// Name the public key that shall receive the material; another person then downloads it
+    Prepare(Prepare),
+    /// Fetch the material, wrapped under the prepared public key; works once, and not for the person who prepared it
+    Download(Download),
+}
+
+/// `key export prepare`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key export prepare orders --public-key me.pem
+  keystead key export prepare orders --public-key me.pem --as ann")]
+pub struct Prepare {
+    #[command(flatten)]
+    pub one: One,
+    /// Your RSA public key of at least 2048 bits, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub public_key: PathBuf,
+}
+
+/// `key export download`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key export download orders --out orders.wrapped
+  keystead key export download orders --out orders.wrapped --as bob
+
+The file is opened with the private key, for example:
+  openssl pkeyutl -decrypt -inkey me.key -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -in orders.wrapped -out orders.bin")]
+pub struct Download {
+    #[command(flatten)]
+    pub one: One,
+    /// The new file that the wrapped material goes to
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args::Cli;
+    use clap::Parser as _;
+
+    fn refused(line: &str) -> String {
+        Cli::try_parse_from(line.split(' ')).err().unwrap_or_else(|| panic!("{line} is accepted")).to_string()
+    }
+
+    #[test]
+    fn an_update_must_change_something_and_cannot_contradict_itself() {
+        assert!(refused("keystead key update orders").contains("required"));
+        for line in ["--alias a --no-alias", "--expires 9d --no-expiry", "--tag a=b --no-tags"] {
+            assert!(refused(&format!("keystead key update orders {line}")).contains("cannot be used with"), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrapped_material_needs_the_key_that_unwraps_it() {
+        assert!(refused("keystead key import a --keystore k --file f --format wrapped").contains("--unwrap-with"));
+    }
+
+    #[test]
+    fn a_refusal_says_the_field_and_the_mend() {
+        let words = refused("keystead key schedule-deletion orders --days 3");
+        assert!(words.contains("days is 3") && words.contains("at least 7 days"), "{words}");
+        assert!(refused("keystead key create orders --keystore k --expires soon").contains("90d"));
+    }
+}

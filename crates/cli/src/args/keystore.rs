@@ -1,0 +1,101 @@
+//! `keystead keystore …`
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{listing::Listing, parse};
+
+/// What can be done with keystores.
+#[derive(Subcommand)]
+pub enum KeystoreVerb {
+    /// Name a place in a cloud where keys shall live
+    Create(Create),
+    /// List keystores
+    #[command(after_help = "Example:\n  keystead keystore list")]
+    List(Listing),
+    /// Show one keystore
+    #[command(after_help = "Example:\n  keystead keystore show payments-eu")]
+    Show(One),
+    /// Print the policies that the cloud's administrator has to set, and how
+    Policy(Policy),
+    /// Ask the cloud which of the needed permissions are there; changes nothing. The exit code is 6 when one is missing
+    #[command(after_help = "Example:\n  keystead keystore check payments-eu")]
+    Check(One),
+    /// Delete a keystore whose keys are all deleted
+    #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
+    Delete(One),
+}
+
+/// Which cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cloud {
+    /// AWS KMS
+    Aws,
+}
+
+impl Cloud {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+        }
+    }
+}
+
+/// `keystore create`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead keystore create payments-eu --cloud aws --region eu-west-1 --account 123456789012
+  keystead keystore create payments-eu --cloud aws --region eu-west-1 --account 123456789012 --role-arn arn:aws:iam::123456789012:role/keystead")]
+pub struct Create {
+    /// Its name: 1 to 64 letters, digits, '.', '_' and '-'
+    #[arg(value_name = "NAME", value_parser = parse::name)]
+    pub name: String,
+    /// The cloud
+    #[arg(long, value_enum, value_name = "CLOUD")]
+    pub cloud: Cloud,
+    /// The Region, for example eu-west-1
+    #[arg(long, value_name = "REGION")]
+    pub region: String,
+    /// The twelve digits of the AWS account
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse::account)]
+    pub account: String,
+    /// The role to assume there; without one the server's own credentials count
+    #[arg(long, value_name = "ARN")]
+    pub role_arn: Option<String>,
+    /// What the role's trust policy asks for; made if a role is given without it
+    #[arg(long, value_name = "ID")]
+    pub external_id: Option<String>,
+}
+
+/// One keystore.
+#[derive(Args)]
+pub struct One {
+    /// Id or name
+    #[arg(value_name = "KEYSTORE")]
+    pub keystore: String,
+}
+
+/// One of the two policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyPart {
+    /// Who may assume the role
+    Trust,
+    /// What the role may do
+    Permission,
+}
+
+/// `keystore policy`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead keystore policy payments-eu
+  keystead keystore policy payments-eu --only trust > trust.json
+  keystead keystore policy payments-eu --only permission > permission.json")]
+pub struct Policy {
+    #[command(flatten)]
+    pub one: One,
+    /// Print one policy alone, as the JSON that the cloud takes
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub only: Option<PolicyPart>,
+}

@@ -1,0 +1,105 @@
+//! `keystead vault …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// What can be done with the vault.
+#[derive(Subcommand)]
+pub enum VaultVerb {
+    /// Show how the vault stands
+    #[command(after_help = "Example:\n  keystead vault status")]
+    Status,
+    /// Open the vault. Without a file, what opens it is asked for at the terminal
+    Unseal(Unseal),
+    /// Seal the vault: its keys leave the memory, and operations wait until it is opened again
+    #[command(after_help = "Example:\n  keystead vault seal")]
+    Seal,
+    /// Replace the root or the account key, and wrap everything again under it; the server goes on working meanwhile
+    Rotate(Rotate),
+}
+
+/// `vault unseal`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead vault unseal
+  keystead vault unseal --passphrase-file passphrase.txt
+  keystead vault unseal --share-file share-1.txt --share-file share-2.txt --share-file share-3.txt")]
+pub struct Unseal {
+    /// A file with the passphrase; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["share_files", "key_file"])]
+    pub passphrase_file: Option<PathBuf>,
+    /// A file with one share; may be given several times
+    #[arg(long = "share-file", id = "share_files", value_name = "FILE", conflicts_with = "key_file")]
+    pub share_files: Vec<PathBuf>,
+    /// The key file
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// What a rotation replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rotated {
+    /// The root, under which the account keys lie
+    Root,
+    /// The account key, under which the material lies
+    AccountKey,
+}
+
+impl Rotated {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::AccountKey => "account-key",
+        }
+    }
+}
+
+/// What opens a vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RootKind {
+    /// A passphrase of at least six words
+    Passphrase,
+    /// A file of 32 random bytes
+    KeyFile,
+    /// Some of several shares, each kept by another person
+    Shares,
+}
+
+/// `vault rotate`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead vault rotate account-key
+  keystead vault rotate root --to passphrase
+  keystead vault rotate root --to shares --shares 5 --threshold 3
+  keystead vault rotate root --to key-file --key-file new.key")]
+pub struct Rotate {
+    /// What to replace
+    #[arg(value_enum, value_name = "WHAT")]
+    pub what: Rotated,
+    /// For the root: what shall open it from now on
+    #[arg(long, value_enum, value_name = "ROOT", required_if_eq("what", "root"))]
+    pub to: Option<RootKind>,
+    /// The new key file, which must be there: head -c 32 /dev/urandom > new.key
+    #[arg(long, value_name = "FILE", required_if_eq("to", "key-file"))]
+    pub key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub secret: RootSecret,
+}
+
+/// What is said of the secret of a new root.
+#[derive(Args)]
+pub struct RootSecret {
+    /// A file with the new passphrase, - is standard input; without it, the passphrase is asked for
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// How many shares there are
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub shares: u8,
+    /// How many of them open the vault
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub threshold: u8,
+}

@@ -1,0 +1,81 @@
+//! `keystead key …`
+
+mod export;
+mod new;
+mod update;
+
+use serde::Serialize;
+
+use super::{
+    Context,
+    change::{Shown, settle},
+    pages::{self, is_not_deleted},
+};
+use crate::{
+    args::key::{History, KeyVerb, List, One, ScheduleDeletion},
+    error::CliError,
+    output::{audit::AuditEntry, key::Key},
+    route::Route,
+};
+
+/// Entries of a history when nobody says how many.
+const HISTORY_DEFAULT: u32 = 100;
+
+/// Does what was typed.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
+    match verb {
+        KeyVerb::Create(args) => new::create(context, &args.new).await,
+        KeyVerb::Import(args) => new::import(context, &args).await,
+        KeyVerb::List(args) => list(context, &args).await,
+        KeyVerb::Show(one) => show(context, &one).await,
+        KeyVerb::History(args) => history(context, &args).await,
+        KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
+        KeyVerb::Activate(one) => ask(context, &one, "activate", Shown::Same).await,
+        KeyVerb::Upload(one) => ask(context, &one, "upload", Shown::Same).await,
+        KeyVerb::Renew(one) => ask(context, &one, "renew", Shown::Successor).await,
+        KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
+        KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
+        KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,
+        KeyVerb::Update(args) => update::update(context, &args).await,
+        KeyVerb::Export(verb) => export::run(context, &verb).await,
+    }
+}
+
+/// The route of one key.
+fn route(one: &One) -> Result<Route, CliError> {
+    Route::new("v1/keys").of("key", &one.key)
+}
+
+async fn ask(context: &Context, one: &One, verb: &'static str, shown: Shown) -> Result<(), CliError> {
+    let client = context.client()?;
+    let answer = client.post(&route(one)?.then(verb)).await?;
+    settle(context, &client, &answer, shown).await
+}
+
+async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Body {
+        days: u8,
+    }
+    let client = context.client()?;
+    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("schedule-deletion"), &Body { days: args.days }).await?;
+    settle(context, &client, &answer, Shown::Same).await
+}
+
+async fn list(context: &Context, args: &List) -> Result<(), CliError> {
+    let route = Route::new("v1/keys").with("keystore", args.keystore.as_ref()).with("state", args.state.as_ref()).with("name", args.name.as_ref());
+    // Who asks for a state gets it, DELETED as well.
+    pages::list::<Key>(context, route, &args.listing, None, |key| args.state.is_some() || is_not_deleted(key)).await
+}
+
+async fn show(context: &Context, one: &One) -> Result<(), CliError> {
+    let key = context.client()?.get(&route(one)?).await?;
+    context.output.one::<Key>(&key)
+}
+
+async fn history(context: &Context, args: &History) -> Result<(), CliError> {
+    pages::list::<AuditEntry>(context, route(&args.one)?.then("history"), &args.listing, Some(HISTORY_DEFAULT), |_| true).await
+}

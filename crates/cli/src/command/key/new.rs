@@ -1,0 +1,149 @@
+//! `keystead key create` and `keystead key import`.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keystead_domain::{Invalid, Tags};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    args::key::{Import, MaterialFormat, NewKey},
+    command::{
+        Context,
+        change::{Shown, settle},
+    },
+    error::CliError,
+    route::Route,
+    secret::read_file,
+};
+
+/// The request. It may carry material, so it has no `Debug`.
+#[derive(Serialize)]
+struct Body<'a> {
+    name: &'a str,
+    keystore: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    material: Option<Material<'a>>,
+}
+
+#[derive(Serialize)]
+struct Material<'a> {
+    format: &'static str,
+    data: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unwrap_with: Option<&'a str>,
+}
+
+/// Material is generated in the vault.
+pub async fn create(context: &Context, new: &NewKey) -> Result<(), CliError> {
+    send(context, new, None).await
+}
+
+/// Material comes from a file.
+pub async fn import(context: &Context, args: &Import) -> Result<(), CliError> {
+    let bytes = read_file("file", &args.file)?;
+    let data = data(args.format, &bytes)?;
+    let unwrap_with = args.unwrap_with.as_deref();
+    if unwrap_with.is_some() && args.format != MaterialFormat::Wrapped {
+        return Err(Invalid::new("unwrap_with", "is given, but the material is not wrapped", "Give --format wrapped, or leave --unwrap-with out.").into());
+    }
+    send(context, &args.new, Some(Material { format: args.format.as_str(), data: &data, unwrap_with })).await
+}
+
+/// Bytes travel in base64; what is text already, without the line end that editors put behind it.
+fn data(format: MaterialFormat, bytes: &[u8]) -> Result<Zeroizing<String>, CliError> {
+    if matches!(format, MaterialFormat::Raw | MaterialFormat::Wrapped) {
+        return Ok(Zeroizing::new(STANDARD.encode(bytes)));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Invalid::new("file", "is not text", "For the bytes as they are, give --format raw."))?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+async fn send(context: &Context, new: &NewKey, material: Option<Material<'_>>) -> Result<(), CliError> {
+    let client = context.client()?;
+    let answer = client.send(reqwest::Method::POST, &Route::new("v1/keys"), &body(new, material)?).await?;
+    settle(context, &client, &answer, Shown::Same).await
+}
+
+fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>, CliError> {
+    Ok(Body {
+        name: &new.name,
+        keystore: &new.keystore,
+        alias: new.alias.as_deref(),
+        description: new.description.as_deref(),
+        tags: tags(&new.tags)?,
+        expires: new.expires.as_deref(),
+        expiry_policy: new.expiry_policy.map(|policy| policy.as_str()),
+        material,
+    })
+}
+
+/// Checks the tags together: none twice, not too many, none that others own.
+///
+/// # Errors
+/// [`CliError::Invalid`] naming the tag.
+pub fn tags(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, CliError> {
+    let tags = Tags::parse(pairs.iter().cloned())?;
+    Ok(tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Noun, key::KeyVerb};
+    use clap::Parser as _;
+
+    fn parse(line: &str) -> KeyVerb {
+        match Cli::try_parse_from(line.split(' ')).map(|cli| cli.noun) {
+            Ok(Noun::Key(verb)) => *verb,
+            Ok(_) => panic!("{line} is of another noun"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_sent() {
+        let KeyVerb::Create(args) = parse("keystead key create orders --keystore payments-eu") else { panic!("create") };
+        let sent = serde_json::to_value(body(&args.new, None).expect("a body")).expect("json");
+        assert_eq!(sent, serde_json::json!({"name": "orders", "keystore": "payments-eu"}));
+    }
+
+    #[test]
+    fn everything_that_is_said_is_sent() {
+        let line = "keystead key import orders --keystore k --alias alias/o --description d --tag team=pay --tag x= --expires 90d --expiry-policy renew --file f --format wrapped --unwrap-with t";
+        let KeyVerb::Import(args) = parse(line) else { panic!("import") };
+        let material = Material { format: args.format.as_str(), data: "AA==", unwrap_with: args.unwrap_with.as_deref() };
+        let sent = serde_json::to_value(body(&args.new, Some(material)).expect("a body")).expect("json");
+        let expected = serde_json::json!({"name": "orders", "keystore": "k", "alias": "o", "description": "d", "tags": {"team": "pay", "x": ""}, "expires": "90d",
+            "expiry_policy": "renew", "material": {"format": "wrapped", "data": "AA==", "unwrap_with": "t"}});
+        assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn bytes_travel_in_base64_and_text_without_its_line_end() {
+        let sent = |format, bytes: &[u8]| data(format, bytes).expect("data").to_string();
+        assert_eq!(sent(MaterialFormat::Raw, &[0, 255, 10]), "AP8K");
+        assert_eq!(sent(MaterialFormat::Hex, b"00ff\r\n"), "00ff");
+        assert_eq!(sent(MaterialFormat::Base64, b" AP8K\n"), "AP8K");
+        assert!(data(MaterialFormat::Hex, &[0xff, 0xfe]).is_err());
+    }
+
+    #[test]
+    fn a_tag_given_twice_or_owned_by_others_is_refused() {
+        let pair = |key: &str| (key.to_owned(), "v".to_owned());
+        for bad in [vec![pair("a"), pair("a")], vec![pair("aws:x")], vec![pair("keystead:key")]] {
+            assert!(matches!(tags(&bad), Err(CliError::Invalid(_))), "{bad:?}");
+        }
+    }
+}

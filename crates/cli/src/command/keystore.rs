@@ -1,0 +1,141 @@
+//! `keystead keystore …`
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Context,
+    change::{Shown, settle},
+    pages::{self, is_not_deleted},
+};
+use crate::{
+    args::keystore::{Create, KeystoreVerb, One, Policy, PolicyPart},
+    client::read,
+    error::CliError,
+    output::{
+        json,
+        keystore::{Findings, Keystore},
+        table::clean,
+    },
+    route::Route,
+};
+
+/// Does what was typed.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> {
+    match verb {
+        KeystoreVerb::Create(args) => create(context, &args).await,
+        KeystoreVerb::List(listing) => pages::list::<Keystore>(context, Route::new("v1/keystores"), &listing, None, is_not_deleted).await,
+        KeystoreVerb::Show(one) => show(context, &one).await,
+        KeystoreVerb::Policy(args) => policy(context, &args).await,
+        KeystoreVerb::Check(one) => check(context, &one).await,
+        KeystoreVerb::Delete(one) => delete(context, &one).await,
+    }
+}
+
+fn route(one: &One) -> Result<Route, CliError> {
+    Route::new("v1/keystores").of("keystore", &one.keystore)
+}
+
+async fn create(context: &Context, args: &Create) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        name: &'a str,
+        cloud: &'static str,
+        region: &'a str,
+        account: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role_arn: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        external_id: Option<&'a str>,
+    }
+    let Create { name, cloud, region, account, role_arn, external_id } = args;
+    let body = Body { name, cloud: cloud.as_str(), region, account, role_arn: role_arn.as_deref(), external_id: external_id.as_deref() };
+    let keystore = context.client()?.send(Method::POST, &Route::new("v1/keystores"), &body).await?;
+    context.output.one::<Keystore>(&keystore)?;
+    if !context.output.is_json() {
+        context.output.note(&format!("Next: `keystead keystore policy {name}` prints what to set in the cloud, `keystead keystore check {name}` tries it."));
+    }
+    Ok(())
+}
+
+async fn show(context: &Context, one: &One) -> Result<(), CliError> {
+    let keystore = context.client()?.get(&route(one)?).await?;
+    context.output.one::<Keystore>(&keystore)
+}
+
+async fn delete(context: &Context, one: &One) -> Result<(), CliError> {
+    let client = context.client()?;
+    let answer = client.delete(&route(one)?).await?;
+    settle(context, &client, &answer, Shown::Same).await
+}
+
+async fn check(context: &Context, one: &One) -> Result<(), CliError> {
+    let found = context.client()?.post(&route(one)?.then("check")).await?;
+    context.output.one::<Findings>(&found)?;
+    let findings: Findings = read(&found)?;
+    if findings.sufficient { Ok(()) } else { Err(CliError::NotSufficient { keystore: one.keystore.clone() }) }
+}
+
+#[derive(Deserialize)]
+struct Policies {
+    trust_policy: Value,
+    permission_policy: Value,
+    #[serde(default)]
+    external_id: Option<String>,
+    #[serde(default)]
+    steps: Vec<String>,
+}
+
+async fn policy(context: &Context, args: &Policy) -> Result<(), CliError> {
+    let answer = context.client()?.get(&route(&args.one)?.then("policy")).await?;
+    let policies: Policies = read(&answer)?;
+    match args.only {
+        Some(PolicyPart::Trust) => context.output.json(&policies.trust_policy),
+        Some(PolicyPart::Permission) => context.output.json(&policies.permission_policy),
+        None => context.output.text(&policies.told(), &answer),
+    }
+}
+
+impl Policies {
+    /// The steps, then both policies, ready to be copied.
+    fn told(&self) -> String {
+        let steps: String = self.steps.iter().enumerate().map(|(index, step)| format!("{}. {}\n", index + 1, clean(step))).collect();
+        let external_id = self.external_id.as_ref().map(|id| format!("\nExternal id: {}\n", clean(id))).unwrap_or_default();
+        let (trust, permission) = (json::pretty(&self.trust_policy), json::pretty(&self.permission_policy));
+        format!("{steps}{external_id}\nTrust policy of the role:\n{trust}\nPermission policy of the role:\n{permission}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policies_are_told_after_the_steps() {
+        let policies: Policies = serde_json::from_value(
+            serde_json::json!({"trust_policy": {"a": 1}, "permission_policy": {"b": 2}, "external_id": "x", "steps": ["Make a role.", "Attach both."]}),
+        )
+        .expect("policies");
+        let expected = "\
+1. Make a role.
+2. Attach both.
+
+External id: x
+
+Trust policy of the role:
+{
+  \"a\": 1
+}
+
+Permission policy of the role:
+{
+  \"b\": 2
+}
+";
+        assert_eq!(policies.told(), expected);
+    }
+}

@@ -1,0 +1,69 @@
+//! What each command does: one file a noun.
+
+pub mod audit;
+pub mod change;
+pub mod key;
+pub mod keystore;
+pub mod local;
+pub mod operation;
+pub mod pages;
+pub mod sandbox;
+pub mod setup;
+pub mod user;
+pub mod vault;
+
+use crate::{
+    args::{Cli, Noun, global::Global},
+    client::Client,
+    error::CliError,
+    output::Output,
+    settings::{Connection, Environment},
+};
+
+/// What every command is given.
+pub struct Context {
+    /// The options of every command.
+    pub global: Global,
+    /// What the environment says.
+    pub environment: Environment,
+    /// Where results go.
+    pub output: Output,
+}
+
+impl Context {
+    /// A client of the server that flags, environment or profile name.
+    ///
+    /// # Errors
+    /// [`CliError`] when none is named, or a value cannot be.
+    pub fn client(&self) -> Result<Client, CliError> {
+        let client = Client::new(Connection::resolve(&self.global, &self.environment)?)?;
+        if client.is_exposed() {
+            self.output.note(&format!("warning: the token travels unencrypted to {}. Use https.", client.base()));
+        }
+        Ok(client)
+    }
+}
+
+/// Does what was typed.
+///
+/// # Errors
+/// [`CliError`], which knows the exit code.
+pub async fn run(cli: Cli, environment: Environment) -> Result<(), CliError> {
+    let context = Context { output: Output::new(cli.global.output), global: cli.global, environment };
+    match cli.noun {
+        Noun::Demo(args) => Box::pin(local::demo(&context, args)).await,
+        Noun::Init(args) => Box::pin(local::init(&context, args)).await,
+        Noun::Serve(args) => Box::pin(local::serve(args)).await,
+        Noun::Doctor(args) => Box::pin(local::doctor(&context, args)).await,
+        Noun::Key(verb) => Box::pin(key::run(&context, *verb)).await,
+        Noun::Keystore(verb) => Box::pin(keystore::run(&context, verb)).await,
+        Noun::Operation(verb) => Box::pin(operation::run(&context, verb)).await,
+        Noun::Audit(verb) => Box::pin(audit::run(&context, verb)).await,
+        Noun::User(verb) => Box::pin(user::run(&context, verb)).await,
+        Noun::Vault(verb) => Box::pin(vault::run(&context, verb)).await,
+        Noun::Status => Box::pin(operation::status(&context)).await,
+        Noun::Sandbox(args) => Box::pin(sandbox::run(&context, args)).await,
+        Noun::Completions(args) => setup::completions(&args),
+        Noun::Man(args) => setup::man(&args),
+    }
+}

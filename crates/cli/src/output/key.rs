@@ -1,0 +1,181 @@
+//! Keys: how they look.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{
+    Row, Sheet,
+    table::{section, time, yes},
+};
+
+/// A key, as far as it is shown.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Key {
+    /// Its id.
+    pub id: String,
+    name: String,
+    state: String,
+    keystore: String,
+    cloud: String,
+    #[serde(default)]
+    region: String,
+    #[serde(default)]
+    spec: String,
+    #[serde(default)]
+    origin: String,
+    #[serde(default)]
+    alias: Option<String>,
+    /// Whether it is the one that bears the lineage's name now.
+    #[serde(default = "current")]
+    pub is_current: bool,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    #[serde(default)]
+    expires: Option<String>,
+    #[serde(default)]
+    expiry_policy: String,
+    /// The key before it in its lineage, by id.
+    #[serde(default)]
+    pub predecessor: Option<String>,
+    /// The key after it in its lineage, by id.
+    #[serde(default)]
+    pub successor: Option<String>,
+    #[serde(default)]
+    cloud_arn: Option<String>,
+    #[serde(default)]
+    cloud_state: Option<String>,
+    #[serde(default)]
+    enabled: Option<bool>,
+    #[serde(default)]
+    material_present: Option<bool>,
+    #[serde(default)]
+    deletion_date: Option<String>,
+    #[serde(default)]
+    created_at: String,
+    #[serde(default)]
+    created_by: String,
+    /// The operation that brought it here; written by the command line.
+    #[serde(default)]
+    operation: Option<String>,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+fn current() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Version {
+    number: u64,
+    #[serde(default)]
+    fingerprint: String,
+    #[serde(default)]
+    created_at: String,
+    #[serde(default)]
+    destroyed_at: Option<String>,
+}
+
+impl Row for Key {
+    const HEADER: &'static [&'static str] = &["name", "state", "keystore", "cloud", "region", "alias", "expires", "id"];
+
+    fn cells(&self) -> Vec<String> {
+        let expires = self.expires.as_deref().map(time).unwrap_or_default();
+        let alias = self.alias.clone().filter(|_| self.is_current).unwrap_or_default();
+        vec![self.name.clone(), self.state.clone(), self.keystore.clone(), self.cloud.clone(), self.region.clone(), alias, expires, self.id.clone()]
+    }
+}
+
+impl Sheet for Key {
+    fn fields(&self) -> Vec<(&'static str, Option<String>)> {
+        let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let expires = self.expires.as_deref().map(|expires| format!("{}, then {}", time(expires), self.expiry_policy));
+        vec![
+            ("name", Some(self.name.clone())),
+            ("id", Some(self.id.clone())),
+            ("state", Some(self.state.clone())),
+            ("keystore", Some(self.keystore.clone())),
+            ("cloud", Some(format!("{} {}", self.cloud, self.region))),
+            ("spec", Some(format!("{} {}", self.spec, self.origin))),
+            ("alias", self.alias.clone()),
+            ("description", Some(self.description.clone())),
+            ("tags", Some(tags.join(", "))),
+            ("expires", expires),
+            ("deletion", self.deletion_date.as_deref().map(time)),
+            ("cloud key", self.cloud_arn.clone()),
+            ("cloud state", self.cloud_state.clone()),
+            ("enabled", self.enabled.map(yes)),
+            ("material there", self.material_present.map(yes)),
+            ("predecessor", self.predecessor.clone()),
+            ("successor", self.successor.clone()),
+            ("created", Some(format!("{} by {}", time(&self.created_at), self.created_by))),
+            ("operation", self.operation.clone()),
+        ]
+    }
+
+    fn below(&self) -> String {
+        let rows = self.versions.iter().map(|version| {
+            let destroyed = version.destroyed_at.as_deref().map(time).unwrap_or_default();
+            vec![version.number.to_string(), version.fingerprint.clone(), time(&version.created_at), destroyed]
+        });
+        section("Versions", &["number", "fingerprint", "created", "destroyed"], rows.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::table::{grid, sheet};
+
+    fn key() -> Key {
+        let json = serde_json::json!({
+            "id": "key_1", "name": "orders", "state": "ACTIVE", "keystore": "payments-eu", "keystore_id": "keystore_1", "cloud": "aws", "region": "eu-west-1",
+            "spec": "AES_256", "origin": "generated", "alias": "orders", "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
+            "expires": "2027-02-19T23:44:00Z", "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "7b", "cloud_arn": "arn:aws:kms:eu-west-1:123456789012:key/7b",
+            "cloud_state": "Enabled", "enabled": true, "material_present": true, "material_id": null, "deletion_date": null, "created_at": "2026-11-21T23:44:55Z",
+            "created_by": "ann", "updated_at": "2026-11-21T23:44:55Z", "revision": 3,
+            "versions": [{"number": 1, "fingerprint": "f00d", "created_at": "2026-11-21T23:44:55Z", "destroyed_at": null, "birth": {}}]
+        });
+        serde_json::from_value(json).expect("a key")
+    }
+
+    #[test]
+    fn keys_as_lines() {
+        let expected = "\
+NAME    STATE     KEYSTORE     CLOUD  REGION     ALIAS   EXPIRES            ID
+orders  ACTIVE    payments-eu  aws    eu-west-1  orders  2027-02-19 23:44Z  key_1
+orders  REPLACED  payments-eu  aws    eu-west-1  -       -                  key_0
+";
+        let old = Key { id: "key_0".into(), state: "REPLACED".into(), is_current: false, expires: None, ..key() };
+        assert_eq!(grid(Key::HEADER, vec![key().cells(), old.cells()]), expected);
+    }
+
+    #[test]
+    fn a_key_told_whole() {
+        let expected = "\
+name            orders
+id              key_1
+state           ACTIVE
+keystore        payments-eu
+cloud           aws eu-west-1
+spec            AES_256 generated
+alias           orders
+description     Orders?[2J
+tags            env=prod, team=pay
+expires         2027-02-19 23:44Z, then renew
+cloud key       arn:aws:kms:eu-west-1:123456789012:key/7b
+cloud state     Enabled
+enabled         yes
+material there  yes
+created         2026-11-21 23:44Z by ann
+
+Versions
+NUMBER  FINGERPRINT  CREATED            DESTROYED
+1       f00d         2026-11-21 23:44Z  -
+";
+        assert_eq!(format!("{}{}", sheet(key().fields()), key().below()), expected);
+    }
+}

@@ -1,0 +1,133 @@
+//! The vault and the server as a whole: how they look.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Sheet,
+    table::{section, time, yes},
+};
+
+/// How the vault stands. It has no `Debug`: right after a rotation it comes with new shares.
+#[derive(Deserialize)]
+pub struct Vault {
+    /// Whether it is sealed.
+    pub sealed: bool,
+    /// What opens it: a passphrase, a key file, shares.
+    #[serde(default)]
+    pub kind: String,
+    /// Shares that open it.
+    #[serde(default)]
+    pub shares_needed: Option<u64>,
+    /// Shares given so far.
+    #[serde(default)]
+    pub shares_have: Option<u64>,
+    #[serde(default)]
+    root_generation: Value,
+    #[serde(default)]
+    rotation: Option<Rotation>,
+    #[serde(default)]
+    rewrapped: Option<u64>,
+    #[serde(default)]
+    new_shares: Vec<String>,
+}
+
+/// How far a rotation is; the server need not know.
+#[derive(Deserialize)]
+struct Rotation {
+    #[serde(default)]
+    done: Option<u64>,
+    #[serde(default)]
+    total: Option<u64>,
+}
+
+impl Rotation {
+    fn words(&self) -> String {
+        match (self.done, self.total) {
+            (Some(done), Some(total)) => format!("{done} of {total}"),
+            _ => "running".to_owned(),
+        }
+    }
+}
+
+impl Sheet for Vault {
+    fn fields(&self) -> Vec<(&'static str, Option<String>)> {
+        let shares = self.shares_needed.map(|needed| format!("{} of {needed} given", self.shares_have.unwrap_or(0)));
+        let generation = Some(self.root_generation.to_string()).filter(|generation| generation != "null");
+        vec![
+            ("sealed", Some(yes(self.sealed))),
+            ("opened by", Some(self.kind.clone())),
+            ("shares", shares.filter(|_| self.sealed)),
+            ("root generation", generation),
+            ("rotation", self.rotation.as_ref().map(Rotation::words)),
+            ("sealed anew", self.rewrapped.map(|rewrapped| format!("{rewrapped} key versions"))),
+        ]
+    }
+
+    fn below(&self) -> String {
+        let rows = self.new_shares.iter().enumerate().map(|(index, share)| vec![(index + 1).to_string(), share.clone()]);
+        section("New shares, shown this once: give each to another person", &["number", "share"], rows.collect())
+    }
+}
+
+/// The server as a whole.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Status {
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    time: String,
+    sealed: bool,
+    #[serde(default)]
+    database: String,
+    #[serde(default)]
+    operations_running: Value,
+    #[serde(default)]
+    cloud_identity: Option<String>,
+    /// Where it was asked; written by the command line.
+    #[serde(default)]
+    url: String,
+}
+
+impl Sheet for Status {
+    fn fields(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![
+            ("server", Some(self.url.clone())),
+            ("version", Some(self.version.clone())),
+            ("time", Some(time(&self.time))),
+            ("vault", Some(if self.sealed { "sealed" } else { "open" }.to_owned())),
+            ("database", Some(self.database.clone())),
+            ("operations running", Some(self.operations_running.to_string()).filter(|running| running != "null")),
+            ("cloud identity", self.cloud_identity.clone()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::table::sheet;
+
+    #[test]
+    fn a_sealed_vault_says_how_many_shares_are_there() {
+        let json = serde_json::json!({"sealed": true, "kind": "shares", "shares_needed": 3, "shares_have": 1, "root_generation": 2, "rotation": null});
+        let vault: Vault = serde_json::from_value(json).expect("a vault");
+        assert_eq!(sheet(vault.fields()), "sealed           yes\nopened by        shares\nshares           1 of 3 given\nroot generation  2\n");
+        assert_eq!(vault.below(), "");
+    }
+
+    #[test]
+    fn new_shares_are_shown_once_each_on_its_line() {
+        let json = serde_json::json!({"sealed": false, "kind": "shares", "new_shares": ["ks-1", "ks-2"]});
+        let vault: Vault = serde_json::from_value(json).expect("a vault");
+        assert!(vault.below().ends_with("NUMBER  SHARE\n1       ks-1\n2       ks-2\n"), "{}", vault.below());
+    }
+
+    #[test]
+    fn the_status_on_a_sheet() {
+        let json = serde_json::json!({"version": "0.1.0", "time": "2026-11-21T23:44:55Z", "sealed": false, "database": "sqlite", "operations_running": 2, "url": "http://h/"});
+        let status: Status = serde_json::from_value(json).expect("a status");
+        let expected = "server              http://h/\nversion             0.1.0\ntime                2026-11-21 23:44Z\nvault               open\ndatabase            sqlite\noperations running  2\n";
+        assert_eq!(sheet(status.fields()), expected);
+    }
+}
