@@ -1,0 +1,486 @@
+//! The binary as a person uses it: a demo in one terminal, commands in another, an installation from nothing, files that others can check. What is asserted are
+//! exit codes and JSON members, which scripts rely on; words are free to change.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::refusals::{openssl, openssl_text};
+
+/// A directory in which somebody works. Nothing of the tester's own environment is seen from it.
+struct Desk(tempfile::TempDir);
+
+/// What a command answered.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("written");
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+        for name in ["URL", "TOKEN", "PROFILE", "SANDBOX_URL", "CA_FILE"] {
+            command.env_remove(format!("KEYSTEAD_{name}"));
+        }
+        command.args(args).current_dir(self.0.path()).env("HOME", self.0.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        ran(&mut self.command(args))
+    }
+
+    /// A command that succeeds, as JSON.
+    fn json(&self, args: &[&str]) -> Value {
+        let Ran { code, out, err } = self.run(&[args, &["--output", "json"]].concat());
+        assert_eq!(code, 0, "{args:?}: {out}{err}");
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out}"))
+    }
+
+    /// A command that ends with this code; its problem, from standard error.
+    fn fails(&self, expected: i32, args: &[&str]) -> Value {
+        let Ran { code, out, err } = self.run(&[args, &["--output", "json"]].concat());
+        assert_eq!(code, expected, "{args:?}: {out}{err}");
+        serde_json::from_str(&err).unwrap_or_else(|error| panic!("{args:?}: {error}: {err}"))
+    }
+
+    /// A table for people: it names all of these.
+    fn table(&self, args: &[&str], wanted: &[&str]) {
+        let Ran { code, out, err } = self.run(args);
+        assert_eq!(code, 0, "{args:?}: {out}{err}");
+        wanted.iter().for_each(|word| assert!(out.contains(word), "{args:?} does not say {word}:\n{out}"));
+        assert!(serde_json::from_str::<Value>(&out).is_err(), "{args:?}: that is JSON, not a table");
+    }
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Ran { code: output.status.code().expect("an exit code"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn slug(problem: &Value) -> &str {
+    problem["type"].as_str().and_then(|kind| kind.rsplit('/').next()).unwrap_or_default()
+}
+
+/// A process in another terminal. It ends with the test.
+struct Terminal(Child);
+
+impl Terminal {
+    fn start(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts"))
+    }
+
+    /// Ctrl-C, and its exit code.
+    fn interrupt(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.0), Signal::INT).expect("a signal");
+        self.0.wait().expect("ends").code()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ended_already = self.0.kill();
+        let _ended_already = self.0.wait();
+    }
+}
+
+/// Waits until it is so, at most half a minute.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(40), "{what} takes too long");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A demo in an empty directory, and the desk in front of it.
+fn demo() -> (Desk, Terminal) {
+    let desk = Desk::new();
+    let terminal = Terminal::start(desk.command(&["demo", "--listen", "127.0.0.1:0"]));
+    until("the profile", || desk.run(&["key", "list"]).code == 0);
+    (desk, terminal)
+}
+
+#[test]
+fn a_key_lives_its_life_from_the_command_line() {
+    let (desk, terminal) = demo();
+    let line = ["key", "create", "orders", "--keystore", "demo-eu", "--alias", "orders", "--expires", "90d", "--tag", "team=pay", "--description", "Orders"];
+    let made = desk.json(&line);
+    for (member, value) in [("name", "orders"), ("state", "ACTIVE"), ("keystore", "demo-eu"), ("cloud", "aws"), ("alias", "orders"), ("origin", "generated")] {
+        assert_eq!(made[member], value, "{made}");
+    }
+    assert_eq!((&made["tags"], &made["no_op"]), (&json!({"team": "pay"}), &json!(false)));
+    let (id, operation) = (made["id"].as_str().expect("an id"), made["operation"].as_str().expect("an operation"));
+    assert_eq!(desk.json(&["operation", "show", operation])["state"], "SUCCEEDED");
+    assert_eq!(desk.json(&["operation", "wait", operation])["id"], operation);
+    assert_eq!(desk.json(&["operation", "wake", operation])["id"], operation);
+
+    assert_eq!(desk.json(&["key", "deactivate", "orders"])["state"], "INACTIVE");
+    assert_eq!(desk.json(&["key", "deactivate", "orders"])["no_op"], true);
+    assert_eq!(desk.json(&["key", "activate", id])["state"], "ACTIVE");
+    assert_eq!(desk.json(&["key", "upload", "orders"])["state"], "ACTIVE");
+    let new = desk.json(&["key", "renew", "orders"]);
+    assert_eq!((&new["state"], &new["predecessor"], &new["is_current"]), (&json!("ACTIVE"), &json!(id), &json!(true)));
+    assert_eq!(desk.json(&["key", "show", "orders"])["id"], new["id"], "a name means the current key of its lineage");
+    assert_eq!(desk.json(&["key", "show", id])["state"], "REPLACED", "an id means that key");
+    assert_eq!(desk.json(&["key", "revert", "orders"])["id"], id, "the undo of a renewal shows the predecessor");
+    assert_eq!(desk.json(&["key", "show", "orders"])["id"], id);
+
+    let change = ["key", "update", "orders", "--name", "bills", "--alias", "bills", "--no-tags", "--description", "Bills", "--expires", "180d", "--expiry-policy", "extend"];
+    let changed = desk.json(&change);
+    for (member, value) in [("name", json!("bills")), ("alias", json!("bills")), ("tags", json!({})), ("description", json!("Bills")), ("expiry_policy", json!("extend"))] {
+        assert_eq!(changed[member], value, "{changed}");
+    }
+    assert_eq!(desk.json(&["key", "update", "bills", "--no-alias", "--no-expiry"])["alias"], Value::Null);
+    assert_eq!(slug(&desk.fails(3, &["key", "show", "orders"])), "not-found");
+
+    let scheduled = desk.json(&["key", "schedule-deletion", "bills", "--days", "7"]);
+    assert_eq!(scheduled["state"], "PENDING_DELETION");
+    assert!(scheduled["deletion_date"].is_string());
+    assert_eq!(desk.json(&["key", "cancel-deletion", "bills"])["state"], "INACTIVE");
+
+    let names = |keys: Value| keys.as_array().expect("a list").iter().map(|key| key["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(desk.json(&["key", "list", "--name", "bills"])), ["bills", "bills"], "the one that was reverted, too");
+    assert_eq!(names(desk.json(&["key", "list", "--state", "PENDING_DELETION", "--keystore", "demo-eu"])), ["old-crm"]);
+    assert_eq!(desk.json(&["key", "list", "--limit", "2"]).as_array().map(Vec::len), Some(2));
+    let history = desk.json(&["key", "history", "bills"]);
+    assert_eq!(history[0]["entry"]["action"], "key.cancel-deletion", "{history}");
+    assert!(desk.json(&["operation", "list", "--key", "bills"]).as_array().is_some_and(|list| list.len() >= 8));
+
+    desk.table(&["key", "list"], &["NAME", "STATE", "bills", "INACTIVE", "demo-eu", "eu-west-1"]);
+    desk.table(&["key", "show", "bills"], &["bills", "INACTIVE", "Versions"]);
+    desk.table(&["key", "history", "bills"], &["key.renew", "ann"]);
+    desk.table(&["key", "activate", "bills"], &["ACTIVE"]);
+    desk.table(&["operation", "list"], &["activate", "SUCCEEDED"]);
+    desk.table(&["operation", "show", operation], &["SUCCEEDED", "create-cloud-key"]);
+    assert_eq!(terminal.interrupt(), Some(0));
+    assert!(!desk.path("keystead-profile.toml").exists(), "its tokens are worth nothing any more");
+}
+
+#[test]
+fn keystores_users_vault_and_status_from_the_command_line() {
+    let (desk, _terminal) = demo();
+    let create = ["keystore", "create", "payments-eu", "--cloud", "aws", "--region", "eu-central-1", "--account", "123456789012", "--role-arn", "arn:aws:iam::123456789012:role/keystead"];
+    let made = desk.json(&[&create[..], &["--external-id", "keystead-demo"]].concat());
+    for (member, value) in [("name", "payments-eu"), ("state", "ACTIVE"), ("region", "eu-central-1"), ("external_id", "keystead-demo"), ("partition", "aws")] {
+        assert_eq!(made[member], value, "{made}");
+    }
+    let policy = desk.json(&["keystore", "policy", "payments-eu"]);
+    assert!(policy["trust_policy"].to_string().contains("keystead-demo") && policy["permission_policy"].to_string().contains("kms:ImportKeyMaterial"), "CM-069 to CM-073");
+    for only in ["trust", "permission"] {
+        assert_eq!(desk.json(&["keystore", "policy", "payments-eu", "--only", only]), policy[format!("{only}_policy")]);
+    }
+    let check = desk.json(&["keystore", "check", "payments-eu"]);
+    assert_eq!((&check["sufficient"], &check["account"]), (&json!(true), &json!("123456789012")), "{check}");
+    assert_eq!(slug(&desk.fails(4, &["keystore", "delete", "demo-eu"])), "keystore-not-empty", "CM-038");
+    let id = made["id"].as_str().expect("an id");
+    assert_eq!(desk.json(&["keystore", "delete", "payments-eu"])["state"], "SUCCEEDED");
+    assert_eq!(desk.run(&["keystore", "delete", id]).code, 0, "it is so already");
+    assert_eq!(desk.json(&["keystore", "show", id])["state"], "DELETED");
+    assert_eq!(desk.json(&["keystore", "list"]).as_array().map(Vec::len), Some(1));
+    desk.table(&["keystore", "list", "--all"], &["demo-eu", "payments-eu", "DELETED"]);
+    desk.table(&["keystore", "show", "demo-eu"], &["demo-eu", "123456789012"]);
+    desk.table(&["keystore", "policy", "demo-eu"], &["sts:AssumeRole", "kms:CreateKey"]);
+    desk.table(&["keystore", "check", "demo-eu"], &["kms:"]);
+
+    assert_eq!((&desk.json(&["user", "me"])["name"], &desk.json(&["user", "me", "--as", "bob"])["name"]), (&json!("ann"), &json!("bob")));
+    let token = desk.json(&["user", "create", "carol"])["token"].as_str().expect("a token").to_owned();
+    assert_eq!(desk.json(&["user", "me", "--token", &token])["name"], "carol");
+    desk.write("token", token.as_bytes());
+    assert_eq!(desk.json(&["user", "me", "--token-file", "token"])["name"], "carol");
+    let by_environment = ran(desk.command(&["user", "me", "--output", "json"]).env("KEYSTEAD_TOKEN", &token));
+    assert!(by_environment.out.contains("carol"), "{}", by_environment.out);
+    let fresh = desk.json(&["user", "token", "carol"])["token"].as_str().expect("a token").to_owned();
+    assert_eq!(slug(&desk.fails(5, &["user", "me", "--token", &token])), "unauthenticated", "the old token is useless");
+    assert_eq!(desk.json(&["user", "disable", "carol"])["state"], "DISABLED");
+    assert_eq!(slug(&desk.fails(5, &["user", "me", "--token", &fresh])), "unauthenticated");
+    desk.table(&["user", "list"], &["ann", "bob", "carol", "DISABLED"]);
+
+    assert_eq!(desk.json(&["vault", "status"])["sealed"], false);
+    let rotated = desk.json(&["vault", "rotate", "account-key"]);
+    assert_eq!((&rotated["sealed"], rotated["rewrapped"].as_u64() >= Some(5)), (&json!(false), true), "{rotated}");
+    let shares = desk.json(&["vault", "rotate", "root", "--to", "shares", "--shares", "3", "--threshold", "2"]);
+    assert_eq!((&shares["root_generation"], shares["new_shares"].as_array().map(Vec::len)), (&json!(2), Some(3)));
+    assert_eq!(desk.json(&["key", "upload", "invoices"])["state"], "ACTIVE", "the material opens under the new keys");
+    assert_eq!(desk.json(&["vault", "seal"])["sealed"], true);
+    let status = desk.json(&["status"]);
+    assert_eq!((&status["sealed"], &status["database"]), (&json!(true), &json!("sqlite")));
+    for (number, sealed) in [(0, true), (2, false)] {
+        desk.write("share", shares["new_shares"][number].as_str().expect("a share").as_bytes());
+        assert_eq!(desk.json(&["vault", "unseal", "--share-file", "share"])["sealed"], sealed);
+    }
+    desk.table(&["vault", "status"], &["shares"]);
+    desk.table(&["status"], &["sqlite", "open"]);
+}
+
+/// 32 bytes that everybody knows.
+fn known() -> Vec<u8> {
+    (0u8..32).map(|at| at.wrapping_mul(89).wrapping_add(3)).collect()
+}
+
+/// Two people hand a key out; what comes out of openssl.
+fn exported(desk: &Desk, key: &str) -> Vec<u8> {
+    let wrapped = format!("{key}.wrapped");
+    let prepared = desk.json(&["key", "export", "prepare", key, "--public-key", "me.pem"]);
+    let fingerprint = openssl_text(&["dgst", "-sha256", "-r"], &openssl(&["pkey", "-pubin", "-outform", "DER"], &fs::read(desk.path("me.pem")).expect("a key")));
+    assert!(prepared["public_key_fingerprint"].as_str().is_some_and(|told| fingerprint.starts_with(told)), "{prepared} {fingerprint}");
+    assert_eq!(slug(&desk.fails(5, &["key", "export", "download", key, "--out", &wrapped])), "same-person", "CM-065");
+    let downloaded = desk.json(&["key", "export", "download", key, "--out", &wrapped, "--as", "bob"]);
+    assert_eq!((&downloaded["algorithm"], &downloaded["wrapped"]), (&json!("RSAES_OAEP_SHA_256"), &Value::Null), "{downloaded}");
+    assert_eq!(slug(&desk.fails(4, &["key", "export", "download", key, "--out", "again", "--as", "bob"])), "export-not-prepared", "CM-066");
+    assert!(!desk.path("again").exists());
+    let (private, sealed) = (desk.path("me.key"), fs::read(desk.path(&wrapped)).expect("the file"));
+    let private = private.to_str().expect("a path");
+    openssl(&["pkeyutl", "-decrypt", "-inkey", private, "-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"], &sealed)
+}
+
+#[test]
+fn material_comes_in_by_four_formats_and_goes_out_under_a_persons_key() {
+    let (desk, _terminal) = demo();
+    desk.write("me.key", &openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"], &[]));
+    desk.write("me.pem", &openssl(&["pkey", "-pubout"], &fs::read(desk.path("me.key")).expect("a key")));
+    let base64 = openssl(&["base64"], &known());
+    let transport: Vec<u8> = known().iter().map(|byte| byte ^ 0x5a).collect();
+    let wrap = |cipher: &str, iv: &str| openssl(&["enc", cipher, "-iv", iv, "-K", &hex::encode(&transport)], &known());
+    let files = [
+        ("raw", known()),
+        ("base64", base64),
+        ("hex", format!("{}\n", hex::encode_upper(known())).into_bytes()),
+        ("kwp", wrap("-id-aes256-wrap-pad", "A65959A6")),
+        ("kw", wrap("-id-aes256-wrap", "A6A6A6A6A6A6A6A6")),
+    ];
+    desk.write("transport", &transport);
+    assert_eq!(desk.json(&["key", "import", "transport", "--keystore", "demo-eu", "--file", "transport", "--format", "raw"])["origin"], "imported");
+    for (name, bytes) in files {
+        desk.write(name, &bytes);
+        let wrapped = name.starts_with("kw");
+        let mut line = vec!["key", "import", name, "--keystore", "demo-eu", "--file", name, "--format", if wrapped { "wrapped" } else { name }];
+        line.extend(if wrapped { &["--unwrap-with", "transport"][..] } else { &[] });
+        let made = desk.json(&line);
+        assert_eq!((&made["state"], &made["origin"]), (&json!("ACTIVE"), &json!("imported")), "{made}");
+        assert_eq!(exported(&desk, name), known(), "{name}: what came in goes out");
+    }
+    let generated = desk.json(&["key", "create", "fresh", "--keystore", "demo-eu"]);
+    let (one, other) = (exported(&desk, "fresh"), exported(&desk, "invoices"));
+    assert!(one.len() == 32 && other.len() == 32 && one != other, "{generated}");
+    desk.write("short", &known()[1..]);
+    let refused = desk.fails(2, &["key", "import", "short", "--keystore", "demo-eu", "--file", "short", "--format", "raw"]);
+    assert_eq!((slug(&refused), &refused["field"]), ("invalid-input", &json!("material")));
+    assert_eq!(slug(&desk.fails(2, &["key", "export", "prepare", "fresh", "--public-key", "me.key"])), "invalid-input", "a private key");
+}
+
+#[test]
+fn the_time_machine_ends_a_countdown_and_the_log_of_it_can_be_verified_by_anybody() {
+    let (desk, _terminal) = demo();
+    let clock = desk.json(&["sandbox", "advance", "8d"]);
+    assert!(clock["offset_micros"].as_i64() >= Some(8 * 86_400_000_000), "{clock}");
+    until("the schedule", || desk.json(&["key", "show", "old-crm"])["state"] == "DELETED");
+    assert!(desk.json(&["key", "list", "--name", "old-crm"]).as_array().is_some_and(Vec::is_empty), "what is deleted is listed with --all");
+    assert_eq!(desk.json(&["key", "list", "--name", "old-crm", "--all"])[0]["state"], "DELETED");
+    let gone = desk.json(&["key", "show", "old-crm"]);
+    assert!(gone["versions"][0]["destroyed_at"].is_string(), "CM-061: the material is destroyed: {gone}");
+    assert_eq!(desk.json(&["key", "history", "old-crm"])[0]["entry"]["action"], "key.clean-up", "CM-061: its history stays readable");
+    assert!(desk.json(&["sandbox", "events"])["events"].as_array().is_some_and(|events| events.len() > 10));
+    assert!(desk.json(&["sandbox", "state"])["keys"].as_array().is_some_and(|keys| keys.len() >= 5));
+
+    desk.table(&["audit", "list", "--limit", "3"], &["key.clean-up"]);
+    assert!(desk.json(&["audit", "list", "--key", "old-crm"]).as_array().is_some_and(|entries| entries.len() >= 3));
+    desk.run(&["audit", "checkpoint", "--out", "kept.note"]);
+    desk.json(&["key", "upload", "invoices"]);
+    let exported = desk.json(&["audit", "export", "--out", "audit.log"]);
+    assert_eq!(exported["bytes"].as_u64(), fs::metadata(desk.path("audit.log")).ok().map(|file| file.len()));
+    let vkey = desk.json(&["audit", "key"])["vkey"].as_str().expect("a key").to_owned();
+
+    // Somebody else, who has the file, the key and an old head, and no server.
+    let auditor = Desk::new();
+    for name in ["audit.log", "kept.note"] {
+        auditor.write(name, &fs::read(desk.path(name)).expect("a file"));
+    }
+    let report = auditor.json(&["audit", "verify", "audit.log", "--vkey", &vkey, "--checkpoint", "kept.note"]);
+    assert_eq!((&report["verified"], &report["vkey"], report["trusted"].is_u64()), (&json!(true), &json!(vkey), true), "{report}");
+    auditor.table(&["audit", "verify", "audit.log"], &["yes"]);
+    let log = fs::read_to_string(auditor.path("audit.log")).expect("text");
+    let (at, line) = log.lines().enumerate().find(|(_, line)| line.starts_with("{\"index\":7,")).expect("entry 7");
+    let forged: Vec<String> = log.lines().enumerate().map(|(n, was)| if n == at { line.replace("\"ann\"", "\"eve\"") } else { was.to_owned() }).collect();
+    assert_ne!(forged[at], line, "entry 7 names ann");
+    auditor.write("forged.log", format!("{}\n", forged.join("\n")).as_bytes());
+    let problem = auditor.fails(1, &["audit", "verify", "forged.log", "--vkey", &vkey]);
+    assert!(slug(&problem) == "audit-edited" && problem["detail"].as_str().is_some_and(|text| text.contains("ntry 7 ")), "{problem}");
+    let cut: Vec<&str> = log.lines().filter(|line| !line.starts_with("{\"index\":7,")).collect();
+    auditor.write("cut.log", format!("{}\n", cut.join("\n")).as_bytes());
+    assert!(auditor.fails(1, &["audit", "verify", "cut.log"])["detail"].as_str().is_some_and(|text| text.contains('7')));
+    assert_eq!(slug(&auditor.fails(2, &["audit", "verify", "audit.log", "--vkey", "nobody"])), "invalid-input");
+}
+
+#[test]
+fn every_exit_code_has_its_meaning() {
+    let (desk, _terminal) = demo();
+    assert_eq!(desk.run(&["key", "list"]).code, 0);
+    assert_eq!(desk.run(&["key", "create", "x", "--keystore", "demo-eu", "--expires", "soon"]).code, 2, "refused before anything is sent");
+    let account = ["keystore", "create", "x", "--cloud", "aws", "--account", "123456789012", "--region"];
+    assert_eq!(desk.fails(2, &[&account[..], &["eu-nowhere"]].concat())["field"], "region", "refused by the server");
+    assert_eq!(desk.run(&["key", "lst"]).code, 2);
+    assert_eq!(slug(&desk.fails(3, &["key", "show", "nobody"])), "not-found");
+    assert_eq!(slug(&desk.fails(3, &["key", "create", "x", "--keystore", "nobody"])), "not-found");
+    assert_eq!(slug(&desk.fails(4, &["key", "renew", "archive"])), "wrong-state");
+    assert_eq!(slug(&desk.fails(4, &["key", "create", "invoices", "--keystore", "demo-eu"])), "name-taken");
+    assert_eq!(slug(&desk.fails(5, &["key", "list", "--token", "kst_nobody"])), "unauthenticated");
+    assert_eq!(slug(&desk.fails(9, &["key", "list", "--url", "http://127.0.0.1:1"])), "server-unreachable");
+
+    desk.json(&["sandbox", "faults", "add", "--operation", "CreateKey", "--fault", "error", "--code", "LimitExceededException"]);
+    let limit = desk.fails(6, &["key", "create", "x", "--keystore", "demo-eu"]);
+    assert_eq!((slug(&limit), &limit["cloud_code"]), ("cloud-limit", &json!("LimitExceededException")));
+    assert!(limit["operation"].is_string() && limit["mend"].is_string(), "{limit}");
+
+    desk.json(&["sandbox", "faults", "add", "--operation", "ImportKeyMaterial", "--fault", "delay", "--millis", "4000"]);
+    assert_eq!(desk.json(&["sandbox", "faults", "list"])["faults"].as_array().map(Vec::len), Some(1));
+    let late = desk.fails(8, &["key", "create", "slow", "--keystore", "demo-eu", "--timeout", "1s"]);
+    let operation = late["operation"].as_str().unwrap_or_else(|| panic!("no operation: {late}"));
+    assert_eq!(desk.json(&["operation", "wait", operation])["state"], "SUCCEEDED", "it went on");
+    let begun = desk.json(&["key", "renew", "slow", "--no-wait"]);
+    assert_eq!(desk.json(&["operation", "wait", begun["operation"].as_str().expect("an operation")])["state"], "SUCCEEDED");
+    desk.json(&["sandbox", "faults", "clear"]);
+
+    let nowhere = Desk::new();
+    assert_eq!(slug(&nowhere.fails(2, &["key", "list"])), "no-server");
+    assert_eq!(nowhere.fails(1, &["audit", "verify", "nothing.log"])["type"].is_string(), true);
+    assert_eq!(nowhere.run(&["doctor", "--output", "json"]).code, 1);
+    let table = desk.run(&["key", "show", "nobody"]);
+    assert!(table.out.is_empty() && table.err.contains("nobody") && table.err.contains("req_"), "{}", table.err);
+}
+
+/// A port of this moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+/// A simulated AWS alone; answers where it is.
+fn sandbox(desk: &Desk) -> (Terminal, String) {
+    use std::io::Read as _;
+    let mut terminal = Terminal::start(desk.command(&["sandbox", "--listen", "127.0.0.1:0", "--user", "123456789012:AKIATESTKEYSTEAD0001:test-secret", "--output", "json"]));
+    let mut said = terminal.0.stdout.take().expect("a pipe");
+    let mut text = String::new();
+    while serde_json::from_str::<Value>(&text).is_err() {
+        let mut piece = [0; 512];
+        let length = said.read(&mut piece).expect("reads");
+        assert_ne!(length, 0, "it ended: {text}");
+        text.push_str(std::str::from_utf8(&piece[..length]).expect("UTF-8"));
+    }
+    let told: Value = serde_json::from_str(&text).expect("JSON");
+    (terminal, told["endpoint"].as_str().expect("an endpoint").to_owned())
+}
+
+/// Makes an installation by `init` and serves it; what `init` said, and a profile for the desk.
+fn install(desk: &Desk, endpoint: &str, vault: &str, options: &[&str]) -> (Value, Terminal) {
+    let port = free_port();
+    let aws = format!("access_key_id = \"AKIATESTKEYSTEAD0001\"\nsecret_access_key_file = \"secret\"\nkms_endpoint = \"{endpoint}\"\nsts_endpoint = \"{endpoint}\"");
+    desk.write("keystead.toml", format!("[http]\nlisten = \"127.0.0.1:{port}\"\n[vault]\n{vault}\n[clouds.aws]\n{aws}\n").as_bytes());
+    desk.write("secret", b"test-secret\n");
+    assert_eq!(desk.run(&["doctor"]).code, 1, "there is no installation yet");
+    let made = desk.json(&[&["init", "--user", "ann"], options].concat());
+    let checks = desk.json(&["doctor"]);
+    assert_eq!(checks["healthy"], true, "{checks}");
+    assert_eq!(desk.run(&[&["init", "--user", "ann"], options].concat()).code, 1, "an installation is not made twice");
+    let terminal = Terminal::start(desk.command(&["serve"]));
+    let profile = format!("url = \"http://127.0.0.1:{port}\"\ntoken = \"{}\"\n", made["token"].as_str().expect("a token"));
+    desk.write("keystead-profile.toml", profile.as_bytes());
+    until("the server", || desk.run(&["status"]).code == 0);
+    (made, terminal)
+}
+
+/// A keystore without a role, and a key in it.
+fn use_it(desk: &Desk) {
+    desk.json(&["keystore", "create", "payments-eu", "--cloud", "aws", "--region", "eu-west-1", "--account", "123456789012"]);
+    assert_eq!(desk.json(&["key", "create", "orders", "--keystore", "payments-eu", "--alias", "orders"])["state"], "ACTIVE");
+}
+
+#[test]
+fn an_installation_by_key_file_opens_by_itself() {
+    let desk = Desk::new();
+    let (_aws, endpoint) = sandbox(&desk);
+    let (made, terminal) = install(&desk, &endpoint, "key_file = \"root.key\"", &["--root", "key-file", "--key-file", "root.key"]);
+    assert!(made["shares"].as_array().is_some_and(Vec::is_empty));
+    assert_eq!(fs::read(desk.path("root.key")).expect("the key file").len(), 32);
+    assert_eq!(mode(&desk.path("root.key")), 0o600);
+    assert_eq!(desk.json(&["vault", "status"])["sealed"], false);
+    use_it(&desk);
+    assert_eq!(terminal.interrupt(), Some(0));
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+#[test]
+fn an_installation_by_passphrase_starts_sealed_and_says_so() {
+    let desk = Desk::new();
+    let (_aws, endpoint) = sandbox(&desk);
+    desk.write("passphrase", b"correct horse battery staple and so on\n");
+    desk.write("wrong", b"correct horse battery staple and so forth\n");
+    let (_, terminal) = install(&desk, &endpoint, "", &["--root", "passphrase", "--passphrase-file", "passphrase"]);
+    assert_eq!(desk.json(&["status"])["sealed"], true);
+    desk.json(&["keystore", "create", "other", "--cloud", "aws", "--region", "eu-west-1", "--account", "123456789012"]);
+    assert_eq!(slug(&desk.fails(7, &["key", "create", "x", "--keystore", "other"])), "vault-sealed");
+    assert_eq!(slug(&desk.fails(2, &["vault", "unseal", "--passphrase-file", "wrong"])), "invalid-input");
+    assert_eq!(desk.json(&["vault", "unseal", "--passphrase-file", "passphrase"])["sealed"], false);
+    use_it(&desk);
+    drop(terminal);
+}
+
+#[test]
+fn an_installation_by_shares_opens_one_by_one() {
+    let desk = Desk::new();
+    let (_aws, endpoint) = sandbox(&desk);
+    let (made, _terminal) = install(&desk, &endpoint, "", &["--root", "shares", "--shares", "5", "--threshold", "3"]);
+    let shares: Vec<&str> = made["shares"].as_array().expect("shares").iter().map(|share| share.as_str().expect("text")).collect();
+    assert_eq!(shares.len(), 5);
+    let give = |share: &str| {
+        desk.write("share", share.as_bytes());
+        desk.json(&["vault", "unseal", "--share-file", "share"])
+    };
+    assert_eq!(desk.json(&["vault", "status"])["shares_needed"], 3);
+    assert_eq!((&give(shares[4])["shares_have"], &give(shares[0])["shares_have"]), (&json!(1), &json!(2)));
+    desk.write("share", shares[4].as_bytes());
+    assert_eq!(desk.fails(2, &["vault", "unseal", "--share-file", "share"])["type"].is_string(), true, "the same share again");
+    desk.write("share", b"keystead-share-of-nobody");
+    assert_eq!(slug(&desk.fails(2, &["vault", "unseal", "--share-file", "share"])), "invalid-input");
+    assert_eq!(desk.json(&["vault", "status"])["shares_have"], 2, "a wrong share spoils nothing");
+    assert_eq!(give(shares[2])["sealed"], false);
+    use_it(&desk);
+}
+
+#[test]
+fn init_writes_a_private_configuration_and_completions_and_man_pages_come_from_the_binary() {
+    let desk = Desk::new();
+    let made = desk.json(&["init", "--root", "key-file", "--user", "ann"]);
+    assert_eq!((mode(&desk.path("keystead.toml")), mode(&desk.path("keystead-root.key"))), (0o600, 0o600), "{made}");
+    for shell in ["bash", "zsh", "fish"] {
+        desk.table(&["completions", shell], &["schedule-deletion"]);
+    }
+    assert_eq!(desk.run(&["man", "--out", "man"]).code, 0);
+    assert!(desk.path("man/keystead-key-export-prepare.1").is_file());
+    assert_eq!(desk.run(&["--help"]).code, 0);
+    assert_eq!(desk.run(&["--version"]).code, 0);
+    assert_eq!(desk.run(&[]).code, 2);
+}

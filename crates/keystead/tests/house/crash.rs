@@ -1,0 +1,311 @@
+//! The crash harness: every saga, dying at every journal write and every cloud call, with replies lost, late, duplicated and refused. Afterwards vault, database
+//! and cloud are compared: each operation ends in the state before it or the state after it, never in a third (design, section 4).
+
+use keystead_app::{
+    Request, Started,
+    keys::{lifecycle::Ask, update::KeyChange},
+};
+use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, time::DAY};
+use keystead_operations::Point;
+use keystead_sandbox::{Effect, Fault};
+use keystead_store::{keys::KeyFilter, operations};
+
+use crate::{
+    comparison::{Cloud, check_alias, check_key, check_leftovers, check_rest, keys_of},
+    world::{Engine, World},
+};
+
+/// One saga under test: what stands before it, and how it is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Create,
+    Deactivate,
+    Activate,
+    Upload,
+    Renew,
+    Revert,
+    ScheduleDeletion,
+    CancelDeletion,
+    CleanUp,
+    Update,
+}
+
+const SUBJECTS: [Subject; 10] = [
+    Subject::Create,
+    Subject::Deactivate,
+    Subject::Activate,
+    Subject::Upload,
+    Subject::Renew,
+    Subject::Revert,
+    Subject::ScheduleDeletion,
+    Subject::CancelDeletion,
+    Subject::CleanUp,
+    Subject::Update,
+];
+
+impl Subject {
+    async fn set_up(self, world: &World, name: &str) {
+        if self != Self::Create {
+            world.create(name).await;
+        }
+        match self {
+            Self::Activate => world.does(name, Ask::Deactivate).await,
+            Self::Revert => world.does(name, Ask::Renew).await,
+            Self::CancelDeletion => world.does(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
+            Self::CleanUp => {
+                world.does(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+                world.sandbox.advance((8 * DAY) as u64);
+            }
+            _ => {}
+        }
+    }
+
+    async fn start(self, world: &World, name: &str) -> Started {
+        match self {
+            Self::Create => world.start_create(name).await,
+            Self::Deactivate => world.start(name, Ask::Deactivate).await,
+            Self::Activate => world.start(name, Ask::Activate).await,
+            Self::Upload => world.start(name, Ask::Upload).await,
+            Self::Renew => world.start(name, Ask::Renew).await,
+            Self::Revert => world.start(name, Ask::Revert).await,
+            Self::ScheduleDeletion => world.start(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
+            Self::CancelDeletion => world.start(name, Ask::CancelDeletion).await,
+            Self::Update => update(world, name).await,
+            Self::CleanUp => clean_up(world, name).await,
+        }
+    }
+}
+
+async fn update(world: &World, name: &str) -> Started {
+    let change = KeyChange {
+        name: Name::parse(&format!("{name}-new")).ok(),
+        alias: Some(Alias::parse(&format!("{name}-new")).ok()),
+        description: Some("changed".into()),
+        tags: Tags::parse([("team".to_owned(), "others".to_owned()), ("more".to_owned(), "yes".to_owned())]).ok(),
+        expires: Some(Some(world.now().plus_days(200))),
+        expiry_policy: None,
+    };
+    world.house.app.update_key(&world.ann, &Request::default(), name, change).await.expect("an intent")
+}
+
+async fn clean_up(world: &World, name: &str) -> Started {
+    let key = world.key(name).await;
+    assert!(world.house.engine.clean_up().await.expect("a store") >= 1, "the clean-up finds {name}");
+    let (account, id) = (world.ann.account.clone(), key.id.clone());
+    let page = keystead_store::page::Page::first();
+    let listed = world.store().read("test", move |tx| operations::list(tx, &account, Some(&id), &page)).await.expect("a store");
+    Started { operation: listed.rows.into_iter().next(), key: Some(key) }
+}
+
+/// What goes wrong in one run.
+#[derive(Debug, Clone)]
+struct Mishap {
+    /// The place at which the process dies.
+    die_at: Option<usize>,
+    /// The request, counted from 0 over the run, whose reply is spoilt.
+    fault: Option<(usize, Effect)>,
+}
+
+impl Mishap {
+    /// Nothing goes wrong: what a run comes to by itself.
+    const NONE: Self = Self { die_at: None, fault: None };
+}
+
+/// What a run came to.
+struct Path {
+    /// The places at which it could have died.
+    places: Vec<Point>,
+    /// How many requests it sent to the cloud.
+    requests: usize,
+}
+
+/// Does one run and checks the end of it.
+async fn run(world: &World, subject: Subject, mishap: &Mishap) -> Path {
+    let name = world.fresh_name("crash");
+    subject.set_up(world, &name).await;
+    let before = world.requests().await;
+    if let Some((call, effect)) = &mishap.fault {
+        world.sandbox.add_faults([Fault { operation: "*".into(), skip: *call as u32, count: 1, effect: effect.clone() }]);
+    }
+    world.hooks.arm(mishap.die_at);
+    let started = subject.start(world, &name).await;
+    if mishap.die_at.is_some() {
+        restart(world).await;
+    }
+    let ended = world.ended(&started).await;
+    let path = Path { places: world.hooks.seen(), requests: world.requests().await - before };
+    world.sandbox.clear_faults();
+    world.hooks.arm(None);
+    check(world, subject, &name, &ended.state, mishap).await;
+    path
+}
+
+/// What a start of the only process on a database does: every lease is from an earlier life.
+async fn restart(world: &World) {
+    while world.house.engine.in_hand() > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    world.store().write("test.restart", operations::free_all_leases).await.expect("a store");
+    world.house.engine.take_due().await.expect("a store");
+}
+
+/// Compares vault, database and cloud.
+async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap: &Mishap) {
+    world.house.engine.sweep_all().await;
+    let told = format!("{subject:?} {mishap:?} ended {ended}");
+    let (house, account) = (&world.house, &world.ann.account);
+    let mut keys = Vec::new();
+    for known_as in [name.to_owned(), format!("{name}-new")] {
+        keys.extend(keys_of(house, account, &KeyFilter { name: Some(known_as), ..KeyFilter::default() }).await);
+    }
+    let states: Vec<KeyState> = keys.iter().map(|key| key.state).collect();
+    let (before, after) = expected(subject);
+    let wanted = if ended == "SUCCEEDED" { after } else { before };
+    assert_eq!(states, wanted, "{told}");
+    let cloud = Cloud::of(world.cloud_keys().await);
+    for key in &keys {
+        check_key(house, key, &cloud, &told).await;
+    }
+    check_alias(&keys, &cloud, &told);
+    check_leftovers(house, account, &cloud, &told).await;
+    check_rest(house, &keys, &told).await;
+}
+
+/// The states of a lineage, oldest key first, before and after.
+fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
+    use KeyState::{Active, Deleted, Inactive, PendingDeletion, Replaced};
+    match subject {
+        Subject::Create => (vec![], vec![Active]),
+        Subject::Deactivate => (vec![Active], vec![Inactive]),
+        Subject::Activate => (vec![Inactive], vec![Active]),
+        Subject::Upload | Subject::Update => (vec![Active], vec![Active]),
+        Subject::Renew => (vec![Active], vec![Replaced, Active]),
+        Subject::Revert => (vec![Replaced, Active], vec![Active, Replaced]),
+        Subject::ScheduleDeletion => (vec![Active], vec![PendingDeletion]),
+        Subject::CancelDeletion => (vec![PendingDeletion], vec![Inactive]),
+        Subject::CleanUp => (vec![PendingDeletion], vec![Deleted]),
+    }
+}
+
+/// How much is run: everything in a proof, a sample that covers every place once in the tests.
+fn is_proof() -> bool {
+    std::env::var("KEYSTEAD_PROOF").is_ok()
+}
+
+fn spoilt_replies() -> Vec<Effect> {
+    vec![
+        Effect::Lost,
+        Effect::Late { calls: Some(1), millis: None },
+        Effect::Duplicate,
+        Effect::Drop,
+        Effect::Http500,
+        Effect::Error { code: "ThrottlingException".into(), status: 400, message: "Rate exceeded".into() },
+        Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "not authorized to perform".into() },
+    ]
+}
+
+fn calls_in(seen: &[Point]) -> usize {
+    seen.iter().filter(|point| matches!(point, Point::BeforeCall(_))).count()
+}
+
+/// Dies at every place, alone and (in a proof) with each kind of spoilt reply at the call that follows.
+async fn dies_everywhere(world: &World, subject: Subject) -> usize {
+    let places = run(world, subject, &Mishap::NONE).await.places;
+    let mut runs = 1;
+    for die_at in 0..places.len() {
+        run(world, subject, &Mishap { die_at: Some(die_at), fault: None }).await;
+        runs += 1;
+        if is_proof() {
+            let next_call = calls_in(&places[..=die_at]);
+            for effect in spoilt_replies() {
+                run(world, subject, &Mishap { die_at: Some(die_at), fault: Some((next_call, effect)) }).await;
+                runs += 1;
+            }
+        }
+    }
+    runs
+}
+
+/// Spoils the reply of every request in every way.
+async fn replies_spoilt_everywhere(world: &World, subject: Subject) -> usize {
+    let requests = run(world, subject, &Mishap::NONE).await.requests;
+    let mut runs = 1;
+    for call in 0..requests {
+        for effect in spoilt_replies() {
+            run(world, subject, &Mishap { die_at: None, fault: Some((call, effect)) }).await;
+            runs += 1;
+        }
+    }
+    runs
+}
+
+async fn prove(engine: Engine, subjects: &[Subject]) {
+    let world = World::new(engine).await;
+    let mut total = 0;
+    for subject in subjects {
+        let died = dies_everywhere(&world, *subject).await;
+        let spoilt = replies_spoilt_everywhere(&world, *subject).await;
+        println!("crash harness: {subject:?} on {engine:?}: {died} runs with deaths, {spoilt} with spoilt replies, no third state");
+        total += died + spoilt;
+    }
+    println!("crash harness: {total} runs on {engine:?}, no third state");
+}
+
+/// The journal on PostgreSQL: all sagas in a proof, the two longest in the tests.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_saga_on_postgresql_ends_in_a_third_state() {
+    let subjects: &[Subject] = if is_proof() { &SUBJECTS } else { &[Subject::Create, Subject::CancelDeletion] };
+    prove(Engine::Postgres, subjects).await;
+}
+
+/// The one saga without a key: deletion of a keystore (CM-062), dying and refused everywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keystore_is_deleted_or_not_and_nothing_between() {
+    let world = World::new(Engine::Sqlite).await;
+    let (places, requests) = delete_keystore(&world, &Mishap::NONE).await;
+    let deaths = (0..places).map(|at| Mishap { die_at: Some(at), fault: None });
+    let spoilt = (0..requests).flat_map(|call| spoilt_replies().into_iter().map(move |effect| Mishap { die_at: None, fault: Some((call, effect)) }));
+    let mishaps: Vec<Mishap> = deaths.chain(spoilt).collect();
+    for mishap in &mishaps {
+        delete_keystore(&world, mishap).await;
+    }
+    println!("crash harness: DeleteKeystore on Sqlite: {} runs, no third state", mishaps.len() + 1);
+}
+
+async fn delete_keystore(world: &World, mishap: &Mishap) -> (usize, usize) {
+    let name = world.fresh_name("emptied");
+    world.make_keystore(&name).await;
+    let key = world.fresh_name("ended");
+    let created = world.start_create_in(&name, &key).await;
+    world.succeeds(created).await;
+    world.does(&key, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+    world.sandbox.advance((8 * DAY) as u64);
+    world.succeeds(clean_up(world, &key).await).await;
+    let before = world.requests().await;
+    if let Some((call, effect)) = &mishap.fault {
+        world.sandbox.add_faults([Fault { operation: "*".into(), skip: *call as u32, count: 1, effect: effect.clone() }]);
+    }
+    world.hooks.arm(mishap.die_at);
+    let started = world.house.app.delete_keystore(&world.ann, &Request::default(), &name).await.expect("an intent");
+    if mishap.die_at.is_some() {
+        restart(world).await;
+    }
+    let ended = world.ended(&started).await;
+    let path = (world.hooks.seen().len(), world.requests().await - before);
+    world.sandbox.clear_faults();
+    world.hooks.arm(None);
+    let after = world.house.app.keystore(&world.ann, &name).await.expect("the keystore's record stays");
+    assert_eq!(after.state == KeystoreState::Deleted, ended.state == "SUCCEEDED", "{mishap:?}");
+    check_rest(&world.house, &[], &format!("{mishap:?}")).await;
+    path
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_saga_that_makes_or_moves_keys_ends_in_a_third_state() {
+    prove(Engine::Sqlite, &SUBJECTS[..5]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_saga_that_reverts_deletes_or_updates_ends_in_a_third_state() {
+    prove(Engine::Sqlite, &SUBJECTS[5..]).await;
+}

@@ -1,0 +1,297 @@
+//! A world to test in: sandbox, database, vault, engine, application and HTTP server, and two people.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicU32, atomic::Ordering},
+    time::Duration,
+};
+
+use keystead_app::{
+    Request, Started,
+    keys::{
+        create::{Material, NewKey},
+        lifecycle::Ask,
+    },
+    keystores::NewKeystore,
+};
+use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
+use keystead_domain::{Alias, Clock, KeySpec, Name, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, time::SECOND};
+use keystead_identity::Principal;
+use keystead_operations::{
+    Hooks, Point,
+    engine::{Flow, Settings},
+};
+use keystead_sandbox::{Config, KeyPool, RoleSeed, Sandbox, UserSeed};
+use keystead_server::{AwsClouds, AwsSettings, House, SandboxClock, Wiring, assemble, install};
+use keystead_store::{Database, Store, keys, keys::KeyRow, operations, operations::OperationRow};
+use keystead_vault::{NewUnlock, SecretBytes, SystemRandom, UnlockSecret, root};
+use serde_json::Value;
+
+/// Which database a world has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+pub const CUSTOMER: &str = "123456789012";
+pub const ROLE: &str = "arn:aws:iam::123456789012:role/keystead";
+const IDENTITY: &str = "arn:aws:iam::111122223333:user/keystead";
+
+/// A world.
+pub struct World {
+    pub sandbox: Sandbox,
+    pub house: House,
+    pub ann: Principal,
+    pub bob: Principal,
+    pub tokens: [String; 2],
+    pub url: String,
+    pub http: reqwest::Client,
+    pub hooks: Arc<Watch>,
+    names: AtomicU32,
+    server: tokio::task::JoinHandle<()>,
+    pub directory: tempfile::TempDir,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Sees every place a run comes to, and lets it die at the one that was chosen.
+#[derive(Default)]
+pub struct Watch {
+    seen: Mutex<Vec<Point>>,
+    die_at: Mutex<Option<usize>>,
+}
+
+impl Watch {
+    /// Forgets what was seen, and dies at this place of the next run.
+    pub fn arm(&self, die_at: Option<usize>) {
+        self.seen.lock().expect("no panic inside").clear();
+        *self.die_at.lock().expect("no panic inside") = die_at;
+    }
+
+    /// The places that were come to since.
+    pub fn seen(&self) -> Vec<Point> {
+        self.seen.lock().expect("no panic inside").clone()
+    }
+}
+
+impl Hooks for Watch {
+    fn reached(&self, point: Point) -> Flow {
+        let mut seen = self.seen.lock().expect("no panic inside");
+        seen.push(point);
+        let mut die_at = self.die_at.lock().expect("no panic inside");
+        if *die_at == Some(seen.len() - 1) {
+            *die_at = None;
+            return Flow::Die;
+        }
+        Flow::On
+    }
+}
+
+/// RSA pairs are costly: all worlds of the process share them.
+pub fn pool() -> KeyPool {
+    static POOL: OnceLock<KeyPool> = OnceLock::new();
+    POOL.get_or_init(KeyPool::new).clone()
+}
+
+/// Logs of a test run, when RUST_LOG asks for them.
+fn tell_logs() {
+    if std::env::var("RUST_LOG").is_ok() {
+        let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init();
+    }
+}
+
+impl World {
+    /// A world on this engine, without a schedule: a test moves things itself.
+    pub async fn new(engine: Engine) -> Self {
+        Self::with(engine, Settings { quotas: false, patience_micros: SECOND, ..Settings::default() }).await
+    }
+
+    pub async fn with(engine: Engine, settings: Settings) -> Self {
+        tell_logs();
+        let directory = tempfile::tempdir().expect("a directory");
+        let users = vec![UserSeed::new("keystead", "111122223333", "AKIATESTKEYSTEAD0001", "test-secret")];
+        let roles = vec![RoleSeed::new(ROLE, &[IDENTITY], Some("test-id"))];
+        let sandbox = Sandbox::start(Config { users, roles, pool: pool(), ..Config::default() }).await.expect("a sandbox");
+        let clock = Arc::new(SandboxClock(sandbox.clock()));
+        let database = match engine {
+            Engine::Sqlite => Database::Sqlite(directory.path().join("keystead.db")),
+            Engine::Postgres => Database::Postgres(tokio::task::spawn_blocking(keystead_testkit::postgres::fresh_database).await.expect("a database")),
+        };
+        let store = Store::open(&database).expect("a store");
+        let key_file = || SecretBytes::from((1u8..=32).collect::<Vec<u8>>());
+        let created = root::create(&NewUnlock::KeyFile(key_file()), &SystemRandom).expect("a root");
+        let secret = || UnlockSecret::KeyFile(key_file());
+        let installed = install::install(&store, created.record, &secret(), Name::parse("ann").expect("a name"), clock.now()).await.expect("an installation");
+        let hooks = Arc::new(Watch::default());
+        let house = assemble(Wiring { store, secret: Some(secret()), clouds: Arc::new(clouds(&sandbox.endpoint())), clock, hooks: hooks.clone(), settings })
+            .await
+            .expect("a house");
+        let ann = house.app.authenticate(installed.token.expose()).await.expect("a store").expect("ann");
+        let (_, token) = house.app.create_user(&ann, Name::parse("bob").expect("a name")).await.expect("bob");
+        let bob = house.app.authenticate(token.expose()).await.expect("a store").expect("bob");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
+        let world = Self {
+            tokens: [installed.token.expose().to_owned(), token.expose().to_owned()],
+            http: reqwest::Client::new(),
+            names: AtomicU32::new(0),
+            sandbox,
+            house,
+            ann,
+            bob,
+            url,
+            hooks,
+            server,
+            directory,
+        };
+        world.make_keystore("payments-eu").await;
+        world
+    }
+
+    /// A keystore in the customer's account.
+    pub async fn make_keystore(&self, name: &str) {
+        let location = AwsLocation { region: "eu-west-1".into(), account: CUSTOMER.into(), role_arn: Some(ROLE.into()), external_id: Some("test-id".into()) };
+        let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location };
+        self.house.app.create_keystore(&self.ann, new).await.expect("a keystore");
+    }
+
+    /// A name that nobody has yet.
+    pub fn fresh_name(&self, stem: &str) -> String {
+        format!("{stem}-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.house.engine.now()
+    }
+
+    /// Starts the creation of a key with an alias of its own.
+    pub async fn start_create(&self, name: &str) -> Started {
+        self.start_create_in("payments-eu", name).await
+    }
+
+    pub async fn start_create_in(&self, keystore: &str, name: &str) -> Started {
+        let new = NewKey {
+            name: Name::parse(name).expect("a name"),
+            keystore: keystore.into(),
+            spec: KeySpec::Aes256,
+            alias: Some(Alias::parse(name).expect("an alias")),
+            description: "a key of the tests".into(),
+            tags: Tags::parse([("team".to_owned(), "tests".to_owned())]).expect("tags"),
+            expires: Some(self.now().plus_days(90)),
+            expiry_policy: ExpiryPolicy::Alert,
+            material: Material::Generate,
+        };
+        self.house.app.create_key(&self.ann, &Request::default(), new).await.expect("an intent")
+    }
+
+    pub async fn create(&self, name: &str) -> KeyRow {
+        let started = self.start_create(name).await;
+        self.succeeds(started).await;
+        self.key(name).await
+    }
+
+    pub async fn start(&self, name: &str, ask: Ask) -> Started {
+        self.house.app.ask(&self.ann, &Request::default(), name, ask).await.unwrap_or_else(|error| panic!("{name} {ask:?}: {error:?}"))
+    }
+
+    /// Asks for an event and waits until it is done.
+    pub async fn does(&self, name: &str, ask: Ask) {
+        let started = self.start(name, ask).await;
+        self.succeeds(started).await;
+    }
+
+    pub async fn succeeds(&self, started: Started) {
+        let ended = self.ended(&started).await;
+        assert_eq!(ended.state, "SUCCEEDED", "{ended:?}");
+    }
+
+    /// The operation when it has ended. There is no schedule: what waits is taken up here.
+    pub async fn ended(&self, started: &Started) -> OperationRow {
+        let id = started.operation.as_ref().expect("an operation").id.clone();
+        for _ in 0..400 {
+            let seen = self.house.engine.wait(&id, Duration::from_millis(100)).await.expect("a store").expect("an operation");
+            if seen.state != "RUNNING" {
+                return seen;
+            }
+            // A person would mend what it waits for, and wake it.
+            let now = self.now();
+            self.store().write("test.wake", move |tx| operations::wake_all(tx, now)).await.expect("a store");
+            self.house.engine.take_due().await.expect("a store");
+        }
+        panic!("operation {id} does not end: {:?}", self.operation(&id).await);
+    }
+
+    pub async fn operation(&self, id: &keystead_domain::OperationId) -> Option<OperationRow> {
+        let id = id.clone();
+        self.store().read("test", move |tx| operations::by_id(tx, &id)).await.expect("a store")
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.house.engine.parts().store
+    }
+
+    pub async fn find_key(&self, name: &str) -> Option<KeyRow> {
+        let (account, name) = (self.ann.account.clone(), name.to_owned());
+        self.store().read("test", move |tx| keys::find(tx, &account, &name)).await.expect("a store")
+    }
+
+    pub async fn key(&self, name: &str) -> KeyRow {
+        self.find_key(name).await.unwrap_or_else(|| panic!("no key {name}"))
+    }
+
+    /// Every key as the simulated cloud has it.
+    pub async fn cloud_keys(&self) -> Vec<Value> {
+        let state: Value = self.http.get(format!("{}/_sandbox/state", self.sandbox.endpoint())).send().await.expect("the sandbox").json().await.expect("JSON");
+        state["keys"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// How many requests the simulated cloud has had.
+    pub async fn requests(&self) -> usize {
+        let events: Value = self
+            .http
+            .get(format!("{}/_sandbox/events?since={}", self.sandbox.endpoint(), u32::MAX))
+            .send()
+            .await
+            .expect("the sandbox")
+            .json()
+            .await
+            .expect("JSON");
+        events["last"].as_u64().and_then(|last| usize::try_from(last).ok()).unwrap_or_default()
+    }
+
+    /// One key as the simulated cloud has it.
+    pub async fn cloud_key(&self, key: &KeyRow) -> Option<Value> {
+        let id = key.cloud_key_id.clone()?;
+        self.cloud_keys().await.into_iter().find(|found| found["id"] == id.as_str())
+    }
+
+    /// A call over REST as ann (0) or bob (1).
+    pub async fn rest(&self, person: usize, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.tokens[person]).header("Prefer", "wait=20");
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+}
+
+/// Connections to a sandbox.
+pub fn clouds(endpoint: &str) -> AwsClouds {
+    AwsClouds::new(AwsSettings {
+        endpoints: Endpoints { kms: Some(endpoint.to_owned()), sts: Some(endpoint.to_owned()) },
+        base: BaseCredentials::Static(AccessKey::new("AKIATESTKEYSTEAD0001", "test-secret")),
+        session_name: "keystead-test".into(),
+        identity_arn: Some(IDENTITY.into()),
+        timeouts: Timeouts { connect: Duration::from_millis(500), call: Duration::from_secs(5) },
+    })
+}
