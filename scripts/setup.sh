@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Installs what a build ("build") and the tests ("test") need, if it is missing: Debian packages by apt-get, Python packages into .test-env/venv.
+# It is quiet when nothing is missing, and says what to install by hand when it may not install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+need_packages() { # package=program that it brings
+  local missing=() pair
+  for pair in "$@"; do
+    command -v "${pair#*=}" >/dev/null 2>&1 || missing+=("${pair%%=*}")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local sudo=""
+  [ "$(id -u)" -eq 0 ] || sudo="sudo"
+  if ! command -v apt-get >/dev/null 2>&1 || { [ -n "$sudo" ] && ! command -v sudo >/dev/null 2>&1; }; then
+    echo "setup: please install these packages first: ${missing[*]}" >&2
+    exit 1
+  fi
+  echo "setup: installing ${missing[*]}"
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+need_rust() {
+  command -v cargo >/dev/null 2>&1 || { echo "setup: please install Rust's toolchain by rustup first (https://rustup.rs)" >&2; exit 1; }
+  command -v cargo-clippy >/dev/null 2>&1 || rustup component add clippy rustfmt
+}
+
+need_postgres() {
+  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 && [ -x "$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | head -1)" ] && return 0
+  need_packages postgresql=keystead-needs-postgresql
+}
+
+need_python_packages() {
+  local venv=.test-env/venv stamp=.test-env/venv/requirements.done
+  cmp -s scripts/requirements.txt "$stamp" 2>/dev/null && return 0
+  echo "setup: installing Python packages into $venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/requirements.txt
+  cp scripts/requirements.txt "$stamp"
+}
+
+for part in "$@"; do
+  case "$part" in
+    build)
+      need_packages build-essential=cc build-essential=make
+      need_rust
+      ;;
+    test)
+      need_packages openssl=openssl python3=python3 curl=curl
+      python3 -c 'import ensurepip' 2>/dev/null || need_packages python3-venv=keystead-needs-python3-venv
+      need_postgres
+      need_python_packages
+      ;;
+    *) echo "setup: unknown part $part" >&2; exit 2 ;;
+  esac
+done
