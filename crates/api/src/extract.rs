@@ -55,10 +55,10 @@ impl<T: Input> FromRequest<Api> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &Api) -> Result<Self, Refusal> {
-        let (headers, extensions) = (request.headers().clone(), request.extensions().clone());
+        let (headers, seen) = (request.headers().clone(), SecretSeen::of(&request));
         let body = take::<T>(request, &headers).await;
         if T::holds_secret(body.as_ref().ok()) {
-            SecretSeen::note(&extensions);
+            seen.note();
         }
         body.map(Self)
     }

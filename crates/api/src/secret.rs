@@ -110,6 +110,7 @@ impl Serialize for ShownOnce {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn secret(text: &str) -> SecretString {
         serde_json::from_value(text.into()).expect("a string")
@@ -131,6 +132,16 @@ mod tests {
             let refusal = refusal.err().expect("refused");
             assert_eq!(refusal.field, "material.data");
             assert!(!refusal.to_string().contains("secret"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*", bytes in proptest::collection::vec(any::<u8>(), 0..50)) {
+            let _ = (secret(&text).from_base64("f"), secret(&text).from_hex("f"));
+            let written = base64::engine::general_purpose::STANDARD.encode(&bytes);
+            prop_assert_eq!(secret(&written).from_base64("f").map(|read| read.expose().to_vec()), Ok(bytes.clone()));
+            prop_assert_eq!(secret(&hex::encode(&bytes)).from_hex("f").map(|read| read.expose().to_vec()), Ok(bytes));
         }
     }
 }

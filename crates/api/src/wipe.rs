@@ -8,7 +8,7 @@ use std::sync::{
 
 use axum::{
     extract::Request,
-    http::{Extensions, HeaderValue, Method, Version, header::CONNECTION},
+    http::{HeaderValue, Method, Version, header::CONNECTION},
     middleware::Next,
     response::Response,
 };
@@ -18,11 +18,14 @@ use axum::{
 pub(crate) struct SecretSeen(Arc<AtomicBool>);
 
 impl SecretSeen {
-    /// Notes in a request's extensions that its body held a secret.
-    pub fn note(extensions: &Extensions) {
-        if let Some(seen) = extensions.get::<Self>() {
-            seen.0.store(true, Ordering::Relaxed);
-        }
+    /// The one that goes with this request.
+    pub fn of(request: &Request) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// Notes that the request's body held a secret.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -40,4 +43,31 @@ pub(crate) async fn end_connection(mut request: Request, next: Next) -> Response
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, http::StatusCode, middleware::from_fn, routing::post};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn connection_after(method: &str, path: &str, version: Version) -> Option<String> {
+        let routes = Router::new()
+            .route("/secret", post(async |request: Request| SecretSeen::of(&request).note()))
+            .route("/plain", post(async || "done").get(async || StatusCode::NOT_FOUND))
+            .route("/refused", post(async || StatusCode::UNAUTHORIZED))
+            .layer(from_fn(end_connection));
+        let request = Request::builder().method(method).uri(path).version(version).body(Body::empty()).expect("a request");
+        let response = routes.oneshot(request).await.expect("an answer");
+        response.headers().get(CONNECTION).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    }
+
+    #[tokio::test]
+    async fn a_connection_ends_behind_a_secret_and_behind_a_refused_change() {
+        for (method, path, ends) in [("POST", "/secret", true), ("POST", "/refused", true), ("POST", "/plain", false), ("GET", "/plain", false)] {
+            assert_eq!(connection_after(method, path, Version::HTTP_11).await, ends.then(|| "close".to_owned()), "{method} {path}");
+        }
+        assert_eq!(connection_after("POST", "/secret", Version::HTTP_2).await, None, "HTTP/2 has no such header");
+    }
 }

@@ -127,6 +127,11 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`] for an unfit secret, [`Error::Sealed`].
     pub async fn rotate_root(&self, principal: &Principal, unlock: NewUnlock) -> Result<Rotated, Error> {
+        if !self.store().is_exclusive() {
+            // Another node could still seal under the old root while this one takes it away, and that material would be lost.
+            let mend = "Rotate the account key instead, or move to a single node on SQLite: a root that changes under several nodes is not built yet.";
+            return Err(Invalid::new("what", "cannot be root on PostgreSQL", mend).into());
+        }
         let proof = permit(principal, Action::ManageVault, &principal.account, unlock)?;
         let engine = self.engine.clone();
         let begun = tokio::task::spawn_blocking(move || engine.parts().vault.begin_root_rotation(&proof.payload)).await;

@@ -119,6 +119,7 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use crate::{note::tests::signer, tree::empty_root};
 
     const LOG: &str = "example.com/log";
@@ -177,6 +178,20 @@ mod tests {
         for bad in ["", "a\nb", "a\n"] {
             let checkpoint = Checkpoint { extensions: vec![bad.into()], ..Checkpoint::new(LOG, 0, empty_root()) };
             assert!(matches!(checkpoint.sign(&signer(LOG, 1)), Err(CheckpointError::Malformed(_))), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_note_makes_it_panic_and_what_is_read_is_written_alike(noise in "\\PC*(\n\\PC*){0,6}", at in any::<prop::sample::Index>(), c: char) {
+            let note = Checkpoint::new(LOG, 7, empty_root()).sign(&signer(LOG, 1)).expect("signs");
+            let mut bent: Vec<char> = note.chars().collect();
+            *at.get_mut(&mut bent) = c;
+            for note in [noise, bent.into_iter().collect()] {
+                if let Ok(read) = Checkpoint::read_unverified(&note) {
+                    prop_assert!(note.starts_with(&read.to_text()), "{:?}", note);
+                }
+            }
         }
     }
 }

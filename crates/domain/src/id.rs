@@ -87,6 +87,7 @@ fn is_simple_uuid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_id_is_read_back_as_it_was_written() {
@@ -107,5 +108,16 @@ mod tests {
         let user = UserId::new(Timestamp::from_micros(0), [0; 10]);
         assert!(KeyId::parse(user.as_str()).is_err());
         assert!(KeyId::parse("key_XYZ").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_and_what_is_taken_is_kept(text in "\\PC*", tail in "[0-9a-gA-F-]{30,37}") {
+            for text in [text, format!("key_{tail}")] {
+                if let Ok(id) = KeyId::parse(&text) {
+                    prop_assert_eq!(id.as_str(), text.as_str());
+                }
+            }
+        }
     }
 }

@@ -46,6 +46,7 @@ impl std::fmt::Display for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn good_names_are_kept_as_they_are() {
@@ -58,6 +59,18 @@ mod tests {
     fn bad_names_are_refused() {
         for bad in ["", "-x", ".x", "a b", "ä", "a/b", "key_1", "op_x", "a\n", &"x".repeat(65)] {
             assert_eq!(Name::parse(bad).expect_err(bad).field, "name");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_and_what_is_taken_is_kept(text in "\\PC*", near in "[a-z0-9._-]{0,70}") {
+            for text in [text, near] {
+                if let Ok(name) = Name::parse(&text) {
+                    prop_assert_eq!(name.as_str(), text.as_str());
+                    prop_assert!(!text.contains(['/', '?', '#', '%', ' ']), "it stands in a path as it is");
+                }
+            }
         }
     }
 }

@@ -91,6 +91,7 @@ fn check(key: &str, value: &str) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn tags(pairs: &[(&str, &str)]) -> Result<Tags, Invalid> {
         Tags::parse(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
@@ -116,5 +117,17 @@ mod tests {
         assert_eq!(change.remove, ["a"]);
         assert_eq!(change.set, [("b".to_owned(), "3".to_owned()), ("c".to_owned(), "4".to_owned())]);
         Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn no_tags_make_it_panic_and_the_difference_always_leads(old in proptest::collection::vec((".{0,6}", ".{0,6}"), 0..5), new in proptest::collection::vec(("[ab]", "[xy]"), 0..3)) {
+            let (Ok(old), Ok(new)) = (Tags::parse(old), Tags::parse(new)) else { return Ok(()) };
+            let change = old.difference(&new);
+            let kept = old.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).filter(|(key, _)| !change.remove.contains(key));
+            let mut led: BTreeMap<String, String> = kept.collect();
+            led.extend(change.set);
+            prop_assert_eq!(Tags(led), new);
+        }
     }
 }

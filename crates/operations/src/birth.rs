@@ -76,7 +76,7 @@ impl Engine {
             id,
             state: KeyState::Creating,
             origin: "generated".to_owned(),
-            expires_at: key.expires_at.map(|expires| expiry::renewed(key.created_at, expires, now)),
+            expires_at: key.expiry_span.map(|span| expiry::renewed(span, now)),
             predecessor_id: Some(key.id.clone()),
             successor_id: None,
             cloud_key_id: None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keystead_domain::{
-    KeyId, LineageId, Timestamp,
+    KeyId, KeyState, LineageId, Timestamp,
     key::expiry::{self, ExpiryPolicy},
     time::{DAY, SECOND},
 };
@@ -13,7 +13,7 @@ use crate::{
     Engine, Saga,
     saga::{clean_up_key::CleanUpKey, renew_key::RenewKey, upload_key::UploadKey},
     stored::Stored,
-    words::Who,
+    words::{self, Who},
 };
 
 /// How often operations that are due are looked for, in real time.
@@ -26,8 +26,10 @@ const CLEAN_UP_EVERY: i64 = 3600 * SECOND;
 const EXPIRY_EVERY: i64 = 3600 * SECOND;
 /// How often leftovers are looked for.
 const SWEEP_EVERY: i64 = DAY;
-/// How long before the end of its material a key is extended or renewed: a week, or a quarter of its span when that is shorter.
+/// The longest lead of [`expiry::lead_micros`].
 const AHEAD: i64 = 7 * DAY;
+/// How many warnings one look gives at most.
+const ALERTS_AT_ONCE: u32 = 10_000;
 /// How many keys one look takes on; the next look takes the next ones.
 const AT_ONCE: u32 = 500;
 
@@ -98,7 +100,7 @@ impl Engine {
         Ok(started)
     }
 
-    /// Keys whose policy acts before their material expires (`capabilities.md`, decision 5).
+    /// Keys whose policy acts or warns before their material expires (`capabilities.md`, decision 5), and those that have expired.
     ///
     /// # Errors
     /// What the store says.
@@ -107,17 +109,52 @@ impl Engine {
         let due = self.parts().store.read("keys.due_for_expiry", move |tx| keys::due_for_expiry(tx, now.plus_micros(AHEAD), AT_ONCE)).await?;
         let mut started = 0;
         for key in due.into_iter().filter(|key| is_due(key, now)) {
-            started += usize::from(match key.expiry_policy {
-                ExpiryPolicy::Alert => false,
-                ExpiryPolicy::Extend => self.extend(&key, now).await?,
-                ExpiryPolicy::Renew => self.renew_by_itself(&key, now).await?,
-            });
+            // A replaced key has its successor already; what it encrypted shall go on opening.
+            let renew = key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active;
+            started += usize::from(if renew { self.renew_by_itself(&key, now).await? } else { self.extend(&key, now).await? });
         }
+        self.warn_of_expiry(now).await?;
+        self.look_at_expired(now).await?;
         Ok(started)
     }
 
+    /// Warns once of each end of material that nobody will move by itself: in the log, and in the key's history.
+    async fn warn_of_expiry(&self, now: Timestamp) -> Result<(), StoreError> {
+        let due = self.parts().store.read("keys.due_for_alert", move |tx| keys::due_for_alert(tx, now, now.plus_micros(AHEAD), ALERTS_AT_ONCE)).await?;
+        for key in due.into_iter().filter(|key| is_due(key, now)) {
+            let Some(expires) = key.expires_at else { continue };
+            let once = format!("alert/{}/{}", key.id, expires.as_micros());
+            let entry = words::entry(self.parts().random.as_ref(), now, &key.account_id, &Who::system(), "key.expiry-alert", "expiry-policy-alert")
+                .key(&key)
+                .detail("expires_at_micros", expires.as_micros().to_string())
+                .done();
+            let told = self.parts().store.write("schedule.alert", move |tx| {
+                let first = schedules::take(tx, &once, now, Timestamp::from_micros(i64::MAX))?;
+                if first {
+                    tx.audit(entry.clone());
+                }
+                Ok::<_, StoreError>(first)
+            });
+            if told.await? {
+                tracing::warn!(key = %key.id, name = key.name, "material expires soon and its policy is alert: update --expires, or renew");
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at keys whose material the cloud has forgotten by itself, so that the row says what is so. A cloud that cannot be reached is asked the next time.
+    async fn look_at_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        let expired = self.parts().store.read("keys.expired_unseen", move |tx| keys::expired_unseen(tx, now, AT_ONCE)).await?;
+        for key in expired {
+            if let Err(error) = self.look_at(&key).await {
+                tracing::warn!(key = %key.id, ?error, "a key whose material should have expired could not be looked at");
+            }
+        }
+        Ok(())
+    }
+
     async fn extend(&self, key: &KeyRow, now: Timestamp) -> Result<bool, StoreError> {
-        let expires = key.expires_at.map(|expires| expiry::renewed(key.created_at, expires, now));
+        let expires = key.expiry_span.map(|span| expiry::renewed(span, now));
         let saga = Saga::UploadKey(UploadKey { key: Stored(key.id.clone()), expires: expires.map(Into::into) });
         self.start_by_itself(key, saga, "expiry-policy-extend", |_| Ok(())).await
     }
@@ -178,11 +215,10 @@ impl Engine {
     }
 }
 
-/// Whether the policy acts now: a week ahead, or a quarter of the span when that is shorter.
+/// Whether the policy acts or warns now.
 fn is_due(key: &KeyRow, now: Timestamp) -> bool {
-    let Some(expires) = key.expires_at else { return false };
-    let span = expires.as_micros() - key.created_at.as_micros();
-    expires.as_micros() - now.as_micros() <= AHEAD.min(span / 4)
+    let Some((expires, span)) = key.expires_at.zip(key.expiry_span) else { return false };
+    expires.as_micros() - now.as_micros() <= expiry::lead_micros(span)
 }
 
 /// A successor that is about to be written: its row and its sealed material.

@@ -79,6 +79,7 @@ CREATE TABLE keys (
   description TEXT NOT NULL,
   tags TEXT NOT NULL,
   expires_at BIGINT,
+  expiry_span BIGINT,
   expiry_policy TEXT NOT NULL,
   predecessor_id TEXT,
   successor_id TEXT,
@@ -100,7 +101,7 @@ CREATE INDEX keys_by_keystore ON keys (keystore_id, id);
 CREATE INDEX keys_by_lineage ON keys (lineage_id);
 CREATE UNIQUE INDEX keys_cloud_key_id ON keys (keystore_id, cloud_key_id);
 CREATE INDEX keys_due_deletion ON keys (deletion_at) WHERE state = 'PENDING_DELETION';
-CREATE INDEX keys_due_expiry ON keys (expires_at) WHERE state = 'ACTIVE' AND expires_at IS NOT NULL;
+CREATE INDEX keys_due_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
 
 -- The generations of a key's material, sealed by the vault.
 CREATE TABLE key_versions (

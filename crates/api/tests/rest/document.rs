@@ -117,6 +117,7 @@ fn routes_are_added_in_the_table_only() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
     for file in files(source.as_ref()) {
         let text = std::fs::read_to_string(&file).expect("a source file");
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         let is_table = file.ends_with("v1/mod.rs");
         assert!(!text.contains(".route(") && (is_table || !text.contains("routes!(")), "{}", file.display());
     }

@@ -1,16 +1,14 @@
 //! Keys over the API, against the simulated AWS: their life, what an answer says of it, and what a repeated request does.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::StatusCode;
 use keystead_sandbox::{Effect, Fault};
 use serde_json::{Value, json};
 
-use crate::world::{AWS_ACCOUNT, Answer, World, request};
+use crate::{
+    log,
+    world::{AWS_ACCOUNT, Answer, World, request},
+};
 
 /// A key of 32 counting bytes, in hexadecimal.
 const MATERIAL: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -180,21 +178,6 @@ async fn the_same_request_again_is_the_same_operation_and_another_one_is_refused
     assert_eq!(world.send(bens).await.problem().0, "alias-taken");
 }
 
-/// Everything that is logged on this thread, at the finest level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// All files of the database, one behind the other.
 fn database(world: &World) -> Vec<u8> {
     let files = std::fs::read_dir(world.directory.path()).expect("a directory");
@@ -207,10 +190,7 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 
 #[tokio::test]
 async fn material_that_is_brought_in_leaves_no_plain_trace_and_no_check_value() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    log::record();
     let world = world().await;
     let body = json!({ "name": "own", "keystore": "eu", "material": { "format": "hex", "data": MATERIAL } });
     let text = body.to_string();
@@ -224,8 +204,8 @@ async fn material_that_is_brought_in_leaves_no_plain_trace_and_no_check_value() 
     let hash = |text: &[u8]| hex::encode(digest(&SHA256, text)).into_bytes();
     let traces =
         [bytes.clone(), MATERIAL.into(), hash(&bytes), hash(MATERIAL.as_bytes()), hash(text.as_bytes()), hash(format!("POST /v1/keys\n{text}").as_bytes())];
-    let logged = log.0.lock().expect("nobody panicked").clone();
-    assert!(holds(&logged, b"/v1/keys") && holds(&logged, b"request_id"), "{}", String::from_utf8_lossy(&logged));
+    let logged = log::recorded();
+    assert!(holds(&logged, b"/v1/keys") && holds(&logged, b"request_id"), "the log is that of the API");
     let told = [world.ann("GET", "/v1/keys/own", None).await.text, world.ann("GET", "/v1/audit", None).await.text];
     for place in [logged, database(&world), told.concat().into_bytes()] {
         assert!(!traces.iter().any(|trace| holds(&place, trace)));
@@ -324,4 +304,12 @@ async fn the_audit_log_tells_it_all_and_its_export_verifies() {
     assert!(checkpoint.text.starts_with("keystead.test/log\n") && checkpoint.header("content-type").starts_with("text/plain"));
     let verdict = keystead_audit::verify_export(export.text.as_bytes(), Some(&vkey), Some(&checkpoint.text));
     assert!(verdict.is_ok(), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn the_same_request_twice_at_once_is_one_operation() {
+    let world = world().await;
+    let send = || world.send(keyed(&world, "k-3", "/v1/keys", orders()));
+    let (one, other) = futures::join!(send(), send());
+    assert_eq!(one.json()["operation"]["id"], other.json()["operation"]["id"], "{one:?} {other:?}");
 }

@@ -3,6 +3,7 @@
 mod callers;
 mod document;
 mod life;
+mod log;
 mod refusals;
 mod service;
 mod vault;

@@ -139,6 +139,7 @@ impl App {
             description: new.description.clone(),
             tags: new.tags.clone(),
             expires_at: new.expires,
+            expiry_span: new.expires.map(|expires| expires.as_micros() - now.as_micros()),
             expiry_policy: new.expiry_policy,
             predecessor_id: None,
             successor_id: None,

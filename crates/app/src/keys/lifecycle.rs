@@ -178,6 +178,6 @@ impl App {
 
 /// Until when the same material shall live when it is imported again: as it was, or, when that is over, the same span from now.
 fn expiry_of(key: &KeyRow, now: Timestamp) -> Option<StoredTime> {
-    let expires = key.expires_at?;
-    Some(if expires > now { expires } else { expiry::renewed(key.created_at, expires, now) }.into())
+    let (expires, span) = key.expires_at.zip(key.expiry_span)?;
+    Some(if expires > now { expires } else { expiry::renewed(span, now) }.into())
 }

@@ -89,6 +89,7 @@ fn properties(key: &KeyRow) -> Properties {
         description: key.description.clone(),
         tags: key.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         expires: key.expires_at.map(Into::into),
+        expiry_span: key.expiry_span,
         expiry_policy: key.expiry_policy.as_str().to_owned(),
     }
 }
@@ -101,10 +102,10 @@ fn changed(key: &KeyRow, change: KeyChange, now: Timestamp) -> Result<Properties
     if let Some(text) = &change.description {
         check_description(text)?;
     }
-    let expires = match change.expires {
-        Some(Some(expires)) => Some(expiry::check(expires, now)?),
-        Some(None) => None,
-        None => key.expires_at,
+    let (expires, span) = match change.expires {
+        Some(Some(expires)) => (Some(expiry::check(expires, now)?), Some(expires.as_micros() - now.as_micros())),
+        Some(None) => (None, None),
+        None => (key.expires_at, key.expiry_span),
     };
     let before = properties(key);
     Ok(Properties {
@@ -113,6 +114,7 @@ fn changed(key: &KeyRow, change: KeyChange, now: Timestamp) -> Result<Properties
         description: change.description.unwrap_or(before.description),
         tags: change.tags.map_or(before.tags, |tags| tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
         expires: expires.map(Into::into),
+        expiry_span: span,
         expiry_policy: change.expiry_policy.map_or(before.expiry_policy, |policy| policy.as_str().to_owned()),
     })
 }

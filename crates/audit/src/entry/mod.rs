@@ -278,4 +278,17 @@ pub(crate) mod tests {
             prop_assert_eq!(Entry::from_bytes(&bytes).expect("canonical bytes are read"), entry);
         }
     }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_and_what_is_read_is_canonical(noise in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), byte: u8) {
+            let mut bent = sample().to_bytes();
+            *at.get_mut(&mut bent) = byte;
+            for bytes in [noise, bent] {
+                if let Ok(entry) = Entry::from_bytes(&bytes) {
+                    prop_assert_eq!(entry.to_bytes(), bytes);
+                }
+            }
+        }
+    }
 }

@@ -91,3 +91,12 @@ proptest! {
         prop_assert!(verify_export(bad.as_slice(), None, None).is_err());
     }
 }
+
+proptest! {
+    #[test]
+    fn no_noise_passes_or_makes_it_panic(noise in prop::collection::vec(any::<u8>(), 0..400), kept in 0usize..2_000) {
+        let bad = [&LARGE[..kept.min(LARGE.len() - 1)], &noise].concat();
+        prop_assert!(verify_export(bad.as_slice(), None, None).is_err());
+        prop_assert!(verify_export(noise.as_slice(), Some("x"), Some("y")).is_err());
+    }
+}

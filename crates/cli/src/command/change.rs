@@ -1,6 +1,6 @@
 //! What follows a request for a change: wait for the operation, then show how the key stands.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::{
@@ -43,12 +43,14 @@ pub async fn settle(context: &Context, client: &Client, answer: &Value, shown: S
     }
 }
 
-/// Nothing had to be done.
+/// Nothing had to be done. What is no key, a keystore, has nothing more to be shown.
 fn already(context: &Context, key: Option<Value>, no_op: bool) -> Result<(), CliError> {
-    let Some(key) = key.filter(|_| no_op) else {
-        return Err(CliError::Foreign("It has neither an operation nor a key.".to_owned()));
-    };
-    context.output.one::<Key>(&with_operation(key, None, true))?;
+    match key {
+        _ if !no_op => return Err(CliError::Foreign("It has neither an operation nor a key.".to_owned())),
+        Some(key) => context.output.one::<Key>(&with_operation(key, None, true))?,
+        None if context.output.is_json() => context.output.json(&with_operation(json!({}), None, true))?,
+        None => {}
+    }
     if !context.output.is_json() {
         context.output.note("Nothing had to be done: it was already so.");
     }
@@ -103,7 +105,6 @@ fn with_operation(mut key: Value, operation: Option<&str>, no_op: bool) -> Value
 mod tests {
     use super::*;
     use crate::testing::{Script, Server, connection};
-    use serde_json::json;
     use std::time::Duration;
 
     #[test]

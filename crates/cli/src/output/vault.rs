@@ -50,6 +50,13 @@ impl Rotation {
     }
 }
 
+impl Rotation {
+    /// How far it has come, where the server counts.
+    fn told(&self) -> String {
+        self.done.zip(self.total).map_or_else(|| "not finished".to_owned(), |(done, total)| format!("{done} of {total}"))
+    }
+}
+
 impl Sheet for Vault {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
         let shares = self.shares_needed.map(|needed| format!("{} of {needed} given", self.shares_have.unwrap_or(0)));
@@ -114,6 +121,14 @@ mod tests {
         let vault: Vault = serde_json::from_value(json).expect("a vault");
         assert_eq!(sheet(vault.fields()), "sealed           yes\nopened by        shares\nshares           1 of 3 given\nroot generation  2\n");
         assert_eq!(vault.below(), "");
+    }
+
+    #[test]
+    fn a_rotation_is_told_whether_or_not_it_is_counted() {
+        for (rotation, told) in [(serde_json::json!({"done": null, "total": null}), "not finished"), (serde_json::json!({"done": 2, "total": 5}), "2 of 5")] {
+            let vault: Vault = serde_json::from_value(serde_json::json!({"sealed": false, "rotation": rotation})).expect("a vault");
+            assert!(sheet(vault.fields()).contains(&format!("rotation         {told}\n")), "{}", sheet(vault.fields()));
+        }
     }
 
     #[test]

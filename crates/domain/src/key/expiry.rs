@@ -54,10 +54,15 @@ pub fn check(expires: Timestamp, now: Timestamp) -> Result<Timestamp, Invalid> {
     Ok(Timestamp::from_secs(expires.as_secs()))
 }
 
-/// The date a successor gets: the same span of life as its predecessor had, counted from now, within what the cloud takes.
-pub fn renewed(created: Timestamp, expires: Timestamp, now: Timestamp) -> Timestamp {
-    let span = (expires.as_micros() - created.as_micros()).clamp(DAY, DAYS_MAX * DAY);
-    Timestamp::from_secs(now.plus_micros(span).as_secs())
+/// The date that a successor gets, or the same material when it is imported again: the span of life that was asked for, counted from now, within what the
+/// cloud takes.
+pub fn renewed(span_micros: i64, now: Timestamp) -> Timestamp {
+    Timestamp::from_secs(now.plus_micros(span_micros.clamp(DAY, DAYS_MAX * DAY)).as_secs())
+}
+
+/// How long before the end of its material Keystead acts or warns, in microseconds: a week, or a quarter of the span when that is shorter.
+pub fn lead_micros(span_micros: i64) -> i64 {
+    (7 * DAY).min(span_micros / 4)
 }
 
 #[cfg(test)]
@@ -76,8 +81,14 @@ mod tests {
 
     #[test]
     fn a_successor_lives_as_long_as_its_predecessor() {
-        let created = NOW.plus_days(-80);
-        assert_eq!(renewed(created, created.plus_days(90), NOW), NOW.plus_days(90));
-        assert_eq!(renewed(created, created.plus_days(900), NOW), NOW.plus_days(365));
+        assert_eq!(renewed(90 * DAY, NOW), NOW.plus_days(90));
+        assert_eq!(renewed(900 * DAY, NOW), NOW.plus_days(365));
+        assert_eq!(renewed(1, NOW), NOW.plus_days(1));
+    }
+
+    #[test]
+    fn short_spans_are_acted_on_later_than_a_week_ahead() {
+        assert_eq!(lead_micros(90 * DAY), 7 * DAY);
+        assert_eq!(lead_micros(8 * DAY), 2 * DAY);
     }
 }

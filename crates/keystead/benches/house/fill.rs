@@ -81,6 +81,7 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         description: "a key of the benchmarks".to_owned(),
         tags: Tags::parse([("team".to_owned(), "pay".to_owned())]).expect("tags"),
         expires_at: Some(owner.now.plus_days(90)),
+        expiry_span: Some(90 * keystead_domain::time::DAY),
         expiry_policy: ExpiryPolicy::Alert,
         predecessor_id: None,
         successor_id: None,

@@ -4,6 +4,7 @@ mod application;
 mod cli;
 mod comparison;
 mod crash;
+mod expiry;
 mod kill;
 mod matrix;
 mod memory;

@@ -9,7 +9,7 @@ use keystead_cloud::{Call, Cloud, CloudKeyId, Import, Kind, NewCloudKey, Observe
 use keystead_domain::{Alias, KeyId, OperationId, Timestamp, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
 use keystead_store::{
     keys::{self, CloudFacts, KeyRow},
-    keystores::KeystoreRow,
+    keystores::{self, KeystoreRow},
 };
 
 use super::{Engine, call::StepError};
@@ -233,6 +233,21 @@ impl Engine {
         }
         let gone = CloudFacts { raw_state: Some("Deleted".to_owned()), enabled: Some(false), material_present: Some(false), ..CloudFacts::default() };
         Ok(Outcome::default().facts(key, gone))
+    }
+
+    /// Looks at a key and keeps what the cloud shows; for what the cloud does by itself.
+    ///
+    /// # Errors
+    /// The cloud's or the store's.
+    pub async fn look_at(&self, key: &KeyRow) -> Result<(), StepError> {
+        let wanted = key.keystore_id.clone();
+        let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &wanted)).await?;
+        let keystore = keystore.ok_or_else(|| StepError::Missing(key.id.clone()))?;
+        let cloud = self.parts.clouds.connect(&keystore).await?;
+        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), touched: AtomicBool::new(false) };
+        let seen = self.observe(&bench, &self.cloud_id(&key.id).await?).await?;
+        let (id, now) = (key.id.clone(), self.now());
+        Ok(self.parts.store.write("keys.keep_facts", move |tx| keys::keep_facts(tx, &id, &facts_of(&seen), now)).await?)
     }
 
     async fn observe(&self, bench: &Bench, id: &CloudKeyId) -> Result<Observed, StepError> {

@@ -44,6 +44,9 @@ pub struct Properties {
     pub tags: BTreeMap<String, String>,
     /// When the material expires.
     pub expires: Option<StoredTime>,
+    /// The span of life that was asked for, in microseconds.
+    #[serde(default)]
+    pub expiry_span: Option<i64>,
     /// What happens before.
     pub expiry_policy: String,
 }
@@ -58,6 +61,7 @@ impl Properties {
             description: self.description.clone(),
             tags: self.tags(),
             expires_at: self.expires.map(Into::into),
+            expiry_span: self.expiry_span,
             expiry_policy: ExpiryPolicy::parse(&self.expiry_policy)?,
         })
     }

@@ -226,6 +226,7 @@ pub(crate) fn read_line(path: &Path) -> Result<String, ServerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().expect("a directory");
@@ -258,6 +259,13 @@ mod tests {
             ["[http]\ntls_cert = \"a\"", "[clouds.aws]\naccess_key_id = \"A\"", "[vault]\nkey_file=\"a\"\npassphrase_file=\"b\"", "[log]\nformat = \"xml\""]
         {
             assert!(read(half).is_err(), "{half}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*(\n\\PC*)*", section in "http|store|vault|clouds.aws|operations|log|x", line in "[a-z_]{1,12} = [a-z0-9\"\\[\\]{}.:-]{0,12}") {
+            let _ = (read(&text), read(&format!("[{section}]\n{line}\n")));
         }
     }
 }

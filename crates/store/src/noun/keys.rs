@@ -43,6 +43,8 @@ pub struct KeyRow {
     pub tags: Tags,
     /// When the material in the cloud expires.
     pub expires_at: Option<Timestamp>,
+    /// The span of life that was asked for, in microseconds: what an extension or a successor gets again.
+    pub expiry_span: Option<i64>,
     /// What happens before.
     pub expiry_policy: ExpiryPolicy,
     /// Whom it succeeded.
@@ -74,7 +76,7 @@ pub struct KeyRow {
 }
 
 const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.origin,
-  k.description, k.tags, k.expires_at, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
+  k.description, k.tags, k.expires_at, k.expiry_span, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
   k.material_present, k.material_id, k.deletion_at, k.created_at, k.created_by, k.updated_at, k.revision
   FROM keys k JOIN lineages l ON l.id = k.lineage_id JOIN keystores s ON s.id = k.keystore_id";
 
@@ -101,6 +103,7 @@ fn read(row: Row) -> Result<KeyRow, StoreError> {
         description: row.text()?,
         tags: read_tags(&row.text()?)?,
         expires_at: row.opt_time()?,
+        expiry_span: row.opt_int()?,
         expiry_policy: ExpiryPolicy::parse(&row.text()?)?,
         predecessor_id: row.opt_id()?,
         successor_id: row.opt_id()?,
@@ -135,9 +138,9 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
     }
     let tags = write_tags(&key.tags);
     tx.execute(
-        "INSERT INTO keys (id, account_id, keystore_id, lineage_id, name, state, spec, origin, description, tags, expires_at, expiry_policy, predecessor_id,
+        "INSERT INTO keys (id, account_id, keystore_id, lineage_id, name, state, spec, origin, description, tags, expires_at, expiry_span, expiry_policy, predecessor_id,
            enabled, material_present, created_at, created_by, updated_at, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, $14, $15, $14, 1)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $16, $15, 1)",
         &[
             key.id.as_str().into(),
             key.account_id.as_str().into(),
@@ -150,6 +153,7 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
             (&key.description).into(),
             (&tags).into(),
             key.expires_at.into(),
+            key.expiry_span.into(),
             key.expiry_policy.as_str().into(),
             key.predecessor_id.as_ref().map(KeyId::as_str).into(),
             key.created_at.into(),
@@ -270,6 +274,8 @@ pub struct KeyProperties {
     pub tags: Tags,
     /// When the material expires.
     pub expires_at: Option<Timestamp>,
+    /// The span of life that was asked for, in microseconds.
+    pub expiry_span: Option<i64>,
     /// What happens before.
     pub expiry_policy: ExpiryPolicy,
 }
@@ -279,7 +285,7 @@ pub fn set_properties(tx: &mut Tx<'_>, id: &KeyId, properties: &KeyProperties, n
     let tags = write_tags(&properties.tags);
     tx.execute_one(
         "key",
-        "UPDATE keys SET description = $1, tags = $2, expires_at = $3, expiry_policy = $4, updated_at = $5, revision = revision + 1 WHERE id = $6",
+        "UPDATE keys SET description = $1, tags = $2, expires_at = $3, expiry_policy = $4, updated_at = $5, expiry_span = $7, revision = revision + 1 WHERE id = $6",
         &[
             (&properties.description).into(),
             (&tags).into(),
@@ -287,6 +293,7 @@ pub fn set_properties(tx: &mut Tx<'_>, id: &KeyId, properties: &KeyProperties, n
             properties.expiry_policy.as_str().into(),
             now.into(),
             id.as_str().into(),
+            properties.expiry_span.into(),
         ],
     )
 }
@@ -316,13 +323,31 @@ pub fn due_for_clean_up(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<V
     tx.query(&sql, &[now.into(), limit.into()])?.into_iter().map(read).collect()
 }
 
-/// Active keys whose material expires before `before` and whose policy acts by itself.
+/// Keys in use (a replaced one still decrypts) whose material expires before `before` and whose policy acts by itself.
 pub fn due_for_expiry(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(
-        "{COLUMNS} WHERE k.state = 'ACTIVE' AND k.expires_at IS NOT NULL AND k.expires_at <= $1 AND k.expiry_policy <> 'alert'
+        "{COLUMNS} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at IS NOT NULL AND k.expires_at <= $1 AND k.expiry_policy <> 'alert'
            AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id) ORDER BY k.expires_at LIMIT $2"
     );
     tx.query(&sql, &[before.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// Keys in use whose material expires between `now` and `before` and whose policy is to warn.
+pub fn due_for_alert(tx: &mut Tx<'_>, now: Timestamp, before: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at > $1 AND k.expires_at <= $2 AND k.expiry_policy = 'alert'
+         ORDER BY k.expires_at LIMIT $3"
+    );
+    tx.query(&sql, &[now.into(), before.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// Keys whose material has expired although the row still says that it is there: what the cloud did by itself was not looked at yet.
+pub fn expired_unseen(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} WHERE k.expires_at <= $1 AND k.material_present = 1 AND k.state IN ('ACTIVE', 'REPLACED')
+           AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id) ORDER BY k.expires_at LIMIT $2"
+    );
+    tx.query(&sql, &[now.into(), limit.into()])?.into_iter().map(read).collect()
 }
 
 /// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038).

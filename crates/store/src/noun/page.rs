@@ -69,6 +69,7 @@ pub struct Listed<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn limits_and_cursors_are_checked() {
@@ -77,5 +78,16 @@ mod tests {
         assert!(Page::parse(Some("a' OR 1=1"), None).is_err());
         assert!(Page::parse(Some(""), None).is_err());
         assert_eq!(Page::parse(None, None), Ok(Page { after: None, limit: 100 }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_cursor_makes_it_panic_and_what_is_taken_is_plain(text in "\\PC*", near in "[a-z0-9_']{0,70}", limit: u32) {
+            for text in [text, near] {
+                if let Ok(page) = Page::parse(Some(&text), Some(limit)) {
+                    prop_assert!(page.limit <= LIMIT_MAX && page.after.is_some_and(|after| after.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')));
+                }
+            }
+        }
     }
 }

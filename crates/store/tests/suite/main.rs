@@ -63,6 +63,8 @@ on_both! {
     only_a_key_that_never_was_is_taken_back,
     keys_are_due_for_clean_up_when_their_countdown_has_ended,
     keys_are_due_for_expiry_when_their_policy_acts_by_itself,
+    keys_are_due_for_an_alert_until_they_have_expired,
+    what_has_expired_is_looked_at_until_the_row_says_so,
     a_row_that_does_not_read_as_it_was_written_is_told,
     lists_come_in_pages_and_lose_nothing,
     a_list_of_keys_is_narrowed_by_every_filter,

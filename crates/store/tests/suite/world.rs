@@ -208,6 +208,7 @@ pub fn key_row(n: u64, name: &str) -> KeyRow {
         description: String::new(),
         tags: Tags::default(),
         expires_at: None,
+        expiry_span: None,
         expiry_policy: ExpiryPolicy::Alert,
         predecessor_id: None,
         successor_id: None,

@@ -65,6 +65,7 @@ impl SealedUnder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_beginning_is_read_back() {
@@ -80,5 +81,17 @@ mod tests {
         assert_eq!(sealed_under(&[]), Err(VaultError::Truncated(Blob::Material)));
         assert_eq!(sealed_under(&[1; 8]), Err(VaultError::Truncated(Blob::Material)));
         assert_eq!(sealed_under(&[2; 99]), Err(VaultError::UnknownFormat { blob: Blob::Material, format: 2 }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_and_what_is_read_is_what_stands_there(mut bytes in proptest::collection::vec(any::<u8>(), 0..40), known: bool) {
+            if let Some(format) = bytes.first_mut().filter(|_| known) {
+                *format = 1;
+            }
+            if let Ok(under) = sealed_under(&bytes) {
+                prop_assert_eq!(&under.header()[..], &bytes[..HEADER_LEN]);
+            }
+        }
     }
 }

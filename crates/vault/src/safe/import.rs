@@ -66,6 +66,8 @@ fn check(spec: KeySpec, material: &SecretBytes) -> Result<(), MaterialRefused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
     use crate::safe::testing::{House, account, counting};
 
     /// AES-256-KWP and KW of the bytes 0, 1, 2 … 31 under the key 31, 30, 29 … 0, by `openssl enc -id-aes256-wrap-pad` and `-id-aes256-wrap`.
@@ -123,5 +125,24 @@ mod tests {
         assert_eq!(refusal(&[0; 32]), Some(MaterialRefused::Weak.into()));
         assert_eq!(refusal(&[0x41; 32]), Some(MaterialRefused::Weak.into()));
         assert_eq!(refusal(&counting()), None);
+    }
+
+    static HOUSE: LazyLock<(House, Generated)> = LazyLock::new(|| {
+        let house = House::new("import");
+        let kek = house.take_in(&kek());
+        (house, kek)
+    });
+
+    proptest! {
+        #[test]
+        fn nothing_but_what_was_wrapped_is_taken_in(wrapped in proptest::collection::vec(any::<u8>(), 0..80), at in 0usize..40 * 8) {
+            let (house, kek) = &*HOUSE;
+            let mut bent = hex::decode(KWP).expect("hexadecimal");
+            bent[at / 8] ^= 1 << (at % 8);
+            for wrapped in [wrapped, bent] {
+                let taken = house.vault.take_in_wrapped(&house.place(), house.account_key(), &wrapped, &house.held(kek.sealed.as_bytes()));
+                prop_assert_eq!(taken.err(), Some(MaterialRefused::NotUnwrapped.into()));
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Keys: what is wanted of them, what the cloud last said, and when something is due.
 
-use keystead_domain::{KeyState, Tags, Timestamp, key::expiry::ExpiryPolicy, key::lifecycle::STATES};
+use keystead_domain::{KeyState, Tags, Timestamp, key::expiry::ExpiryPolicy, key::lifecycle::STATES, time::DAY};
 use keystead_store::{
     StoreError,
     keys::{self, CloudFacts, KeyProperties, KeyRow},
@@ -26,6 +26,7 @@ pub async fn a_key_is_read_as_it_was_written(world: World) {
         description: "quotes ' \" \\ and a line\nbreak, \u{1f511}, $1, ?, %".to_owned(),
         tags: tags(),
         expires_at: Some(NOW.plus_days(90)),
+        expiry_span: Some(90 * DAY),
         expiry_policy: ExpiryPolicy::Renew,
         created_by: user_id(1).to_string(),
         ..key_row(1, "orders")
@@ -89,13 +90,15 @@ pub async fn facts_of_the_cloud_are_kept_one_by_one(world: World) {
 pub async fn properties_are_changed_whole(world: World) {
     let world = world.with_keys(1..=1).await;
     let before = key(&world, 1).await;
-    let properties = KeyProperties { description: "new".to_owned(), tags: tags(), expires_at: Some(NOW.plus_days(30)), expiry_policy: ExpiryPolicy::Extend };
+    let (expires_at, expiry_span) = (Some(NOW.plus_days(30)), Some(29 * DAY));
+    let properties = KeyProperties { description: "new".to_owned(), tags: tags(), expires_at, expiry_span, expiry_policy: ExpiryPolicy::Extend };
     let wanted = properties.clone();
     world.write(move |tx| keys::set_properties(tx, &key_id(1), &wanted, NOW.plus_days(1))).await.expect("are kept");
     let expected = KeyRow {
         description: properties.description.clone(),
         tags: tags(),
-        expires_at: properties.expires_at,
+        expires_at,
+        expiry_span,
         expiry_policy: ExpiryPolicy::Extend,
         updated_at: NOW.plus_days(1),
         revision: 2,
@@ -162,7 +165,7 @@ pub async fn keys_are_due_for_clean_up_when_their_countdown_has_ended(world: Wor
 }
 
 pub async fn keys_are_due_for_expiry_when_their_policy_acts_by_itself(world: World) {
-    let world = world.with_keys(1..=6).await;
+    let world = world.with_keys(1..=7).await;
     let (active, days) = (KeyState::Active, |n| Some(NOW.plus_days(n)));
     set_dates(&world, 1, active, None, days(5), ExpiryPolicy::Renew);
     set_dates(&world, 2, active, None, days(1), ExpiryPolicy::Extend);
@@ -170,11 +173,37 @@ pub async fn keys_are_due_for_expiry_when_their_policy_acts_by_itself(world: Wor
     set_dates(&world, 4, KeyState::Inactive, None, days(1), ExpiryPolicy::Renew);
     set_dates(&world, 5, active, None, days(8), ExpiryPolicy::Renew);
     set_dates(&world, 6, active, None, None, ExpiryPolicy::Renew);
+    set_dates(&world, 7, KeyState::Replaced, None, days(6), ExpiryPolicy::Renew);
     let due = async |limit: u32| ids(world.read(move |tx| keys::due_for_expiry(tx, NOW.plus_days(7), limit)).await);
-    assert_eq!(due(10).await, [key_id(2), key_id(1)]);
+    assert_eq!(due(10).await, [key_id(2), key_id(1), key_id(7)], "a replaced key still decrypts");
     assert_eq!(due(1).await, [key_id(2)]);
     lock(&world, 2).await;
-    assert_eq!(due(10).await, [key_id(1)]);
+    assert_eq!(due(10).await, [key_id(1), key_id(7)]);
+}
+
+pub async fn keys_are_due_for_an_alert_until_they_have_expired(world: World) {
+    let world = world.with_keys(1..=4).await;
+    let (active, days) = (KeyState::Active, |n| Some(NOW.plus_days(n)));
+    set_dates(&world, 1, active, None, days(3), ExpiryPolicy::Alert);
+    set_dates(&world, 2, active, None, days(3), ExpiryPolicy::Extend);
+    set_dates(&world, 3, active, None, days(-1), ExpiryPolicy::Alert);
+    set_dates(&world, 4, KeyState::Replaced, None, days(2), ExpiryPolicy::Alert);
+    assert_eq!(ids(world.read(|tx| keys::due_for_alert(tx, NOW, NOW.plus_days(7), 10)).await), [key_id(4), key_id(1)]);
+    assert_eq!(ids(world.read(|tx| keys::due_for_alert(tx, NOW, NOW.plus_days(7), 1)).await), [key_id(4)]);
+}
+
+pub async fn what_has_expired_is_looked_at_until_the_row_says_so(world: World) {
+    let world = world.with_keys(1..=2).await;
+    let days = |n| Some(NOW.plus_days(n));
+    set_dates(&world, 1, KeyState::Active, None, days(-1), ExpiryPolicy::Alert);
+    set_dates(&world, 2, KeyState::Active, None, days(1), ExpiryPolicy::Alert);
+    let present = |present: bool| CloudFacts { material_present: Some(present), ..CloudFacts::default() };
+    for n in 1..=2 {
+        world.write(move |tx| keys::keep_facts(tx, &key_id(n), &present(true), NOW)).await.expect("are kept");
+    }
+    assert_eq!(ids(world.read(|tx| keys::expired_unseen(tx, NOW, 10)).await), [key_id(1)]);
+    world.write(move |tx| keys::keep_facts(tx, &key_id(1), &present(false), NOW)).await.expect("are kept");
+    assert_eq!(ids(world.read(|tx| keys::expired_unseen(tx, NOW, 10)).await), []);
 }
 
 fn ids(rows: Result<Vec<KeyRow>, StoreError>) -> Vec<keystead_domain::KeyId> {
