@@ -138,10 +138,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*", bytes in proptest::collection::vec(any::<u8>(), 0..50)) {
-            let _ = (secret(&text).from_base64("f"), secret(&text).from_hex("f"));
+            let _ = (secret(&text).decode_base64("f"), secret(&text).decode_hex("f"));
             let written = base64::engine::general_purpose::STANDARD.encode(&bytes);
-            prop_assert_eq!(secret(&written).from_base64("f").map(|read| read.expose().to_vec()), Ok(bytes.clone()));
-            prop_assert_eq!(secret(&hex::encode(&bytes)).from_hex("f").map(|read| read.expose().to_vec()), Ok(bytes));
+            prop_assert_eq!(secret(&written).decode_base64("f").map(|read| read.expose().to_vec()), Ok(bytes.clone()));
+            prop_assert_eq!(secret(&hex::encode(&bytes)).decode_hex("f").map(|read| read.expose().to_vec()), Ok(bytes));
         }
     }
 }

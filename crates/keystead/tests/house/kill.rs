@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     comparison::{Cloud, check_alias, check_key, check_leftovers, check_rest, keys_of},
     process::{Installation, Server, is_proof, read},
+    world::Engine,
 };
 
 /// How much is run.
@@ -32,9 +33,14 @@ struct Plan {
 
 impl Plan {
     /// At least 200 kills over 2,000 operations in a proof. `KEYSTEAD_SEED` repeats the draws of an earlier run.
-    fn new() -> Self {
+    fn new(engine: Engine) -> Self {
         let seed = std::env::var("KEYSTEAD_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| rand::rng().random());
-        let (kills, operations, clients) = if is_proof() { (220, 2200, 16) } else { (12, 150, 8) };
+        let (kills, operations, clients) = match (engine, is_proof()) {
+            (Engine::Sqlite, true) => (220, 2200, 16),
+            (Engine::Sqlite, false) => (12, 150, 8),
+            // Other nodes may live: what a dead one had in hand waits until its lease has ended, a minute a kill.
+            (Engine::Postgres, _) => (8, 400, 16),
+        };
         Self { seed, kills, operations, clients }
     }
 
@@ -44,7 +50,7 @@ impl Plan {
 }
 
 /// How long one request may be repeated, and one operation may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// An operation that the server has acknowledged.
 #[derive(Debug, Clone)]
@@ -377,12 +383,11 @@ async fn check_audit(client: &Client, load: &Load, kept: &(String, String)) -> u
     report.entries
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_kill_loses_or_doubles_anything() {
-    let plan = Plan::new();
+async fn prove(engine: Engine) {
+    let plan = Plan::new(engine);
     println!("kill run begins: {plan:?}; KEYSTEAD_SEED={} repeats its draws", plan.seed);
     let began = Instant::now();
-    let (installation, server) = Installation::new("info").await;
+    let (installation, server) = Installation::new(engine, "info").await;
     let (installation, load) = (Arc::new(installation), Arc::new(Load::default()));
     let mut client = Client::new(&installation, &load, plan, plan.clients + 1);
     let vkey = client.look("/v1/audit/key").await["vkey"].as_str().expect("a key").to_owned();
@@ -402,7 +407,7 @@ async fn no_kill_loses_or_doubles_anything() {
 
     let (lost, repeated, hit) = (load.lost.load(SeqCst), load.repeated.load(SeqCst), load.hit.load(SeqCst));
     println!(
-        "kill run: {} kills over {under_load} operations of {} clients on SQLite, {hit} running operations hit, {lost} answers lost and asked for again, {repeated} requests repeated; \
+        "kill run: {} kills over {under_load} operations of {} clients on {engine:?}, {hit} running operations hit, {lost} answers lost and asked for again, {repeated} requests repeated; \
          {keys} keys, {uploaded} proved by upload, {cloud_keys} cloud keys, {leftovers} leftovers swept; nothing lost, nothing doubled, no orphan; \
          {entries} audit entries verified; seed {}; {:.0} s",
         plan.kills,
@@ -411,4 +416,18 @@ async fn no_kill_loses_or_doubles_anything() {
         began.elapsed().as_secs_f64()
     );
     assert!(hit > 0, "the kills hit nothing: the run proves nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_kill_loses_or_doubles_anything() {
+    prove(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_kill_loses_or_doubles_anything_where_leases_must_end_first() {
+    if is_proof() {
+        prove(Engine::Postgres).await;
+    } else {
+        println!("the SIGKILL run on PostgreSQL takes minutes: only with KEYSTEAD_PROOF=1");
+    }
 }

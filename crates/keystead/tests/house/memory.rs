@@ -21,7 +21,10 @@ use base64::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::process::{Installation, Server, is_proof, read};
+use crate::{
+    process::{Installation, Server, is_proof, read},
+    world::Engine,
+};
 
 /// Bytes that are looked for in every form in which they could lie about.
 struct Known {
@@ -212,7 +215,7 @@ impl Subject {
         for file in std::fs::read_dir(self.installation.path("")).expect("a directory") {
             let path = file.expect("a file").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            if !matches!(name.as_str(), "root.key" | "aws-secret" | "keystead.toml" | "keystead") {
+            if !matches!(name.as_str(), "root.key" | "aws-secret" | "postgres-url" | "keystead.toml" | "keystead") {
                 all.push((name, std::fs::read(&path).expect("readable")));
             }
         }
@@ -321,7 +324,7 @@ fn the_search_finds_every_form() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_byte_leaves_the_vault() {
-    let (installation, server) = Installation::new("trace").await;
+    let (installation, server) = Installation::new(Engine::Sqlite, "trace").await;
     let subject = Subject { installation, http: reqwest::Client::new(), answers: Mutex::default() };
     let key_file = std::fs::read(subject.installation.path("root.key")).expect("the key file");
     let mut known = vec![Known::new("root key file", &key_file)];

@@ -21,7 +21,7 @@ use reqwest::{Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::world::{CUSTOMER, ROLE, clouds, pool};
+use crate::world::{CUSTOMER, Engine, ROLE, clouds, pool};
 
 /// How long a start may take on a slow machine.
 const START: Duration = Duration::from_secs(60);
@@ -32,23 +32,30 @@ pub struct Installation {
     pub url: String,
     /// The tokens of ann and bob.
     pub tokens: [String; 2],
+    /// The URL, when the database is PostgreSQL.
+    postgres: Option<String>,
     directory: tempfile::TempDir,
     binary: PathBuf,
 }
 
 impl Installation {
     /// An installation with two people and the keystore `payments-eu`, and its running server. `filter` says what it logs.
-    pub async fn new(filter: &str) -> (Self, Server) {
+    pub async fn new(engine: Engine, filter: &str) -> (Self, Server) {
         let directory = tempfile::tempdir().expect("a directory");
         let users = vec![UserSeed::new("keystead", "111122223333", "AKIATESTKEYSTEAD0001", "test-secret")];
         let roles = vec![RoleSeed::new(ROLE, &["arn:aws:iam::111122223333:user/keystead"], Some("test-id"))];
         let sandbox = Sandbox::start(Config { users, roles, pool: pool(), ..Config::default() }).await.expect("a sandbox");
-        let binary = keep_binary(directory.path());
-        let port = free_port();
-        std::fs::write(directory.path().join("keystead.toml"), configuration(port, &sandbox.endpoint(), filter)).expect("written");
-        std::fs::write(directory.path().join("aws-secret"), "test-secret\n").expect("written");
+        let postgres = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(tokio::task::spawn_blocking(keystead_testkit::postgres::fresh_database).await.expect("a database")),
+        };
+        let (binary, port) = (keep_binary(directory.path()), free_port());
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("written");
+        write("aws-secret", "test-secret\n");
+        write("postgres-url", postgres.as_deref().unwrap_or_default());
+        write("keystead.toml", &configuration(engine, port, &sandbox.endpoint(), filter));
         let ann = init(&binary, directory.path());
-        let mut this = Self { sandbox, url: format!("http://127.0.0.1:{port}"), tokens: [ann, String::new()], directory, binary };
+        let mut this = Self { sandbox, url: format!("http://127.0.0.1:{port}"), tokens: [ann, String::new()], postgres, directory, binary };
         let mut server = this.start();
         server.ready(&this).await;
         this.tokens[1] = this.people_it().await;
@@ -107,8 +114,10 @@ impl Installation {
     /// The house over this installation's database, inside the test. The server must have ended.
     pub async fn open(&self) -> House {
         let key_file = std::fs::read(self.path("root.key")).expect("the key file");
+        let sqlite = || Database::Sqlite(self.path("keystead.db"));
+        let database = self.postgres.clone().map_or_else(sqlite, Database::Postgres);
         assemble(Wiring {
-            store: Store::open(&Database::Sqlite(self.path("keystead.db"))).expect("the database"),
+            store: Store::open(&database).expect("the database"),
             secret: Some(UnlockSecret::KeyFile(SecretBytes::from(key_file))),
             clouds: Arc::new(clouds(&self.sandbox.endpoint())),
             clock: Arc::new(SystemClock),
@@ -207,10 +216,16 @@ fn free_port() -> u16 {
     }
 }
 
-fn configuration(port: u16, sandbox: &str, filter: &str) -> String {
+fn configuration(engine: Engine, port: u16, sandbox: &str, filter: &str) -> String {
+    let store = match engine {
+        Engine::Sqlite => "sqlite = \"keystead.db\"",
+        Engine::Postgres => "postgres_url_file = \"postgres-url\"",
+    };
     format!(
         r#"[http]
 listen = "127.0.0.1:{port}"
+[store]
+{store}
 [vault]
 key_file = "root.key"
 [clouds.aws]
