@@ -38,6 +38,7 @@ impl Engine {
     ///
     /// # Errors
     /// The vault's, for example because it is sealed or because it refuses weak material.
+    #[expect(clippy::too_many_arguments, reason = "a birth has as many witnesses")]
     pub fn birth(
         &self,
         account: &AccountId,

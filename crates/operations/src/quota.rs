@@ -22,8 +22,11 @@ pub struct Quotas {
     store: Store,
     clock: Arc<dyn Clock>,
     enabled: bool,
-    queues: std::sync::Mutex<HashMap<(String, Call), Arc<Mutex<Slots>>>>,
+    queues: std::sync::Mutex<HashMap<(String, Call), Queue>>,
 }
+
+/// Who waits for one bucket on this node, one behind the other.
+type Queue = Arc<Mutex<Slots>>;
 
 /// Slots that are reserved and not yet used.
 #[derive(Default)]
@@ -76,7 +79,7 @@ impl Quotas {
         self.store.write("quotas.push_back", move |tx| quotas::push_back(tx, &scope, call.as_str(), until)).await
     }
 
-    fn queue(&self, scope: &str, call: Call) -> Arc<Mutex<Slots>> {
+    fn queue(&self, scope: &str, call: Call) -> Queue {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.entry((scope.to_owned(), call)).or_default().clone()
     }

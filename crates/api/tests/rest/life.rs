@@ -220,14 +220,14 @@ async fn a_change_is_seen_through_when_its_caller_hangs_up() {
     let mut call = Box::pin(world.send(request("POST", "/v1/keys", Some(world.ann.expose()), Some(orders()))));
     assert!(futures::poll!(&mut call).is_pending());
     drop(call);
-    for _ in 0..100 {
-        let key = world.ann("GET", "/v1/keys/orders", None).await.json();
-        if key["state"] == "ACTIVE" {
-            return;
+    let operation = loop {
+        let begun = world.ann("GET", "/v1/operations", None).await.json();
+        if let Some(id) = begun["items"][0]["id"].as_str() {
+            break id.to_owned();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("the key was not made");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(world.ann("GET", &format!("/v1/operations/{operation}?wait=60"), None).await.json()["state"], "SUCCEEDED");
 }
 
 #[tokio::test]

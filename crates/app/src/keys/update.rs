@@ -64,7 +64,7 @@ impl App {
         };
         let seen = key.clone();
         let reserve = move |tx: &mut Tx<'_>| reserve(tx, &seen, &before, &after);
-        self.begin(principal, request, key, Saga::UpdateKey(saga), Box::new(reserve)).await
+        self.begin(principal, request, key, Saga::UpdateKey(Box::new(saga)), Box::new(reserve)).await
     }
 }
 

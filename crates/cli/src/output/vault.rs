@@ -50,13 +50,6 @@ impl Rotation {
     }
 }
 
-impl Rotation {
-    /// How far it has come, where the server counts.
-    fn told(&self) -> String {
-        self.done.zip(self.total).map_or_else(|| "not finished".to_owned(), |(done, total)| format!("{done} of {total}"))
-    }
-}
-
 impl Sheet for Vault {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
         let shares = self.shares_needed.map(|needed| format!("{} of {needed} given", self.shares_have.unwrap_or(0)));

@@ -41,7 +41,7 @@ pub enum Saga {
     /// Destroy the material of a key that the cloud deleted (CM-061).
     CleanUpKey(clean_up_key::CleanUpKey),
     /// Change properties (CM-067).
-    UpdateKey(update_key::UpdateKey),
+    UpdateKey(Box<update_key::UpdateKey>),
     /// Delete a keystore whose keys are all deleted (CM-062).
     DeleteKeystore(delete_keystore::DeleteKeystore),
 }
@@ -86,7 +86,7 @@ impl Saga {
             Self::ScheduleDeletion(saga) => saga,
             Self::CancelDeletion(saga) => saga,
             Self::CleanUpKey(saga) => saga,
-            Self::UpdateKey(saga) => saga,
+            Self::UpdateKey(saga) => saga.as_ref(),
             Self::DeleteKeystore(saga) => saga,
         }
     }
