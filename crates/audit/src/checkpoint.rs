@@ -119,8 +119,8 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use crate::{note::tests::signer, tree::empty_root};
+    use proptest::prelude::*;
 
     const LOG: &str = "example.com/log";
 

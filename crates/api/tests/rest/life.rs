@@ -1,5 +1,7 @@
 //! Keys over the API, against the simulated AWS: their life, what an answer says of it, and what a repeated request does.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::StatusCode;
 use keystead_sandbox::{Effect, Fault};
@@ -220,13 +222,16 @@ async fn a_change_is_seen_through_when_its_caller_hangs_up() {
     let mut call = Box::pin(world.send(request("POST", "/v1/keys", Some(world.ann.expose()), Some(orders()))));
     assert!(futures::poll!(&mut call).is_pending());
     drop(call);
-    let operation = loop {
-        let begun = world.ann("GET", "/v1/operations", None).await.json();
-        if let Some(id) = begun["items"][0]["id"].as_str() {
-            break id.to_owned();
+    let begun = async {
+        loop {
+            let operations = world.ann("GET", "/v1/operations", None).await.json();
+            if let Some(id) = operations["items"][0]["id"].as_str() {
+                return id.to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
+    let operation = tokio::time::timeout(Duration::from_secs(30), begun).await.expect("the change goes on");
     assert_eq!(world.ann("GET", &format!("/v1/operations/{operation}?wait=60"), None).await.json()["state"], "SUCCEEDED");
 }
 

@@ -279,7 +279,8 @@ Examples:
   keystead key export download orders --out orders.wrapped --as bob
 
 The file is opened with the private key, for example:
-  openssl pkeyutl -decrypt -inkey me.key -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -in orders.wrapped -out orders.bin")]
+  openssl pkeyutl -decrypt -inkey me.key -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256 \\
+    -in orders.wrapped -out orders.bin")]
 pub struct Download {
     #[command(flatten)]
     pub one: One,

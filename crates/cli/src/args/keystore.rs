@@ -63,7 +63,7 @@ pub struct Create {
     /// The role to assume there; without one the server's own credentials count
     #[arg(long, value_name = "ARN")]
     pub role_arn: Option<String>,
-    /// What the role's trust policy asks for; made if a role is given without it
+    /// What the role's trust policy asks for; Keystead makes one when it is left out
     #[arg(long, value_name = "ID")]
     pub external_id: Option<String>,
 }

@@ -146,9 +146,26 @@ fn a_key_lives_its_life_from_the_command_line() {
     assert_eq!(desk.json(&["key", "revert", "orders"])["id"], id, "the undo of a renewal shows the predecessor");
     assert_eq!(desk.json(&["key", "show", "orders"])["id"], id);
 
-    let change = ["key", "update", "orders", "--name", "bills", "--alias", "bills", "--no-tags", "--description", "Bills", "--expires", "180d", "--expiry-policy", "extend"];
+    let change = [
+        "key",
+        "update",
+        "orders",
+        "--name",
+        "bills",
+        "--alias",
+        "bills",
+        "--no-tags",
+        "--description",
+        "Bills",
+        "--expires",
+        "180d",
+        "--expiry-policy",
+        "extend",
+    ];
     let changed = desk.json(&change);
-    for (member, value) in [("name", json!("bills")), ("alias", json!("bills")), ("tags", json!({})), ("description", json!("Bills")), ("expiry_policy", json!("extend"))] {
+    for (member, value) in
+        [("name", json!("bills")), ("alias", json!("bills")), ("tags", json!({})), ("description", json!("Bills")), ("expiry_policy", json!("extend"))]
+    {
         assert_eq!(changed[member], value, "{changed}");
     }
     assert_eq!(desk.json(&["key", "update", "bills", "--no-alias", "--no-expiry"])["alias"], Value::Null);
@@ -180,13 +197,28 @@ fn a_key_lives_its_life_from_the_command_line() {
 #[test]
 fn keystores_users_vault_and_status_from_the_command_line() {
     let (desk, _terminal) = demo();
-    let create = ["keystore", "create", "payments-eu", "--cloud", "aws", "--region", "eu-central-1", "--account", "123456789012", "--role-arn", "arn:aws:iam::123456789012:role/keystead"];
+    let create = [
+        "keystore",
+        "create",
+        "payments-eu",
+        "--cloud",
+        "aws",
+        "--region",
+        "eu-central-1",
+        "--account",
+        "123456789012",
+        "--role-arn",
+        "arn:aws:iam::123456789012:role/keystead",
+    ];
     let made = desk.json(&[&create[..], &["--external-id", "keystead-demo"]].concat());
     for (member, value) in [("name", "payments-eu"), ("state", "ACTIVE"), ("region", "eu-central-1"), ("external_id", "keystead-demo"), ("partition", "aws")] {
         assert_eq!(made[member], value, "{made}");
     }
     let policy = desk.json(&["keystore", "policy", "payments-eu"]);
-    assert!(policy["trust_policy"].to_string().contains("keystead-demo") && policy["permission_policy"].to_string().contains("kms:ImportKeyMaterial"), "CM-069 to CM-073");
+    assert!(
+        policy["trust_policy"].to_string().contains("keystead-demo") && policy["permission_policy"].to_string().contains("kms:ImportKeyMaterial"),
+        "CM-069 to CM-073"
+    );
     for only in ["trust", "permission"] {
         assert_eq!(desk.json(&["keystore", "policy", "payments-eu", "--only", only]), policy[format!("{only}_policy")]);
     }
@@ -243,7 +275,8 @@ fn known() -> Vec<u8> {
 fn exported(desk: &Desk, key: &str) -> Vec<u8> {
     let wrapped = format!("{key}.wrapped");
     let prepared = desk.json(&["key", "export", "prepare", key, "--public-key", "me.pem"]);
-    let fingerprint = openssl_text(&["dgst", "-sha256", "-r"], &openssl(&["pkey", "-pubin", "-outform", "DER"], &fs::read(desk.path("me.pem")).expect("a key")));
+    let fingerprint =
+        openssl_text(&["dgst", "-sha256", "-r"], &openssl(&["pkey", "-pubin", "-outform", "DER"], &fs::read(desk.path("me.pem")).expect("a key")));
     assert!(prepared["public_key_fingerprint"].as_str().is_some_and(|told| fingerprint.starts_with(told)), "{prepared} {fingerprint}");
     assert_eq!(slug(&desk.fails(5, &["key", "export", "download", key, "--out", &wrapped])), "same-person", "CM-065");
     let downloaded = desk.json(&["key", "export", "download", key, "--out", &wrapped, "--as", "bob"]);
@@ -378,7 +411,8 @@ fn free_port() -> u16 {
 /// A simulated AWS alone; answers where it is.
 fn sandbox(desk: &Desk) -> (Terminal, String) {
     use std::io::Read as _;
-    let mut terminal = Terminal::start(desk.command(&["sandbox", "--listen", "127.0.0.1:0", "--user", "123456789012:AKIATESTKEYSTEAD0001:test-secret", "--output", "json"]));
+    let mut terminal =
+        Terminal::start(desk.command(&["sandbox", "--listen", "127.0.0.1:0", "--user", "123456789012:AKIATESTKEYSTEAD0001:test-secret", "--output", "json"]));
     let mut said = terminal.0.stdout.take().expect("a pipe");
     let mut text = String::new();
     while serde_json::from_str::<Value>(&text).is_err() {
@@ -394,7 +428,8 @@ fn sandbox(desk: &Desk) -> (Terminal, String) {
 /// Makes an installation by `init` and serves it; what `init` said, and a profile for the desk.
 fn install(desk: &Desk, endpoint: &str, vault: &str, options: &[&str]) -> (Value, Terminal) {
     let port = free_port();
-    let aws = format!("access_key_id = \"AKIATESTKEYSTEAD0001\"\nsecret_access_key_file = \"secret\"\nkms_endpoint = \"{endpoint}\"\nsts_endpoint = \"{endpoint}\"");
+    let aws =
+        format!("access_key_id = \"AKIATESTKEYSTEAD0001\"\nsecret_access_key_file = \"secret\"\nkms_endpoint = \"{endpoint}\"\nsts_endpoint = \"{endpoint}\"");
     desk.write("keystead.toml", format!("[http]\nlisten = \"127.0.0.1:{port}\"\n[vault]\n{vault}\n[clouds.aws]\n{aws}\n").as_bytes());
     desk.write("secret", b"test-secret\n");
     assert_eq!(desk.run(&["doctor"]).code, 1, "there is no installation yet");

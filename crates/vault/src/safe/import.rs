@@ -66,9 +66,9 @@ fn check(spec: KeySpec, material: &SecretBytes) -> Result<(), MaterialRefused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::safe::testing::{House, account, counting};
     use proptest::prelude::*;
     use std::sync::LazyLock;
-    use crate::safe::testing::{House, account, counting};
 
     /// AES-256-KWP and KW of the bytes 0, 1, 2 … 31 under the key 31, 30, 29 … 0, by `openssl enc -id-aes256-wrap-pad` and `-id-aes256-wrap`.
     const KWP: &str = "2f6f444e4818f9bdeba193d8d6fbdb4941fc5f2eaac2f715e06eec431761271de361a0465991ed1c";
