@@ -28,12 +28,14 @@ pub use request::{Request, Started};
 pub struct App {
     engine: Engine,
     catalog: Arc<dyn Catalog>,
+    /// Whoever changes the root of the vault, or goes by a changed one, holds this.
+    root_changes: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl App {
     /// The application over an engine and the clouds that it knows.
     pub fn new(engine: Engine, catalog: Arc<dyn Catalog>) -> Self {
-        Self { engine, catalog }
+        Self { engine, catalog, root_changes: Arc::default() }
     }
 
     /// The engine beneath.

@@ -133,12 +133,18 @@ impl App {
             return Err(Invalid::new("what", "cannot be root on PostgreSQL", mend).into());
         }
         let proof = permit(principal, Action::ManageVault, &principal.account, unlock)?;
+        let _alone = self.root_changes.lock().await;
         let engine = self.engine.clone();
         let begun = tokio::task::spawn_blocking(move || engine.parts().vault.begin_root_rotation(&proof.payload)).await;
         let created = begun.map_err(|error| Error::Internal(error.to_string()))?.map_err(root_error)?;
         let entry = self.entry(principal, "vault.rotate-root", proof.rule).detail("generation", created.record.generation().to_string()).done();
         self.replace_record(created.record, Some(entry)).await?;
-        let rewrapped = self.finish_root_rotation().await?;
+        // The new record is durable: from here on the new shares are what opens the vault, and nothing may keep them from their owner. What is left to seal anew is
+        // gone on with in the background.
+        let rewrapped = self.finish_rotation().await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "the rotation of the root is not finished; it goes on by itself");
+            0
+        });
         Ok(Rotated { rewrapped, shares: created.shares.iter().map(keystead_vault::Share::text).collect() })
     }
 
@@ -147,6 +153,11 @@ impl App {
     /// # Errors
     /// What store and vault say.
     pub async fn finish_root_rotation(&self) -> Result<u64, Error> {
+        let _alone = self.root_changes.lock().await;
+        self.finish_rotation().await
+    }
+
+    async fn finish_rotation(&self) -> Result<u64, Error> {
         if self.vault().record().previous_generation().is_none() {
             return Ok(0);
         }
@@ -180,6 +191,7 @@ impl App {
     /// # Errors
     /// What the store says.
     pub async fn follow_root(&self) -> Result<(), Error> {
+        let _alone = self.root_changes.lock().await;
         let stored = self.store().read("vault.root", vault::root).await?;
         let Some(record) = stored.and_then(|bytes| RootRecord::from_bytes(&bytes).ok()) else { return Ok(()) };
         if record != self.vault().record() && self.vault().adopt(record) == Adopted::Sealed {

@@ -16,7 +16,7 @@ impl AwsCloud {
     pub(crate) async fn create(&self, new: &NewCloudKey) -> Result<Reply<CloudKey>, CloudError> {
         self.capabilities.check_importable(new.spec).map_err(|invalid| refused("CreateKey", Kind::Unsupported, invalid.to_string()))?;
         let tags = own::tags(new)?;
-        self.account_checked.get_or_try_init(|| async { self.check_account().await.map(drop) }).await?;
+        self.in_own_account().await?;
         let request = self.kms.create_key().origin(OriginType::External).key_spec(spec(new.spec)).key_usage(KeyUsageType::EncryptDecrypt);
         // Said aloud, so that a policy can insist on it: no key that its own administrators are locked out of.
         let request = request.bypass_policy_lockout_safety_check(false).multi_region(false);
@@ -24,6 +24,11 @@ impl AwsCloud {
         let reply = send!(self, "CreateKey", request)?;
         let made = reply.value.key_metadata().and_then(|key| Some(CloudKey { id: CloudKeyId(key.key_id().to_owned()), arn: key.arn()?.to_owned() }));
         made.map(|value| Reply { value, request_id: reply.request_id.clone() }).ok_or_else(|| unreadable("CreateKey", "ARN", reply.request_id.as_deref()))
+    }
+
+    /// Makes sure, once, that our calls arrive in the keystore's account.
+    pub(crate) async fn in_own_account(&self) -> Result<(), CloudError> {
+        self.account_checked.get_or_try_init(|| async { self.check_account().await.map(drop) }).await.map(drop)
     }
 
     /// GetCallerIdentity: who we are there. Ours must be the keystore's account, or keys would be made in another.

@@ -19,7 +19,8 @@ impl AwsCloud {
     pub(crate) async fn look(&self, key: &CloudKeyId) -> Result<Option<Observed>, CloudError> {
         match self.metadata(&key.0).await {
             Ok(reply) => Ok(Some(observed(&reply.value))),
-            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            // "No such key" is believed in the keystore's own account only: elsewhere none of its keys exists.
+            Err(error) if error.kind == Kind::NotFound => self.in_own_account().await.map(|()| None),
             Err(error) => Err(error),
         }
     }

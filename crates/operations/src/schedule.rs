@@ -110,7 +110,7 @@ impl Engine {
         let mut started = 0;
         for key in due.into_iter().filter(|key| is_due(key, now)) {
             // A replaced key has its successor already; what it encrypted shall go on opening.
-            let renew = key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active;
+            let renew = key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active && key.is_current;
             started += usize::from(if renew { self.renew_by_itself(&key, now).await? } else { self.extend(&key, now).await? });
         }
         self.warn_of_expiry(now).await?;
@@ -178,12 +178,18 @@ impl Engine {
     ) -> Result<bool, StoreError> {
         let Some(keystore) = self.keystore_of(key).await? else { return Ok(false) };
         let intent = self.intend(&saga, &keystore, &Who::system(), rule, None);
+        let seen = key.clone();
         let written = self
             .parts()
             .store
             .write("schedule.intent", move |tx| {
+                let operation = intent.write(tx)?;
+                // Behind the lock nobody changes the key any more; since the look, somebody may have.
+                if keys::by_id(tx, &seen.id)?.is_none_or(|now| now.revision != seen.revision) {
+                    return Err(StoreError::MovedOn("key"));
+                }
                 also(tx)?;
-                intent.write(tx)
+                Ok(operation)
             })
             .await;
         match written {
@@ -191,6 +197,8 @@ impl Engine {
                 self.start(operation);
                 Ok(true)
             }
+            // Somebody else has the key, or changed it: the next look sees what is to be done then.
+            Err(StoreError::MovedOn(_)) => Ok(false),
             Err(error) if error.is_unique("locks") => Ok(false),
             Err(error) => Err(error),
         }

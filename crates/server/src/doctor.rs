@@ -5,7 +5,7 @@ use std::path::Path;
 use keystead_store::{SCHEMA_VERSION, Store, vault};
 use keystead_vault::{Module, RootRecord};
 
-use crate::{config::Config, listen};
+use crate::{config::Config, harden, listen};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ fn ill(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -
 
 /// Looks at configuration, module of cryptography, database, vault and credentials. It changes nothing but a database's schema that is older than the binary.
 pub async fn doctor(config_path: &Path) -> DoctorReport {
+    harden::own_files();
     let mut checks = vec![cryptography()];
     match Config::read(config_path) {
         Err(error) => checks.push(ill("configuration", error.to_string(), "Mend the line, or run `keystead init` to have a file written.")),

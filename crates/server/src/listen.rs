@@ -96,23 +96,34 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError
 /// Serves plain HTTP until a signal.
 pub(crate) async fn listen_plain(listener: TcpListener, router: Router) -> Result<(), ServerError> {
     let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    let refuse = |error: std::io::Error| ServerError::Listen { address: address.clone(), reason: error.to_string() };
     tracing::info!(address, "keystead listens (plain HTTP)");
-    let served = axum::serve(listener, router).with_graceful_shutdown(signal()).await;
-    served.map_err(|error| ServerError::Listen { address, reason: error.to_string() })
+    let server = axum_server::from_tcp(listener.into_std().map_err(refuse)?).map_err(refuse)?;
+    server.http1_only().handle(stop_at_signal()).serve(router.into_make_service()).await.map_err(refuse)
 }
 
-async fn listen_tls(address: SocketAddr, cert: &Path, key: &Path, router: Router) -> Result<(), ServerError> {
-    // The one provider of cryptography for TLS, too; a second start in one process finds it installed.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let tls = RustlsConfig::from_pem_file(cert, key).await.map_err(|error| ServerError::file(cert, format!("certificate or key cannot be used: {error}")))?;
+/// A handle that ends the listener at a signal, with time for what runs.
+fn stop_at_signal() -> Handle<SocketAddr> {
     let handle = Handle::new();
     let stopper = handle.clone();
     tokio::spawn(async move {
         signal().await;
         stopper.graceful_shutdown(Some(GRACE));
     });
+    handle
+}
+
+async fn listen_tls(address: SocketAddr, cert: &Path, key: &Path, router: Router) -> Result<(), ServerError> {
+    // The one provider of cryptography for TLS, too; a second start in one process finds it installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let tls = RustlsConfig::from_pem_file(cert, key).await.map_err(|error| ServerError::file(cert, format!("certificate or key cannot be used: {error}")))?;
+    // HTTP/1.1 only, here and without TLS: behind a body with a secret the connection is ended, and its buffers with it. HTTP/2 has no such end, and its buffers
+    // would keep the secret for as long as somebody holds the connection.
+    let mut config = rustls::ServerConfig::clone(&tls.get_inner());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let tls = RustlsConfig::from_config(Arc::new(config));
     tracing::info!(%address, "keystead listens (TLS)");
-    let served = axum_server::bind_rustls(address, tls).handle(handle).serve(router.into_make_service()).await;
+    let served = axum_server::bind_rustls(address, tls).http1_only().handle(stop_at_signal()).serve(router.into_make_service()).await;
     served.map_err(|error| ServerError::Listen { address: address.to_string(), reason: error.to_string() })
 }
 

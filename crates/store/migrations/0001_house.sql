@@ -99,6 +99,7 @@ CREATE INDEX keys_list ON keys (account_id, id);
 CREATE INDEX keys_by_name ON keys (account_id, name, id);
 CREATE INDEX keys_by_keystore ON keys (keystore_id, id);
 CREATE INDEX keys_by_lineage ON keys (lineage_id);
+CREATE INDEX keys_by_cloud_key ON keys (cloud_key_id);
 CREATE UNIQUE INDEX keys_cloud_key_id ON keys (keystore_id, cloud_key_id);
 CREATE INDEX keys_due_deletion ON keys (deletion_at) WHERE state = 'PENDING_DELETION';
 CREATE INDEX keys_due_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;

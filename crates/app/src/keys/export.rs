@@ -8,6 +8,9 @@ use keystead_vault::ExportKey;
 use super::action_of;
 use crate::{App, Error, error::TxError, permit};
 
+/// For how many days a preparation may be used: who prepared it shall still be there to be asked.
+const PREPARED_DAYS: i64 = 1;
+
 /// A preparation as it was written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
@@ -69,7 +72,9 @@ impl App {
     pub async fn download_export(&self, principal: &Principal, id_or_name: &str) -> Result<Download, Error> {
         let key = self.exportable(principal, id_or_name, Event::DownloadExport).await?;
         let id = key.id.clone();
-        let Some(export) = self.store().read("exports.of_key", move |tx| exports::of_key(tx, &id)).await? else {
+        let now = self.now();
+        let prepared = self.store().read("exports.of_key", move |tx| exports::of_key(tx, &id)).await?;
+        let Some(export) = prepared.filter(|export| now < export.prepared_at.plus_days(PREPARED_DAYS)) else {
             let error = Error::NotPrepared { key: key.name.clone() };
             return Err(self.refuse(principal, "key.download-export", "prepared-before-download", &key, error).await);
         };

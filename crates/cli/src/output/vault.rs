@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn a_rotation_is_told_whether_or_not_it_is_counted() {
-        for (rotation, told) in [(serde_json::json!({"done": null, "total": null}), "not finished"), (serde_json::json!({"done": 2, "total": 5}), "2 of 5")] {
+        for (rotation, told) in [(serde_json::json!({"done": null, "total": null}), "running"), (serde_json::json!({"done": 2, "total": 5}), "2 of 5")] {
             let vault: Vault = serde_json::from_value(serde_json::json!({"sealed": false, "rotation": rotation})).expect("a vault");
-            assert!(sheet(vault.fields()).contains(&format!("rotation         {told}\n")), "{}", sheet(vault.fields()));
+            assert!(sheet(vault.fields()).contains(&format!("rotation  {told}\n")), "{}", sheet(vault.fields()));
         }
     }
 

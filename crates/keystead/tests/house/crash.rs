@@ -258,6 +258,22 @@ async fn no_saga_on_postgresql_ends_in_a_third_state() {
     prove(Engine::Postgres, subjects).await;
 }
 
+/// An attempt fails for certain, the next one has its effect, and the process dies: what a restart finds is an unknown, not the failure before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_death_in_the_attempt_behind_a_failed_one_is_an_unknown() {
+    let world = World::new(Engine::Sqlite).await;
+    let throttled = Effect::Error { code: "ThrottlingException".into(), status: 400, message: "Rate exceeded".into() };
+    let mut runs = 0;
+    for subject in [Subject::Create, Subject::ScheduleDeletion, Subject::Deactivate] {
+        let path = run(&world, subject, &Mishap { die_at: None, fault: Some((0, throttled.clone())) }).await;
+        for die_at in 0..path.places.len() {
+            run(&world, subject, &Mishap { die_at: Some(die_at), fault: Some((0, throttled.clone())) }).await;
+            runs += 1;
+        }
+    }
+    println!("crash harness: {runs} runs that die in the attempt behind a throttled one, no third state");
+}
+
 /// The one saga without a key: deletion of a keystore (CM-062), dying and refused everywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keystore_is_deleted_or_not_and_nothing_between() {

@@ -40,7 +40,8 @@ async fn alerts(world: &World, key: &KeyRow) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_policy_acts_once_a_week_before_the_end_and_the_span_does_not_grow() {
     let world = World::new(Engine::Sqlite).await;
-    let (alert, extend, renew) = (key_with(&world, ExpiryPolicy::Alert).await, key_with(&world, ExpiryPolicy::Extend).await, key_with(&world, ExpiryPolicy::Renew).await);
+    let (alert, extend, renew) =
+        (key_with(&world, ExpiryPolicy::Alert).await, key_with(&world, ExpiryPolicy::Extend).await, key_with(&world, ExpiryPolicy::Renew).await);
     world.sandbox.advance((80 * DAY) as u64);
     assert_eq!(look(&world).await, 0, "ten days before the end nothing is due");
     assert_eq!(alerts(&world, &alert).await, 0);

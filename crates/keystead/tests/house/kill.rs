@@ -1,6 +1,8 @@
 //! The SIGKILL run: the real process under a load of many clients, killed at random moments and restarted at once. Whatever was acknowledged must be there and
 //! have ended; nothing is lost, nothing is doubled, and after the sweep no orphan is left in the cloud (design, section 4).
 
+#![expect(clippy::print_stdout, reason = "a proof tells its figures")]
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{

@@ -1,15 +1,21 @@
 //! The whole house under test: a real server over a real database, with a simulated AWS on the real wire. One binary, many subjects.
 
+#![allow(clippy::print_stdout, reason = "a proof says what it saw")]
+
 mod application;
 mod cli;
 mod comparison;
 mod crash;
+mod desk;
 mod expiry;
+mod full_disk;
 mod kill;
 mod matrix;
 mod memory;
 mod process;
 mod recovery;
 mod refusals;
+mod strangers;
+mod sweep;
 mod tidy;
 mod world;

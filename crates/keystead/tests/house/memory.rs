@@ -1,6 +1,8 @@
 //! Material never outside the vault: keys whose bytes we know pass through the real process, and then its memory, its database, its logs and everything that it
 //! answered are searched for them.
 
+#![expect(clippy::print_stdout, reason = "a proof tells its figures")]
+
 use std::{fmt::Write as _, fs::File, io::ErrorKind, os::unix::fs::FileExt, sync::Mutex};
 
 use aws_lc_rs::{

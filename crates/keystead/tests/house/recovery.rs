@@ -1,12 +1,8 @@
-//! Bad luck over REST: a sealed vault, a dead cloud, refusals of the cloud, other people's hands in the cloud, a full disk. Each is told by a stable type; what
+//! Bad luck over REST: a sealed vault, a dead cloud, refusals of the cloud, other people's hands in the cloud. Each is told by a stable type; what
 //! was not begun leaves no trace, and what was begun is finished or taken back.
 
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
     net::SocketAddr,
-    path::{Path, PathBuf},
-    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,13 +25,13 @@ use crate::{
 const IDENTITY: &str = "arn:aws:iam::111122223333:user/keystead";
 
 /// The schedule, as in a server; it ends with the test.
-fn schedule(house: &House) -> JoinSet<()> {
+pub fn schedule(house: &House) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(house.engine.clone().run_schedule());
     tasks
 }
 
-fn fault(operation: &str, count: u32, effect: Effect) -> Fault {
+pub fn fault(operation: &str, count: u32, effect: Effect) -> Fault {
     Fault { operation: operation.into(), skip: 0, count, effect }
 }
 
@@ -43,7 +39,7 @@ fn error(code: &str) -> Effect {
     Effect::Error { code: code.into(), status: 400, message: "as the test wants it".into() }
 }
 
-fn new_key(name: &str) -> Value {
+pub fn new_key(name: &str) -> Value {
     json!({"name": name, "keystore": "payments-eu", "alias": name})
 }
 
@@ -53,7 +49,7 @@ fn problem_of(operation: &Value) -> &str {
 }
 
 /// Creates a key and answers its operation, ended.
-async fn create(world: &World, name: &str) -> Value {
+pub async fn create(world: &World, name: &str) -> Value {
     let (status, body) = world.rest(0, "POST", "/v1/keys", Some(new_key(name))).await;
     assert_eq!(status, 200, "{body}");
     body["operation"].clone()
@@ -142,14 +138,14 @@ async fn a_sealed_vault_is_told_and_changes_nothing_on_postgresql() {
 }
 
 /// Starts a creation without waiting; answers the operation's id.
-async fn begin(world: &World, url: &str, name: &str) -> String {
+pub async fn begin(world: &World, url: &str, name: &str) -> String {
     let request = world.http.post(format!("{url}/v1/keys")).bearer_auth(&world.tokens[0]).json(&new_key(name));
     let body: Value = request.send().await.expect("an answer").json().await.expect("JSON");
     body["operation"]["id"].as_str().unwrap_or_else(|| panic!("no operation: {body}")).to_owned()
 }
 
 /// The operation when it shows what is waited for, at most half a minute.
-async fn until(world: &World, id: &str, shows: impl Fn(&Value) -> bool) -> Value {
+pub async fn until(world: &World, id: &str, shows: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();
     loop {
         let (_, operation) = world.rest(0, "GET", &format!("/v1/operations/{id}"), None).await;
@@ -414,91 +410,4 @@ async fn a_cloud_key_that_vanished_is_told_and_can_be_renewed_or_let_go() {
     let (_, operations) = world.rest(0, "GET", &format!("/v1/operations?key={bills}&limit=1"), None).await;
     until(&world, operations["items"][0]["id"].as_str().expect("an id"), |operation| operation["state"] == "SUCCEEDED").await;
     assert_eq!(world.key(bills).await.state.as_str(), "DELETED", "its keystore can be deleted one day (CM-038)");
-}
-
-/// Set to `1`, it leaves the full disk out where none can be mounted.
-const SKIP: &str = "KEYSTEAD_SKIP_FULL_DISK";
-/// Tells the inner run where its disk is.
-const DISK: &str = "KEYSTEAD_SMALL_DISK";
-
-/// The ways to a mount namespace: as root, or as anybody where the kernel allows it.
-const WAYS: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
-
-fn on_small_disk(way: &[&str], directory: &Path) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(way).args(["sh", "-c", r#"mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@""#]).arg(directory);
-    command
-}
-
-#[test]
-fn a_full_disk_is_told_and_service_returns_with_the_space() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let works = |way: &&&[&str]| on_small_disk(way, directory.path()).arg("true").output().is_ok_and(|tried| tried.status.success());
-    let Some(way) = WAYS.iter().find(works) else {
-        assert!(std::env::var(SKIP).is_ok_and(|value| value == "1"), "no small disk can be mounted here: run as root, or leave this test out with {SKIP}=1");
-        println!("SKIPPED: no small disk can be mounted here");
-        return;
-    };
-    // Not by its name: a build that runs beside may have put another binary there.
-    let own = format!("/proc/{}/exe", std::process::id());
-    let inner = on_small_disk(way, directory.path())
-        .arg(own)
-        .args(["--exact", "recovery::on_a_small_disk", "--ignored", "--nocapture"])
-        .env(DISK, directory.path())
-        .env("TMPDIR", directory.path())
-        .output()
-        .expect("runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&inner.stdout), String::from_utf8_lossy(&inner.stderr));
-    assert!(inner.status.success() && said.contains("1 passed"), "{said}");
-}
-
-/// Takes up what is left of the disk.
-fn fill(disk: &Path) -> PathBuf {
-    let path = disk.join("filler");
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("opens");
-    while file.write_all(&[1; 4096]).is_ok() {}
-    path
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "runs on a disk of its own, which the test above makes"]
-async fn on_a_small_disk() {
-    let disk = PathBuf::from(std::env::var(DISK).expect("is run by the test above"));
-    let world = World::new(Engine::Sqlite).await;
-    let _schedule = schedule(&world.house);
-    assert!(world.directory.path().starts_with(&disk), "the database is on the small disk");
-    world.create("orders").await;
-    // An operation that runs when the disk becomes full.
-    world.sandbox.add_faults([fault("CreateKey", 1, Effect::Delay { millis: 2000 })]);
-    let running = begin(&world, &world.url, "running").await;
-    let filler = fill(&disk);
-    // What the log of the database already holds of the disk is used up first.
-    for number in 0.. {
-        assert!(number < 10_000, "the disk does not become full");
-        let (status, body) = world.rest(0, "POST", "/v1/users", Some(json!({"name": format!("user-{number}")}))).await;
-        if status != 201 {
-            assert_eq!((status, body["type"].as_str()), (503, Some("https://keystead.dev/problems/disk-full")), "{body}");
-            break;
-        }
-    }
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let before = everything(&world).await;
-    for (path, body) in [
-        ("/v1/keys", Some(new_key("fresh"))),
-        ("/v1/keys/orders/deactivate", None),
-        ("/v1/keys/orders/renew", None),
-        ("/v1/users", Some(json!({"name": "eve"}))),
-    ] {
-        let problem = refused(&world, "POST", path, body).await;
-        assert_eq!((problem.status, problem.slug.as_str()), (503, "disk-full"), "{path}");
-    }
-    assert_eq!(everything(&world).await, before, "reading goes on, and nothing has changed");
-    std::fs::remove_file(filler).expect("frees the space");
-    assert_eq!(create(&world, "fresh").await["state"], "SUCCEEDED", "service returns by itself");
-    let (_, done) = world.rest(0, "POST", "/v1/keys/orders/deactivate", None).await;
-    assert_eq!(done["operation"]["state"], "SUCCEEDED");
-    // What was interrupted goes on when its lease has ended: after a minute, which the clock is moved by.
-    world.sandbox.advance(61 * SECOND as u64);
-    assert_eq!(until(&world, &running, |operation| operation["state"] != "RUNNING").await["state"], "SUCCEEDED");
-    assert_eq!(world.cloud_keys().await.len(), 3, "nothing was lost, and nothing made twice");
 }

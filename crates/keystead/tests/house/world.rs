@@ -42,7 +42,6 @@ pub struct World {
     pub sandbox: Sandbox,
     pub house: House,
     pub ann: Principal,
-    pub bob: Principal,
     pub tokens: [String; 2],
     pub url: String,
     pub http: reqwest::Client,
@@ -132,7 +131,6 @@ impl World {
             .expect("a house");
         let ann = house.app.authenticate(installed.token.expose()).await.expect("a store").expect("ann");
         let (_, token) = house.app.create_user(&ann, Name::parse("bob").expect("a name")).await.expect("bob");
-        let bob = house.app.authenticate(token.expose()).await.expect("a store").expect("bob");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
@@ -144,7 +142,6 @@ impl World {
             sandbox,
             house,
             ann,
-            bob,
             url,
             hooks,
             server,

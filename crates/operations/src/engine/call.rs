@@ -1,13 +1,25 @@
 //! One call to a cloud: wait for the quota, let the harness look in, call, look in again.
 
-use std::sync::atomic::Ordering;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use keystead_cloud::{Call, Capabilities, CloudError, Kind, Reply};
-use keystead_domain::KeyId;
-use keystead_store::StoreError;
+use keystead_domain::{KeyId, OperationId, time::SECOND};
+use keystead_store::{StoreError, operations};
 use keystead_vault::VaultError;
 
 use super::{Engine, Flow, Point, perform::Bench};
+
+/// What must be left of a lease when a call goes out, in microseconds: longer than a call may take.
+const LEASE_LEFT: i64 = 20 * SECOND;
+
+/// The lease under which a step is done.
+pub(super) struct Lease {
+    pub(super) operation: OperationId,
+    pub(super) fence: Arc<AtomicI64>,
+}
 
 /// Why a step did not succeed.
 #[derive(Debug)]
@@ -62,7 +74,7 @@ impl StepError {
 impl Engine {
     /// Makes one call that has an effect. From then on the step has touched the cloud, even if what follows in it fails.
     pub(super) async fn call<T>(&self, bench: &Bench, call: Call, answer: impl Future<Output = Result<Reply<T>, CloudError>>) -> Result<Reply<T>, StepError> {
-        let reply = self.exchange(bench.cloud.capabilities(), call, answer).await?;
+        let reply = self.exchange(bench.cloud.capabilities(), bench.lease.as_ref(), call, answer).await?;
         bench.touched.store(true, Ordering::SeqCst);
         Ok(reply)
     }
@@ -70,10 +82,12 @@ impl Engine {
     async fn exchange<T>(
         &self,
         capabilities: &Capabilities,
+        lease: Option<&Lease>,
         call: Call,
         answer: impl Future<Output = Result<Reply<T>, CloudError>>,
     ) -> Result<Reply<T>, StepError> {
         self.quotas.wait(capabilities, call).await?;
+        self.still_ours(lease).await?;
         self.reach(Point::BeforeCall(call))?;
         let answer = answer.await;
         self.reach(Point::AfterCall(call))?;
@@ -88,7 +102,16 @@ impl Engine {
     /// Makes one call that only looks.
     pub(super) async fn look<T>(&self, bench: &Bench, call: Call, answer: impl Future<Output = Result<T, CloudError>>) -> Result<T, StepError> {
         let wrapped = async { answer.await.map(|value| Reply { value, request_id: None }) };
-        Ok(self.exchange(bench.cloud.capabilities(), call, wrapped).await?.value)
+        Ok(self.exchange(bench.cloud.capabilities(), None, call, wrapped).await?.value)
+    }
+
+    /// Whether the lease still holds, longer than a call takes. Between the last journal write and the call may lie a long queue or a stopped machine, and another
+    /// node may have gone on meanwhile. A node that is alone needs no look.
+    async fn still_ours(&self, lease: Option<&Lease>) -> Result<(), StepError> {
+        let Some(lease) = lease.filter(|_| !self.parts.store.is_exclusive()) else { return Ok(()) };
+        let (id, fence, until) = (lease.operation.clone(), lease.fence.load(Ordering::SeqCst), self.now().plus_micros(LEASE_LEFT));
+        let held = self.parts.store.read("operations.is_held", move |tx| operations::is_held(tx, &id, fence, until)).await?;
+        if held { Ok(()) } else { Err(StepError::Store(StoreError::MovedOn("operation lease"))) }
     }
 
     /// Tells the harness; in production nobody listens.

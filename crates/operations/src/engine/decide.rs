@@ -34,12 +34,12 @@ pub enum Decision {
 }
 
 /// The longest pause while the weather is bad.
-const PAUSE_MAX: i64 = 60 * SECOND;
-/// The pause while a person has to mend something.
-const HOLD: i64 = 60 * SECOND;
+const PAUSE_MAX: i64 = 120 * SECOND;
+/// The pause while a person has to mend something; `operation wake` shortens it.
+const HOLD: i64 = 300 * SECOND;
 /// How often a fresh wrapping key may help.
 const FRESH_MAX: u32 = 3;
-/// How often "not yet" is believed: with growing pauses about two minutes.
+/// How often "not yet" is believed: with growing pauses about a minute.
 const VISIBLE_MAX: u32 = 10;
 
 /// Decides. Throttling never becomes a failure; a refusal is taken back as long as there is a way back, else it waits for a person.
@@ -80,7 +80,7 @@ fn wish(error: &StepError, at: Standing) -> Wish {
     }
 }
 
-/// 0.1 s, doubled each time, at most a minute.
+/// 0.1 s, doubled each time, at most two minutes.
 fn pause(attempts: u32) -> i64 {
     let doubled = (SECOND / 10).saturating_mul(1 << attempts.saturating_sub(1).min(20));
     doubled.min(PAUSE_MAX)
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_a_minute() {
+    fn pauses_grow_to_two_minutes() {
         assert_eq!(pause(1), SECOND / 10);
         assert_eq!(pause(4), 8 * SECOND / 10);
         assert_eq!(pause(u32::MAX), PAUSE_MAX);

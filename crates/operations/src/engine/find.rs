@@ -33,7 +33,7 @@ impl Engine {
         let own = self.look(bench, Call::List, bench.cloud.list_own(&is_known)).await?;
         let mut swept = 0;
         for leftover in own.iter().filter(|found| !found.pending_deletion) {
-            if self.may_sweep(leftover).await? {
+            if self.may_sweep(bench, leftover).await? {
                 self.abandon(bench, &leftover.id).await?;
                 self.note_sweep(bench, leftover).await?;
                 swept += 1;
@@ -44,13 +44,20 @@ impl Engine {
         Ok(Outcome::default().detail("swept", swept.to_string()))
     }
 
-    async fn may_sweep(&self, leftover: &Found) -> Result<bool, StepError> {
+    /// Only what an ended operation of this very keystore left behind, and what no row names now that it has ended. The list was read before: a key that was
+    /// finished meanwhile is nobody's leftover, and neither is a key of another keystore in the same cloud account and Region.
+    async fn may_sweep(&self, bench: &Bench, leftover: &Found) -> Result<bool, StepError> {
         let Ok(id) = OperationId::parse(&leftover.own.operation) else { return Ok(false) };
-        let operation = self.parts.store.read("operations.by_id", move |tx| operations::by_id(tx, &id)).await?;
+        let cloud_key = leftover.id.0.clone();
+        let (operation, named) = self
+            .parts
+            .store
+            .read("operations.leftover", move |tx| Ok::<_, StoreError>((operations::by_id(tx, &id)?, keys::names_cloud_key(tx, &cloud_key)?)))
+            .await?;
         if operation.is_none() {
             tracing::warn!(arn = leftover.arn, "a key with Keystead's tags was made by an operation that this database does not know; it is left alone");
         }
-        Ok(operation.is_some_and(|operation| operation.state != "RUNNING"))
+        Ok(!named && operation.is_some_and(|operation| operation.state != "RUNNING" && operation.keystore_id == bench.keystore.id))
     }
 
     async fn note_sweep(&self, bench: &Bench, leftover: &Found) -> Result<(), StepError> {
@@ -91,6 +98,6 @@ impl Engine {
         let cloud = self.parts.clouds.connect(keystore).await?;
         // The sweep makes nothing, so the id names no operation; it is only there because a bench has one.
         let operation = OperationId::new(self.now(), [0; 10]);
-        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, touched: AtomicBool::new(false) }).await.map(drop)
+        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, touched: AtomicBool::new(false), lease: None }).await.map(drop)
     }
 }

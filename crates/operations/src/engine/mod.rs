@@ -66,6 +66,18 @@ pub struct Parts {
     pub settings: Settings,
 }
 
+/// An operation that a task has in hand.
+struct Hand {
+    engine: Engine,
+    operation: OperationId,
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.engine.hands().remove(&self.operation);
+    }
+}
+
 /// Runs operations.
 #[derive(Clone)]
 pub struct Engine {
@@ -130,23 +142,40 @@ impl Engine {
     /// What the store says.
     pub async fn renew_leases(&self) -> Result<(), StoreError> {
         let (owner, until) = (self.parts.node.clone(), self.lease_until());
-        self.parts.store.write("operations.renew_leases", move |tx| operations::renew_leases(tx, &owner, until)).await.map(drop)
+        let in_hand: Vec<OperationId> = self.hands().keys().cloned().collect();
+        self.parts.store.write("operations.renew_leases", move |tx| operations::renew_leases(tx, &owner, &in_hand, until)).await.map(drop)
     }
 
     fn spawn(&self, operation: OperationRow, fresh: bool) {
         let Some(fence) = self.take_in_hand(&operation) else { return };
         let engine = self.clone();
+        // Given back however the task ends, by a panic too: what stays in hand for ever is refused for ever.
+        let hand = Hand { engine: self.clone(), operation: operation.id.clone() };
         tokio::spawn(async move {
             // The semaphore is never closed.
             let _permit = engine.permits.acquire().await;
             let id = operation.id.clone();
-            let ended = engine.run(operation, fence, fresh).await;
-            engine.hands().remove(&id);
+            let ended = engine.run(operation, fence.clone(), fresh).await;
             match ended {
-                Ok(()) => drop(engine.finished.send(id)),
-                Err(interrupted) => tracing::warn!(operation = %id, %interrupted, "operation interrupted; it goes on when its lease is taken again"),
+                Ok(()) => {
+                    drop(hand);
+                    drop(engine.finished.send(id));
+                }
+                Err(interrupted) => {
+                    tracing::warn!(operation = %id, %interrupted, "operation interrupted; it goes on when its lease is taken again");
+                    engine.let_go(&id, &interrupted, fence.load(Ordering::SeqCst)).await;
+                    drop(hand);
+                }
             }
         });
+    }
+
+    /// Gives the lease of an interrupted run back, so that nobody waits for its end. If that fails too, it ends by itself.
+    async fn let_go(&self, id: &OperationId, interrupted: &Interrupted, fence: i64) {
+        if matches!(interrupted, Interrupted::Store(_)) {
+            let id = id.clone();
+            let _ = self.parts.store.write("operations.let_go", move |tx| operations::let_go(tx, &id, fence)).await;
+        }
     }
 
     /// `None` when a task of ours has the operation already; that task then goes on under the newer lease.

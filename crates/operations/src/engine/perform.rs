@@ -8,11 +8,16 @@ use std::{
 use keystead_cloud::{Call, Cloud, CloudKeyId, Import, Kind, NewCloudKey, Observed, OwnTags, Reply};
 use keystead_domain::{Alias, KeyId, OperationId, Timestamp, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
 use keystead_store::{
+    StoreError,
     keys::{self, CloudFacts, KeyRow},
     keystores::{self, KeystoreRow},
+    locks,
 };
 
-use super::{Engine, call::StepError};
+use super::{
+    Engine,
+    call::{Lease, StepError},
+};
 use crate::step::Step;
 
 /// For how long after its creation a key may not be visible everywhere (AWS KMS Developer Guide, "Eventual consistency").
@@ -25,6 +30,8 @@ pub(super) struct Bench {
     pub(super) operation: OperationId,
     /// Whether a call of this step has had an effect.
     pub(super) touched: AtomicBool,
+    /// Under which lease; a look needs none.
+    pub(super) lease: Option<Lease>,
 }
 
 /// What came of a step.
@@ -244,10 +251,19 @@ impl Engine {
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &wanted)).await?;
         let keystore = keystore.ok_or_else(|| StepError::Missing(key.id.clone()))?;
         let cloud = self.parts.clouds.connect(&keystore).await?;
-        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), touched: AtomicBool::new(false) };
+        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), touched: AtomicBool::new(false), lease: None };
         let seen = self.observe(&bench, &self.cloud_id(&key.id).await?).await?;
-        let (id, now) = (key.id.clone(), self.now());
-        Ok(self.parts.store.write("keys.keep_facts", move |tx| keys::keep_facts(tx, &id, &facts_of(&seen), now)).await?)
+        let (row, now) = (key.clone(), self.now());
+        let kept = self.parts.store.write("keys.keep_facts", move |tx| {
+            // An operation may have gone on since the row was read: what it learnt is newer than what was seen here.
+            let unchanged = keys::by_id(tx, &row.id)?.is_some_and(|now| now.revision == row.revision);
+            if unchanged && locks::holder(tx, row.id.as_str())?.is_none() {
+                keys::keep_facts(tx, &row.id, &facts_of(&seen), now)
+            } else {
+                Ok::<_, StoreError>(())
+            }
+        });
+        Ok(kept.await?)
     }
 
     async fn observe(&self, bench: &Bench, id: &CloudKeyId) -> Result<Observed, StepError> {

@@ -22,7 +22,7 @@ use keystead_store::{
 
 use super::{
     Engine, Point,
-    call::StepError,
+    call::{Lease, StepError},
     decide::{Decision, Standing, decide},
     perform::{Bench, Outcome},
 };
@@ -59,8 +59,8 @@ struct Run {
     seq: i64,
     /// The step in hand may have happened already, without an answer.
     unknown: bool,
-    /// The phase and problem of the last journal line, so that a long wait does not fill the journal.
-    last: Option<(String, String)>,
+    /// The journal says that the step in hand is about to be done.
+    announced: bool,
     /// Who asked.
     who: words::Who,
 }
@@ -70,7 +70,7 @@ impl Engine {
         let saga: Saga = serde_json::from_str(&operation.params).map_err(|_| Interrupted::Unreadable)?;
         let plan = saga.shape().steps();
         let who = self.who_asked(&operation).await;
-        let mut run = Run { operation, fence, saga, plan, seq: 2, unknown: false, last: None, who };
+        let mut run = Run { operation, fence, saga, plan, seq: 2, unknown: false, announced: fresh, who };
         if !fresh {
             self.remember(&mut run).await?;
         }
@@ -94,6 +94,7 @@ impl Engine {
         let lines = self.parts.store.read("journal.of_operation", move |tx| journal::of_operation(tx, &id)).await?;
         run.seq = lines.last().map_or(1, |line| line.seq + 1);
         run.unknown = lines.last().is_some_and(|line| matches!(line.phase.as_str(), "about" | "unknown"));
+        run.announced = run.unknown;
         Ok(())
     }
 
@@ -107,6 +108,7 @@ impl Engine {
             Ok(bench) => bench,
             Err(error) => return self.cope(run, &planned, error).await,
         };
+        self.announce(run, &planned).await?;
         match self.perform(&bench, &planned.step, run.unknown).await {
             Ok(outcome) => self.note_done(run, &planned, outcome).await,
             Err(StepError::Died) => Err(Interrupted::Died),
@@ -118,12 +120,25 @@ impl Engine {
         }
     }
 
+    /// Writes *about to* for an attempt behind a failed one. The first attempt's stands already: it shares a transaction with the intent or the step before.
+    async fn announce(&self, run: &mut Run, planned: &Planned) -> Result<(), Interrupted> {
+        if run.announced {
+            return Ok(());
+        }
+        let line = self.line(run, run.operation.step, planned.step.name(), "about", "{}");
+        let id = run.operation.id.clone();
+        self.write(run, "operation.about", move |tx, _| journal::append(tx, &id, &line)).await?;
+        run.announced = true;
+        Ok(())
+    }
+
     async fn bench(&self, run: &Run) -> Result<Bench, StepError> {
         let id = run.operation.keystore_id.clone();
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
         let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;
         let cloud = self.parts.clouds.connect(&keystore).await?;
-        Ok(Bench { keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false) })
+        let lease = Lease { operation: run.operation.id.clone(), fence: run.fence.clone() };
+        Ok(Bench { keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) })
     }
 
     /// Writes the outcome down; behind the last step also the ending.
@@ -147,6 +162,7 @@ impl Engine {
         })
         .await?;
         run.unknown = false;
+        run.announced = true;
         Ok(false)
     }
 
@@ -227,18 +243,16 @@ impl Engine {
     /// Writes why it waits, then naps, or lets the lease go.
     async fn pause(&self, run: &mut Run, planned: &Planned, problem: &Problem, pause: i64) -> Result<(), Interrupted> {
         let phase = if run.unknown { "unknown" } else { "failed" };
-        let news = run.last.as_ref().is_none_or(|(last, kind)| last != phase || *kind != problem.kind);
-        let line = news.then(|| self.line(run, run.operation.step, planned.step.name(), phase, &problem.to_json()));
-        run.last = Some((phase.to_owned(), problem.kind.clone()));
+        let line = self.line(run, run.operation.step, planned.step.name(), phase, &problem.to_json());
+        // An unknown stays one until the step is done: it needs no announcement.
+        run.announced = run.unknown;
         let nap = pause <= NAP;
         let run_at = self.now().plus_micros(pause);
         let lease_until = if nap { self.lease_until() } else { Timestamp::from_micros(0) };
         let progress = Progress { run_at, lease_until, ..self.progress(run, Some(problem)) };
         let id = run.operation.id.clone();
         self.write(run, "operation.pause", move |tx, fence| {
-            if let Some(line) = &line {
-                journal::append(tx, &id, line)?;
-            }
+            journal::append(tx, &id, &line)?;
             operations::progress(tx, &id, fence, &progress)
         })
         .await?;

@@ -28,7 +28,11 @@ impl Postgres {
             postgres::config::SslMode::Require => config.connect(tls()),
             _ => config.connect(postgres::NoTls),
         };
-        let client = client.map_err(|error| StoreError::Unavailable(describe(&error)))?;
+        let mut client = client.map_err(|error| StoreError::Unavailable(describe(&error)))?;
+        // A node that dies inside a transaction holds the head of the log; nobody else could write until the network notices, which takes hours.
+        client
+            .batch_execute("SET lock_timeout = '20s'; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '15s'")
+            .map_err(|error| StoreError::Unavailable(describe(&error)))?;
         Ok(Self { client, prepared: HashMap::new() })
     }
 

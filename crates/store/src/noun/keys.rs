@@ -314,6 +314,11 @@ pub fn cloud_key_ids(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<Strin
     rows.into_iter().map(|row| row.read().text()).collect()
 }
 
+/// Whether a row of any keystore names this cloud key.
+pub fn names_cloud_key(tx: &mut Tx<'_>, cloud_key: &str) -> Result<bool, StoreError> {
+    Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 LIMIT 1", &[cloud_key.into()])?.is_some())
+}
+
 /// Keys whose countdown has ended: the daily clean-up's list (CM-061).
 pub fn due_for_clean_up(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(

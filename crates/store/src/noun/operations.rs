@@ -169,9 +169,21 @@ pub fn any_due(tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, StoreError> {
     Ok(!tx.query(sql, &[now.into()])?.is_empty())
 }
 
-/// Prolongs every lease of a node: what waits for a quota is still in its hands.
-pub fn renew_leases(tx: &mut Tx<'_>, owner: &str, until: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("UPDATE operations SET lease_until = $2 WHERE lease_owner = $1 AND state = 'RUNNING' AND lease_until > 0", &[owner.into(), until.into()])
+/// Prolongs the leases of what a node has in hand: an operation may wait long for a quota.
+pub fn renew_leases(tx: &mut Tx<'_>, owner: &str, in_hand: &[OperationId], until: Timestamp) -> Result<u64, StoreError> {
+    let sql = "UPDATE operations SET lease_until = $2 WHERE id = $3 AND lease_owner = $1 AND state = 'RUNNING' AND lease_until > 0";
+    in_hand.iter().try_fold(0, |renewed, id| Ok(renewed + tx.execute(sql, &[owner.into(), until.into(), id.as_str().into()])?))
+}
+
+/// Gives a lease back, if it is still ours: the run was interrupted, and any node may go on.
+pub fn let_go(tx: &mut Tx<'_>, id: &OperationId, fence: i64) -> Result<u64, StoreError> {
+    tx.execute("UPDATE operations SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'RUNNING'", &[id.as_str().into(), fence.into()])
+}
+
+/// Whether a lease is still ours and holds beyond `until`.
+pub fn is_held(tx: &mut Tx<'_>, id: &OperationId, fence: i64, until: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM operations WHERE id = $1 AND fence = $2 AND state = 'RUNNING' AND lease_until > $3";
+    Ok(tx.query_opt(sql, &[id.as_str().into(), fence.into(), until.into()])?.is_some())
 }
 
 /// Frees every lease: at the start of the only process on this database they are all from an earlier life.

@@ -80,6 +80,9 @@ pub async fn an_older_lease_cannot_write(world: World) {
     let kept = operation(&world, 1).await;
     assert_eq!((kept.step, kept.attempts, kept.problem.as_deref(), kept.run_at), (1, 1, Some("{}"), later));
     lease(&world, "node-2", later, 1).await;
+    let held = async |fence: i64, until| world.read(move |tx| operations::is_held(tx, &operation_id(1), fence, until)).await;
+    assert_eq!((held(1, later).await, held(2, later).await, held(2, later.plus_days(9)).await), (Ok(false), Ok(true), Ok(false)));
+    assert_eq!(world.write(|tx| operations::let_go(tx, &operation_id(1), 1)).await, Ok(0), "an older lease lets nothing go");
     assert_eq!(world.write(keep(1)).await, Err(StoreError::MovedOn("operation lease")));
     let end = |fence: i64| move |tx: &mut Tx<'_>| operations::finish(tx, &operation_id(1), fence, "SUCCEEDED", None, NOW);
     assert_eq!(world.write(end(1)).await, Err(StoreError::MovedOn("operation lease")));
@@ -102,7 +105,12 @@ pub async fn leases_are_renewed_let_go_and_freed(world: World) {
     });
     let_go.await.expect("are let go");
     assert_eq!(operation(&world, 3).await.problem.as_deref(), Some(r#"{"kind":"x"}"#));
-    assert_eq!(world.write(move |tx| operations::renew_leases(tx, "node-1", later.plus_days(1))).await, Ok(1), "only what it still has in hand");
+    assert_eq!(
+        world.write(move |tx| operations::renew_leases(tx, "node-1", &(1..=5).map(operation_id).collect::<Vec<_>>(), later.plus_days(1))).await,
+        Ok(1),
+        "only what is still its own"
+    );
+    assert_eq!(world.write(move |tx| operations::renew_leases(tx, "node-1", &[], later.plus_days(1))).await, Ok(0), "only what it has in hand");
     assert_eq!(lease(&world, "node-3", later, 9).await, [operation_id(2), operation_id(4)], "renewed ones stay, let go and ended ones are taken");
     assert_eq!(world.write(operations::free_all_leases).await, Ok(3));
     assert_eq!(operation(&world, 1).await.lease_owner, None);
