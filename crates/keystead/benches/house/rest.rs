@@ -29,7 +29,7 @@ impl Client {
         let body = json!({ "name": name, "keystore": KEYSTORE, "alias": name, "expires": "90d", "tags": { "team": "pay" } });
         let sent = self.http.post(&self.url).bearer_auth(&self.token).header("Prefer", "wait=30").json(&body).send().await;
         let answer = sent.and_then(reqwest::Response::error_for_status).expect("an operation");
-        let operation: Value = answer.json().await.expect("JSON");
-        assert_eq!(operation["state"], "SUCCEEDED", "{operation}");
+        let started: Value = answer.json().await.expect("JSON");
+        assert_eq!(started["operation"]["state"], "SUCCEEDED", "{started}");
     }
 }
