@@ -27,6 +27,9 @@ use tokio::sync::{Semaphore, broadcast};
 
 use crate::{Clouds, quota::Quotas, words::Who};
 
+/// How long an interrupted operation rests, in microseconds: what interrupted it may still be there.
+const BREATH: i64 = 2 * SECOND;
+
 /// How the engine behaves; the server reads it from its configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -173,8 +176,8 @@ impl Engine {
     /// Gives the lease of an interrupted run back, so that nobody waits for its end. If that fails too, it ends by itself.
     async fn let_go(&self, id: &OperationId, interrupted: &Interrupted, fence: i64) {
         if matches!(interrupted, Interrupted::Store(_)) {
-            let id = id.clone();
-            let _ = self.parts.store.write("operations.let_go", move |tx| operations::let_go(tx, &id, fence)).await;
+            let (id, run_at) = (id.clone(), self.now().plus_micros(BREATH));
+            let _ = self.parts.store.write("operations.let_go", move |tx| operations::let_go(tx, &id, fence, run_at)).await;
         }
     }
 

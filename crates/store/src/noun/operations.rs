@@ -175,9 +175,10 @@ pub fn renew_leases(tx: &mut Tx<'_>, owner: &str, in_hand: &[OperationId], until
     in_hand.iter().try_fold(0, |renewed, id| Ok(renewed + tx.execute(sql, &[owner.into(), until.into(), id.as_str().into()])?))
 }
 
-/// Gives a lease back, if it is still ours: the run was interrupted, and any node may go on.
-pub fn let_go(tx: &mut Tx<'_>, id: &OperationId, fence: i64) -> Result<u64, StoreError> {
-    tx.execute("UPDATE operations SET lease_until = 0 WHERE id = $1 AND fence = $2 AND state = 'RUNNING'", &[id.as_str().into(), fence.into()])
+/// Gives a lease back, if it is still ours: the run was interrupted, and any node may go on from `run_at`.
+pub fn let_go(tx: &mut Tx<'_>, id: &OperationId, fence: i64, run_at: Timestamp) -> Result<u64, StoreError> {
+    let sql = "UPDATE operations SET lease_until = 0, run_at = $3 WHERE id = $1 AND fence = $2 AND state = 'RUNNING'";
+    tx.execute(sql, &[id.as_str().into(), fence.into(), run_at.into()])
 }
 
 /// Whether a lease is still ours and holds beyond `until`.

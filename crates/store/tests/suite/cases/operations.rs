@@ -82,7 +82,7 @@ pub async fn an_older_lease_cannot_write(world: World) {
     lease(&world, "node-2", later, 1).await;
     let held = async |fence: i64, until| world.read(move |tx| operations::is_held(tx, &operation_id(1), fence, until)).await;
     assert_eq!((held(1, later).await, held(2, later).await, held(2, later.plus_days(9)).await), (Ok(false), Ok(true), Ok(false)));
-    assert_eq!(world.write(|tx| operations::let_go(tx, &operation_id(1), 1)).await, Ok(0), "an older lease lets nothing go");
+    assert_eq!(world.write(|tx| operations::let_go(tx, &operation_id(1), 1, NOW)).await, Ok(0), "an older lease lets nothing go");
     assert_eq!(world.write(keep(1)).await, Err(StoreError::MovedOn("operation lease")));
     let end = |fence: i64| move |tx: &mut Tx<'_>| operations::finish(tx, &operation_id(1), fence, "SUCCEEDED", None, NOW);
     assert_eq!(world.write(end(1)).await, Err(StoreError::MovedOn("operation lease")));
