@@ -85,15 +85,20 @@ async fn fill_one(database: &Database, count: u64) -> Filled {
     let owner = Owner { account: keystore.account_id, keystore: keystore.id, now: world.house.engine.now() };
     fill(world.store(), &owner, count, false).await;
     if let Database::Postgres(url) = database {
-        analyze(url.clone()).await;
+        settle(url.clone()).await;
     }
     Filled { world, owner, count }
 }
 
-/// What PostgreSQL does by itself within a minute of so many inserts: collect statistics, mark pages as visible to all.
-async fn analyze(url: String) {
-    let done = tokio::task::spawn_blocking(move || postgres::Client::connect(&url, postgres::NoTls)?.batch_execute("VACUUM ANALYZE"));
-    done.await.expect("no panic").expect("statistics");
+/// What PostgreSQL does by itself within minutes of so many inserts: statistics, pages marked as visible to all, and dirty pages on disk. Without it the first
+/// readers pay for the writers.
+async fn settle(url: String) {
+    let work = move || {
+        let mut client = postgres::Client::connect(&url, postgres::NoTls)?;
+        client.batch_execute("VACUUM ANALYZE")?;
+        client.batch_execute("CHECKPOINT")
+    };
+    tokio::task::spawn_blocking(work).await.expect("no panic").expect("statistics");
 }
 
 /// The median time of a page from somewhere.

@@ -136,6 +136,7 @@ async fn run(world: &World, subject: Subject, mishap: &Mishap) -> Path {
     let path = Path { places: world.hooks.seen(), requests: world.requests().await - before };
     world.sandbox.clear_faults();
     world.hooks.arm(None);
+    world.settle().await;
     check(world, subject, &name, &ended.state, mishap).await;
     path
 }
