@@ -3,8 +3,12 @@
 
 SHELL := /bin/bash
 VENV := .test-env/venv
-# What the tests find their peers by. With REQUIRE a peer that is missing is a failure, not a skip.
-PEERS := KEYSTEAD_PYTHON=$(CURDIR)/$(VENV)/bin/python KEYSTEAD_MINISTACK=$(CURDIR)/$(VENV)/bin/ministack KEYSTEAD_REQUIRE_PEERS=1
+LOCALEMU := .test-env/venv-localemu
+# What the tests find their peers by. A peer that REQUIRE names and that is missing is a failure, not a skip. localemu is there only where a Python is new
+# enough; this is looked at when a recipe runs, after the setup.
+PEERS = KEYSTEAD_PYTHON=$(CURDIR)/$(VENV)/bin/python KEYSTEAD_MINISTACK=$(CURDIR)/$(VENV)/bin/ministack \
+  $(if $(shell test -e $(LOCALEMU)/requirements.done && echo yes),KEYSTEAD_LOCALEMU=$(CURDIR)/$(LOCALEMU)/bin/python KEYSTEAD_REQUIRE_PEERS=ministack$(comma)localemu,KEYSTEAD_REQUIRE_PEERS=ministack)
+comma := ,
 
 .PHONY: help demo test bench proof build fmt lint deny docs setup-demo setup-test clean
 

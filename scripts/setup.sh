@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a build ("build") and the tests ("test") need, if it is missing: Debian packages by apt-get, Python packages into .test-env/venv.
+# Installs what a build ("build") and the tests ("test") need, if it is missing: Debian packages by apt-get, Python packages into .test-env/venv
+# and, where there is a Python that is new enough, localemu into .test-env/venv-localemu.
 # It is quiet when nothing is missing, and says what to install by hand when it may not install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,6 +41,26 @@ need_python_packages() {
   cp scripts/requirements.txt "$stamp"
 }
 
+# localemu says that it runs on Python 3.10, and its KMS needs 3.13. Debian 12 has 3.11, so another Python is looked for, and none is installed.
+find_new_python() {
+  local python
+  for python in python3.13 python3.14 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3; do
+    "$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 13))' >/dev/null 2>&1 && { echo "$python"; return 0; }
+  done
+  return 1
+}
+
+need_localemu() {
+  local venv=.test-env/venv-localemu stamp=.test-env/venv-localemu/requirements.done python
+  cmp -s scripts/requirements-localemu.txt "$stamp" 2>/dev/null && return 0
+  python=$(find_new_python) || { echo "setup: no Python 3.13 or later: localemu, the second emulator, is skipped"; return 0; }
+  echo "setup: installing localemu into $venv"
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/requirements-localemu.txt
+  cp scripts/requirements-localemu.txt "$stamp"
+}
+
 for part in "$@"; do
   case "$part" in
     build)
@@ -51,6 +72,7 @@ for part in "$@"; do
       python3 -c 'import ensurepip' 2>/dev/null || need_packages python3-venv=keystead-needs-python3-venv
       need_postgres
       need_python_packages
+      need_localemu
       ;;
     *) echo "setup: unknown part $part" >&2; exit 2 ;;
   esac

@@ -61,16 +61,14 @@ pub(crate) struct Answered {
 pub(crate) async fn answer(api: &Api, caller: &Principal, started: Started, wait: Option<Wait>) -> Result<Answered, Refusal> {
     let Started { operation, key } = started;
     let Some(begun) = operation else {
-        let key = key_on_wire(api, caller, key).await?;
-        return Ok(Answered { body: OperationAnswer { operation: None, key, no_op: true }, waited: None });
+        return Ok(Answered { body: OperationAnswer { operation: None, key: key.map(Key::of), no_op: true }, waited: None });
     };
     let operation = match wait {
         Some(wait) => api.app.wait_operation(caller, begun.id.as_str(), wait.duration()).await?,
         None => begun,
     };
     let key = if operation.state == RUNNING { key } else { key_behind(api, caller, &operation, key).await? };
-    let key = key_on_wire(api, caller, key).await?;
-    Ok(Answered { body: OperationAnswer { operation: Some(Operation::of(operation)), key, no_op: false }, waited: wait })
+    Ok(Answered { body: OperationAnswer { operation: Some(Operation::of(operation)), key: key.map(Key::of), no_op: false }, waited: wait })
 }
 
 /// The key as an ended operation left it; none when the operation took its making back.
@@ -83,12 +81,6 @@ async fn key_behind(api: &Api, caller: &Principal, operation: &OperationRow, key
         Err(Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn key_on_wire(api: &Api, caller: &Principal, key: Option<KeyRow>) -> Result<Option<Key>, Refusal> {
-    let Some(key) = key else { return Ok(None) };
-    let keystore = api.app.keystore(caller, key.keystore_id.as_str()).await?;
-    Ok(Some(Key::of(key, keystore.location.region)))
 }
 
 impl IntoResponse for Answered {

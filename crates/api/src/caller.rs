@@ -1,8 +1,10 @@
 //! Who is calling: the bearer token of the Authorization header (RFC 6750, section 2.1), and every way to be refused, each with its name.
 
+use std::net::{IpAddr, SocketAddr};
+
 use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    extract::{ConnectInfo, FromRequestParts},
+    http::{Extensions, HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 use keystead_identity::Principal;
 
@@ -29,10 +31,19 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
-        let token = bearer(&parts.headers).map_err(Refusal::Unauthenticated)?;
-        let found = api.app.authenticate(token).await?;
+        let shown = match bearer(&parts.headers) {
+            Ok(token) => Some(token),
+            Err(Unauthenticated::UnknownToken) => None,
+            Err(why) => return Err(Refusal::Unauthenticated(why)),
+        };
+        let found = api.app.log_in(shown, peer(&parts.extensions)).await?;
         found.map(Self).ok_or(Refusal::Unauthenticated(Unauthenticated::UnknownToken))
     }
+}
+
+/// The address at the other end of the connection, when the listener tells it. Behind a proxy it is the proxy's: what a header says of it anybody could write.
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Unauthenticated> {

@@ -119,6 +119,16 @@ impl IntoParams for ChangeHeaders {
     }
 }
 
+/// The header in the OpenAPI document, for a change that is no operation: what a repeated request is answered with stands in the words of the route.
+pub(crate) struct IdempotencyHeader;
+
+impl IntoParams for IdempotencyHeader {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let once = "The same key with the same request does nothing twice; with another request it is refused. 1 to 255 printable ASCII characters.";
+        vec![header("Idempotency-Key", once, "8e03978e-40d5-43e8-bc93-6894a57f9324")]
+    }
+}
+
 fn header(name: &str, description: &str, example: &str) -> Parameter {
     ParameterBuilder::new()
         .name(name)

@@ -3,14 +3,16 @@
 use std::{
     fmt,
     sync::atomic::{AtomicI64, AtomicU64},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use keystead_store::{Store, StoreError, operations, operations::Count};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
+use tokio::sync::Mutex;
 
 use crate::Settings;
 
@@ -27,6 +29,19 @@ struct Route {
     path: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kept {
+    kind: String,
+    state: &'static str,
+}
+
+/// The states of an operation: each kind has a figure for each of them, be it 0.
+const STATES: [&str; 3] = ["RUNNING", "SUCCEEDED", "FAILED"];
+/// How long a count of the operations is good: `/metrics` needs no token, and counting takes a reader of the database.
+const COUNT_IS_GOOD: Duration = Duration::from_secs(5);
+/// How long a count may take; a database that is not there shall not take the other figures with it.
+const COUNT_TAKES: Duration = Duration::from_secs(2);
+
 /// Upper ends of the latency's buckets, in seconds: a look, a commit, an Argon2id, a wait.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
@@ -37,6 +52,9 @@ pub(crate) struct Metrics {
     latency: Family<Route, Histogram, fn() -> Histogram>,
     in_hand: Gauge<i64, AtomicI64>,
     sealed: Gauge<i64, AtomicI64>,
+    operations: Family<Kept, Gauge<i64, AtomicI64>>,
+    /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
+    counted_at: Mutex<Option<Instant>>,
 }
 
 impl Metrics {
@@ -47,6 +65,8 @@ impl Metrics {
             latency: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             in_hand: Gauge::default(),
             sealed: Gauge::default(),
+            operations: Family::default(),
+            counted_at: Mutex::default(),
             registry: Registry::default(),
         };
         let build = vec![("version", settings.version.clone()), ("database", settings.database.to_owned())];
@@ -54,6 +74,7 @@ impl Metrics {
         registry.register("http_requests", "Requests served, by matched path", metrics.requests.clone());
         registry.register("http_request_duration_seconds", "Time to the answer's head, by matched path", metrics.latency.clone());
         registry.register("operations_in_hand", "Operations that this process runs now", metrics.in_hand.clone());
+        registry.register("operations", "Operations of the whole installation, by kind and state, at most 5 seconds ago", metrics.operations.clone());
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         Self { registry, ..metrics }
     }
@@ -62,6 +83,32 @@ impl Metrics {
     pub fn served(&self, method: &'static str, path: &str, status: u16, latency: Duration) {
         self.requests.get_or_create(&Served { method, path: path.to_owned(), status }).inc();
         self.latency.get_or_create(&Route { method, path: path.to_owned() }).observe(latency.as_secs_f64());
+    }
+
+    /// Counts the operations, if that was not done a moment ago. When they cannot be counted there are no figures: old ones would look like new ones.
+    pub async fn count_operations(&self, store: &Store) {
+        let mut counted_at = self.counted_at.lock().await;
+        if counted_at.is_some_and(|at| at.elapsed() < COUNT_IS_GOOD) {
+            return;
+        }
+        let counting = store.read("operations.counts", operations::counts);
+        match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
+            Ok(counts) => self.keep(&counts),
+            Err(error) => {
+                tracing::warn!(%error, "the operations could not be counted");
+                self.operations.clear();
+            }
+        }
+        *counted_at = Some(Instant::now());
+    }
+
+    fn keep(&self, counts: &[Count]) {
+        for Count { kind, .. } in counts {
+            for state in STATES {
+                let found = counts.iter().find(|count| count.kind == *kind && count.state == state);
+                self.operations.get_or_create(&Kept { kind: kind.clone(), state }).set(found.map_or(0, |count| count.count));
+            }
+        }
     }
 
     /// All of it as text, with what is looked up only now.

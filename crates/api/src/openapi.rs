@@ -24,7 +24,7 @@ const PROBLEM: &str = "Problem";
         title = "Keystead",
         description = "Keys that you own, in clouds that use them.\n\nEvery refusal is a problem (RFC 9457): `type` ends in a stable word, `mend` says what to do. \
             Everything that is listed is listed by cursor. What changes a key runs as an operation: 202 with the operation, or, with `Prefer: wait=N`, its end. \
-            An `Idempotency-Key` makes a repeated request answer the same operation. Unknown fields of a body and unknown parameters of a list are refused by name.",
+            An `Idempotency-Key` makes a repeated request answer the same operation; where there is none, the route says what it does. Unknown fields of a body and unknown parameters of a list are refused by name.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),

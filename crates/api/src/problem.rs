@@ -11,14 +11,17 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use keystead_app::Error;
+use keystead_app::{
+    Error,
+    once::{Deed, Done},
+};
 use keystead_domain::{Event, Invalid, KeyState, key::lifecycle::accepted_from};
 use serde::Serialize;
 use serde_json::json;
 use tracing::Span;
 use utoipa::ToSchema;
 
-use crate::{caller::Unauthenticated, extract::BODY_LEN_MAX};
+use crate::{caller::Unauthenticated, extract::BODY_LEN_MAX, wire::time::rfc3339};
 
 /// Where a problem's type points: the page of the manual that explains it. The last segment is stable.
 const TYPES: &str = "https://keystead.dev/problems/";
@@ -164,6 +167,7 @@ fn of_app(error: Error) -> Problem {
             Problem::new(S::UNPROCESSABLE_ENTITY, "idempotency-mismatch", "The idempotency key is used", detail, "Give a fresh key for a new request.")
                 .about("Idempotency-Key")
         }
+        Error::AlreadyDone(done) => already_done(&done),
         Error::SamePerson => {
             let detail = "Two people are needed for this, and the other one is you, too.";
             Problem::new(S::FORBIDDEN, "same-person", "Two people are needed", detail, "Ask another user to do it.")
@@ -171,6 +175,16 @@ fn of_app(error: Error) -> Problem {
         Error::NotPrepared { key } => {
             let mend = format!("Have another user prepare it with their public key: `keystead key export prepare {key}`. A preparation serves once.");
             Problem::new(S::CONFLICT, "export-not-prepared", "The export is not prepared", format!("No export of {key} is prepared."), mend)
+        }
+        Error::PreparationChanged { key } => {
+            let detail = format!("The export of {key} is not as it was prepared: somebody changed it in the database. Nothing was handed out.");
+            let mend = format!("Find out who can write to the database. Then have the export prepared again: `keystead key export prepare {key}`.");
+            Problem::new(S::CONFLICT, "export-not-authentic", "The preparation was changed", detail, mend)
+        }
+        Error::PreparerInactive { key } => {
+            let mend = format!("Have an active user prepare it again: `keystead key export prepare {key}`.");
+            let detail = format!("Who prepared the export of {key} is no longer active.");
+            Problem::new(S::CONFLICT, "export-preparer-inactive", "The preparer is not active", detail, mend)
         }
         Error::KeystoreNotEmpty { keystore, count, names } => not_empty(&keystore, count, &names),
         Error::MovedOn => {
@@ -181,9 +195,41 @@ fn of_app(error: Error) -> Problem {
             let detail = "The vault is sealed, and this needs it open.";
             Problem::new(S::SERVICE_UNAVAILABLE, "vault-sealed", "The vault is sealed", detail, "Unseal it: `keystead vault unseal`.")
         }
+        Error::RootChanged => {
+            // The same type as that of every sealed vault: a script that unseals does so here, too, if it has the new secret.
+            let detail = "The root of the vault was changed on another node, and this one does not know the new root.";
+            Problem::new(
+                S::SERVICE_UNAVAILABLE,
+                "vault-sealed",
+                "The vault is sealed",
+                detail,
+                "Unseal this node with the new secret: `keystead vault unseal`.",
+            )
+        }
         Error::Problem(problem) => of_others(problem),
         Error::Internal(what) => Problem::defect(what),
     }
+}
+
+/// What was done, and how whoever lost the answer goes on.
+fn already_done(done: &Done) -> Problem {
+    let (what, mend) = match (done.deed, &done.subject) {
+        (Deed::CreateUser, user) => {
+            (format!("the user {user} was made"), format!("If their token was lost, give them a new one: `keystead user token {user}`."))
+        }
+        (Deed::ReplaceToken, user) => (format!("the user {user} got a new token"), "If it was lost, ask for another one with a fresh key.".to_owned()),
+        (Deed::DownloadExport, key) => {
+            let mend = format!("If the file was lost, have another user prepare it again: `keystead key export prepare {key}`.");
+            (format!("the export of {key} was downloaded"), mend)
+        }
+        (Deed::RotateRoot, generation) => {
+            let mend = "The vault opens by the secret of that request. If it or a share was lost, rotate again with a fresh key while the vault is open.";
+            (format!("the root of the vault was rotated to generation {generation}"), mend.to_owned())
+        }
+        (Deed::RotateAccountKey, generation) => (format!("the account key was rotated to generation {generation}"), "Nothing is left to do.".to_owned()),
+    };
+    let detail = format!("With this idempotency key {what} at {}. It was not done again, and the answer of then is not kept.", rfc3339(done.at));
+    Problem::new(StatusCode::CONFLICT, "already-done", "It is done already", detail, mend)
 }
 
 fn wrong_state(key: &str, state: KeyState, event: Event) -> Problem {
@@ -213,6 +259,7 @@ fn not_found(detail: String, what: &str) -> Problem {
 fn of_others(problem: keystead_operations::Problem) -> Problem {
     let (status, title) = match problem.kind.as_str() {
         "vault-sealed" => (StatusCode::SERVICE_UNAVAILABLE, "The vault is sealed"),
+        "outcome-unknown" => (StatusCode::SERVICE_UNAVAILABLE, "Nobody knows whether it was stored"),
         "store-unavailable" | "disk-full" => (StatusCode::SERVICE_UNAVAILABLE, "The database is not ready"),
         "cloud-throttled" => (StatusCode::SERVICE_UNAVAILABLE, "The cloud asks for patience"),
         "vault-failure" => (StatusCode::INTERNAL_SERVER_ERROR, "The vault refused"),
@@ -348,6 +395,16 @@ mod tests {
         };
         let problem = of_app(Error::Problem(theirs));
         assert_eq!((problem.status, problem.cloud_code.as_deref(), problem.cloud_request.as_deref()), (502, Some("AccessDenied"), Some("r-1")));
+    }
+
+    #[test]
+    fn a_commit_whose_answer_is_lost_is_told_as_unknown() {
+        let problem = of_app(keystead_store::StoreError::OutcomeUnknown("connection closed".into()).into());
+        assert_eq!((problem.status, problem.kind.as_str()), (503, "https://keystead.dev/problems/outcome-unknown"));
+        assert_eq!(problem.detail, "The database's answer was lost: what was asked may or may not have been stored.");
+        assert!(problem.mend.contains("same Idempotency-Key"));
+        let known = of_app(keystead_store::StoreError::Unavailable("connection refused".into()).into());
+        assert!(known.detail.ends_with("Nothing was changed."), "{}", known.detail);
     }
 
     #[test]

@@ -90,6 +90,14 @@ pub(crate) fn length_only<S: Serializer>(secret: &SecretString, serializer: S) -
     serializer.serialize_u64(secret.0.len() as u64)
 }
 
+/// The same for a secret that may be left out.
+pub(crate) fn length_only_opt<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => length_only(secret, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// Secret text of an answer, shown this once.
 pub(crate) enum ShownOnce {
     /// A user's token.

@@ -53,7 +53,10 @@ impl App {
             return Ok(note);
         }
         let signer = self.audit_key().await?;
-        let note = self.sign(&signer, size, &root)?;
+        let note = match self.sign(&signer, size, &root) {
+            Ok(note) => note,
+            Err(error) => return Err(self.or_root_changed(error).await),
+        };
         let (kept, now) = (note.clone(), self.now());
         self.store().write("audit.insert_checkpoint", move |tx| audit::insert_checkpoint(tx, size, &kept, now)).await?;
         Ok(note)

@@ -5,7 +5,9 @@ use keystead_operations::{Problem, engine::call::StepError};
 use keystead_store::{CarriesStoreError, StoreError};
 use keystead_vault::VaultError;
 
-/// A refusal or a failure. Nothing has been changed.
+use crate::once::Done;
+
+/// A refusal or a failure. Nothing has been changed; only behind a problem of the type `outcome-unknown` that is not sure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// The input breaks a rule.
@@ -42,10 +44,22 @@ pub enum Error {
     },
     /// The same idempotency key was used for something else.
     IdempotencyMismatch,
+    /// The same request was done before, and its answer cannot be given again: it held a secret, or it serves once.
+    AlreadyDone(Done),
     /// Two people are needed, and this is the same one.
     SamePerson,
     /// No export was prepared, or it is used up.
     NotPrepared {
+        /// The key's name.
+        key: String,
+    },
+    /// The prepared export is not the one that its preparer sealed: somebody changed it in the database.
+    PreparationChanged {
+        /// The key's name.
+        key: String,
+    },
+    /// Who prepared the export is no longer active.
+    PreparerInactive {
         /// The key's name.
         key: String,
     },
@@ -62,6 +76,8 @@ pub enum Error {
     MovedOn,
     /// The vault is sealed.
     Sealed,
+    /// The vault of this node is sealed because another node changed the root.
+    RootChanged,
     /// The cloud, the vault or the database did not do its part.
     Problem(Problem),
     /// Something that cannot be, told to operators in the log.

@@ -8,12 +8,16 @@ pub mod catalog;
 pub mod error;
 pub mod keys;
 pub mod keystores;
+mod knocks;
+pub mod once;
 pub mod operations;
 pub mod request;
+mod rewrap;
+pub mod rotation;
 pub mod users;
 pub mod vault;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use catalog::Catalog;
 pub use error::Error;
@@ -21,6 +25,7 @@ use keystead_domain::{AccountId, Timestamp};
 use keystead_identity::{Action, Authorized, Principal, authorize};
 use keystead_operations::{Engine, words, words::Who};
 use keystead_store::Store;
+use knocks::Knocks;
 pub use request::{Request, Started};
 
 /// The application: everything a request can do.
@@ -30,12 +35,16 @@ pub struct App {
     catalog: Arc<dyn Catalog>,
     /// Whoever changes the root of the vault, or goes by a changed one, holds this.
     root_changes: Arc<tokio::sync::Mutex<()>>,
+    /// Who knocked in the last minute and was not let in, for the audit log.
+    knocks: Arc<Mutex<Knocks>>,
 }
 
 impl App {
     /// The application over an engine and the clouds that it knows.
     pub fn new(engine: Engine, catalog: Arc<dyn Catalog>) -> Self {
-        Self { engine, catalog, root_changes: Arc::default() }
+        let mut salt = [0; 32];
+        engine.parts().random.fill(&mut salt);
+        Self { engine, catalog, root_changes: Arc::default(), knocks: Arc::new(Mutex::new(Knocks::new(salt))) }
     }
 
     /// The engine beneath.

@@ -87,6 +87,7 @@ mod tests {
             ("not-found", 404, Exit::NotFound),
             ("wrong-state", 409, Exit::Conflict),
             ("alias-taken", 409, Exit::Conflict),
+            ("already-done", 409, Exit::Conflict),
             ("vault-sealed", 503, Exit::Sealed),
             ("cloud-access-denied", 502, Exit::Cloud),
             ("role-not-assumable", 409, Exit::Cloud),

@@ -50,6 +50,7 @@ actions! {
     ListResourceTags: ImportedKey,
     GetParametersForImport: ImportedKey,
     ImportKeyMaterial: ImportedKey,
+    GetPublicKey: ImportedKey,
     EnableKey: ImportedKey,
     DisableKey: ImportedKey,
     TagResource: ImportedKey,

@@ -22,16 +22,23 @@ enum Target {
 impl AwsCloud {
     /// Creates the alias, or moves it from `from`.
     pub(crate) async fn point(&self, alias: &Alias, key: &CloudKeyId, from: Option<&CloudKeyId>) -> Result<Reply<()>, CloudError> {
+        if from.is_none() {
+            return self.create_or_find(alias, key, None).await;
+        }
         let Reply { value: target, request_id } = self.target(alias).await?;
         match target {
             Target::Key(current) if current == *key => Ok(Reply { value: (), request_id }),
             Target::Key(current) if Some(&current) == from => self.move_alias(alias, key).await,
             Target::Key(_) => Err(taken(alias, request_id)),
-            // Creating takes an alias from nobody.
-            Target::Nobody | Target::Hidden => match self.create_alias(alias, key).await {
-                Err(error) if error.kind == Kind::AliasTaken => self.point_existing(alias, key, from, error).await,
-                other => other,
-            },
+            Target::Nobody | Target::Hidden => self.create_or_find(alias, key, from).await,
+        }
+    }
+
+    /// Creating takes an alias from nobody, so that no look needs to come before it.
+    async fn create_or_find(&self, alias: &Alias, key: &CloudKeyId, from: Option<&CloudKeyId>) -> Result<Reply<()>, CloudError> {
+        match self.create_alias(alias, key).await {
+            Err(error) if error.kind == Kind::AliasTaken => self.point_existing(alias, key, from, error).await,
+            other => other,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What AWS KMS can do in one Region, as data.
 
-use keystead_cloud::{Capabilities, Quota};
-use keystead_domain::{Hash, KeySpec, WrapMethod, WrappingKeySpec, time::SECOND};
+use keystead_cloud::{Capabilities, Importable, Quota};
+use keystead_domain::{Hash, KeyFamily, KeySpec, WrapMethod, WrappingKeySpec, time::SECOND};
 
 use crate::{quotas, regions::Region};
 
@@ -10,24 +10,42 @@ use crate::{quotas, regions::Region};
 /// Source: AWS KMS Developer Guide, "Eventual consistency": most changes show within seconds, some take minutes. Two minutes separate the two.
 const VISIBILITY_DELAY_MICROS: i64 = 120 * SECOND;
 
-/// Why a China Region takes no AES key.
+/// Why a China Region takes neither AES nor RSA keys.
 ///
-/// Source: AWS KMS Developer Guide, "Importing key material: requirements": in China Regions, SYMMETRIC_DEFAULT is a 128-bit SM4 key.
-const CHINA: &str = "cannot be imported in a China Region: symmetric keys of AWS KMS are 128-bit SM4 keys there";
+/// Source: AWS KMS Developer Guide, "Importing key material: requirements": in China Regions, SYMMETRIC_DEFAULT is a 128-bit SM4 key, and RSA_AES_KEY_WRAP,
+/// the only way for an RSA private key besides SM2, is not offered.
+const CHINA: &[(KeyFamily, &str)] = &[
+    (KeyFamily::Aes, "cannot be imported in a China Region: symmetric keys of AWS KMS are 128-bit SM4 keys there"),
+    (KeyFamily::Rsa, "cannot be imported in a China Region: AWS KMS takes RSA private keys by RSA_AES_KEY_WRAP only, and does not offer it there"),
+];
 
 /// The capabilities of a Region, for one account.
 pub fn of(region: &Region, account: &str, overrides: &[Quota]) -> Capabilities {
-    let china = region.is_china();
     Capabilities {
         cloud: "aws",
         quota_scope: format!("{account}/{}", region.name),
-        importable: if china { &[] } else { &[KeySpec::Aes256] },
-        not_importable: china.then_some(CHINA),
-        wrap: WrapMethod::RsaOaep(Hash::Sha256),
+        importable: KeySpec::ALL.into_iter().filter_map(|spec| importable(region, spec)).collect(),
+        refusals: if region.is_china() { CHINA } else { &[] },
         wrapping_key: WrappingKeySpec::Rsa4096,
         quotas: quotas::with_overrides(overrides),
         visibility_delay_micros: VISIBILITY_DELAY_MICROS,
     }
+}
+
+/// Symmetric keys go by RSAES_OAEP, and by nothing else; private keys by RSA_AES_KEY_WRAP where it is offered.
+///
+/// Source: AWS KMS Developer Guide, "Importing key material: wrapping public key", the table of wrapping algorithms by kind of material. An elliptic private
+/// key, at most 241 bytes in PKCS#8, fits into RSAES_OAEP_SHA_256 under 4096 bits (446 bytes); an RSA private key fits nowhere.
+fn importable(region: &Region, spec: KeySpec) -> Option<Importable> {
+    let (oaep, hybrid) = (WrapMethod::RsaOaep(Hash::Sha256), WrapMethod::RsaAesKwp(Hash::Sha256));
+    let wrap = match spec.family() {
+        KeyFamily::Aes if region.is_china() => return None,
+        KeyFamily::Aes | KeyFamily::Hmac => oaep,
+        KeyFamily::Rsa | KeyFamily::Ec if offers(region, hybrid) => hybrid,
+        KeyFamily::Ec => oaep,
+        KeyFamily::Rsa => return None,
+    };
+    Some(Importable { spec, wrap })
 }
 
 /// Whether a Region offers this way of wrapping.
@@ -56,6 +74,25 @@ mod tests {
         let refused = capabilities("cn-north-1").check_importable(KeySpec::Aes256).expect_err("China");
         assert_eq!(refused.field, "spec");
         assert!(refused.reason.contains("SM4"), "{refused}");
+    }
+
+    #[test]
+    fn every_kind_can_be_imported_in_a_standard_region_private_keys_by_key_wrap() {
+        for spec in KeySpec::ALL {
+            let expected = if spec.is_pair() { WrapMethod::RsaAesKwp(Hash::Sha256) } else { WrapMethod::RsaOaep(Hash::Sha256) };
+            assert_eq!(capabilities("eu-west-1").wrap_for(spec), Some(expected), "{spec:?}");
+        }
+    }
+
+    #[test]
+    fn in_china_rsa_is_refused_by_aws_s_own_rule_and_curves_go_without_key_wrap() {
+        let china = capabilities("cn-north-1");
+        for spec in [KeySpec::Rsa2048, KeySpec::Rsa3072, KeySpec::Rsa4096] {
+            assert!(china.check_importable(spec).expect_err("no key wrap").reason.contains("RSA_AES_KEY_WRAP"));
+        }
+        for spec in [KeySpec::EcP521, KeySpec::EcSecp256k1, KeySpec::Hmac512] {
+            assert_eq!(china.wrap_for(spec), Some(WrapMethod::RsaOaep(Hash::Sha256)));
+        }
     }
 
     #[test]

@@ -37,6 +37,12 @@ impl AwsCloud {
         Ok(send!(self, "ImportKeyMaterial", request)?.map(|done| Imported { material_id: done.key_material_id }))
     }
 
+    /// GetPublicKey.
+    pub(crate) async fn public_half(&self, key: &CloudKeyId) -> Result<Vec<u8>, CloudError> {
+        let Reply { value, request_id } = send!(self, "GetPublicKey", self.kms.get_public_key().key_id(&key.0))?;
+        value.public_key.map(Blob::into_inner).ok_or_else(|| unreadable("GetPublicKey", "public key", request_id.as_deref()))
+    }
+
     /// DeleteImportedKeyMaterial; on a key without material it has no effect.
     pub(crate) async fn remove_material(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
         let done = send!(self, "DeleteImportedKeyMaterial", self.kms.delete_imported_key_material().key_id(&key.0));

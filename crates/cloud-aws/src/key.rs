@@ -2,7 +2,7 @@
 
 use aws_sdk_kms::types::{KeySpec as AwsKeySpec, KeyUsageType, OriginType};
 use keystead_cloud::{CloudError, CloudKey, CloudKeyId, Fault, Kind, NewCloudKey, Reply, Retry};
-use keystead_domain::KeySpec;
+use keystead_domain::{KeySpec, KeyUsage};
 
 use crate::{
     client::AwsCloud,
@@ -17,7 +17,7 @@ impl AwsCloud {
         self.capabilities.check_importable(new.spec).map_err(|invalid| refused("CreateKey", Kind::Unsupported, invalid.to_string()))?;
         let tags = own::tags(new)?;
         self.in_own_account().await?;
-        let request = self.kms.create_key().origin(OriginType::External).key_spec(spec(new.spec)).key_usage(KeyUsageType::EncryptDecrypt);
+        let request = self.kms.create_key().origin(OriginType::External).key_spec(spec(new.spec)).key_usage(usage(new.usage));
         // Said aloud, so that a policy can insist on it: no key that its own administrators are locked out of.
         let request = request.bypass_policy_lockout_safety_check(false).multi_region(false);
         let request = request.description(own::description(&new.description)).set_tags(Some(tags));
@@ -61,5 +61,40 @@ impl AwsCloud {
 fn spec(spec: KeySpec) -> AwsKeySpec {
     match spec {
         KeySpec::Aes256 => AwsKeySpec::SymmetricDefault,
+        KeySpec::Hmac224 => AwsKeySpec::Hmac224,
+        KeySpec::Hmac256 => AwsKeySpec::Hmac256,
+        KeySpec::Hmac384 => AwsKeySpec::Hmac384,
+        KeySpec::Hmac512 => AwsKeySpec::Hmac512,
+        KeySpec::Rsa2048 => AwsKeySpec::Rsa2048,
+        KeySpec::Rsa3072 => AwsKeySpec::Rsa3072,
+        KeySpec::Rsa4096 => AwsKeySpec::Rsa4096,
+        KeySpec::EcP256 => AwsKeySpec::EccNistP256,
+        KeySpec::EcP384 => AwsKeySpec::EccNistP384,
+        KeySpec::EcP521 => AwsKeySpec::EccNistP521,
+        KeySpec::EcSecp256k1 => AwsKeySpec::EccSecgP256K1,
+    }
+}
+
+fn usage(usage: KeyUsage) -> KeyUsageType {
+    match usage {
+        KeyUsage::Encrypt => KeyUsageType::EncryptDecrypt,
+        KeyUsage::Sign => KeyUsageType::SignVerify,
+        KeyUsage::Mac => KeyUsageType::GenerateVerifyMac,
+        KeyUsage::KeyAgreement => KeyUsageType::KeyAgreement,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_uses_have_the_names_that_aws_gives_them() {
+        let names: Vec<String> = KeySpec::ALL.into_iter().map(|kind| spec(kind).as_str().to_owned()).collect();
+        let expected =
+            "SYMMETRIC_DEFAULT HMAC_224 HMAC_256 HMAC_384 HMAC_512 RSA_2048 RSA_3072 RSA_4096 ECC_NIST_P256 ECC_NIST_P384 ECC_NIST_P521 ECC_SECG_P256K1";
+        assert_eq!(names.join(" "), expected);
+        let uses: Vec<String> = KeyUsage::ALL.into_iter().map(|kind| usage(kind).as_str().to_owned()).collect();
+        assert_eq!(uses.join(" "), "ENCRYPT_DECRYPT SIGN_VERIFY GENERATE_VERIFY_MAC KEY_AGREEMENT");
     }
 }

@@ -92,6 +92,10 @@ impl Cloud for AwsCloud {
         self.look(key).await
     }
 
+    async fn public_key(&self, key: &CloudKeyId) -> Result<Vec<u8>, CloudError> {
+        self.public_half(key).await
+    }
+
     async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError> {
         self.scan(known, |_| true).await
     }

@@ -79,11 +79,12 @@ pub fn description(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keystead_domain::KeySpec;
+    use keystead_domain::{KeySpec, KeyUsage};
 
     fn new(tags: &[(&str, &str)]) -> NewCloudKey {
         NewCloudKey {
             spec: KeySpec::Aes256,
+            usage: KeyUsage::Encrypt,
             description: String::new(),
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             own: OwnTags { key: "key_1".into(), operation: "op_1".into(), installation: "acct_1".into() },

@@ -77,6 +77,7 @@ impl AwsCloud {
                 let request = kms.import_key_material().import_token(Blob::new([0])).encrypted_key_material(Blob::new([0]));
                 send!(self, call, request.expiration_model(ExpirationModelType::KeyMaterialDoesNotExpire).key_id(key)).map(drop)
             }
+            Action::GetPublicKey => send!(self, call, kms.get_public_key().key_id(key)).map(drop),
             Action::EnableKey => send!(self, call, kms.enable_key().key_id(key)).map(drop),
             Action::DisableKey => send!(self, call, kms.disable_key().key_id(key)).map(drop),
             Action::TagResource => send!(self, call, kms.tag_resource().key_id(key).set_tags(Some(own_mark()))).map(drop),

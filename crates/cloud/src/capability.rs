@@ -1,6 +1,6 @@
 //! What a cloud can do, as data with a source and a date.
 
-use keystead_domain::{Invalid, KeySpec, WrapMethod, WrappingKeySpec};
+use keystead_domain::{Invalid, KeyFamily, KeySpec, WrapMethod, WrappingKeySpec};
 
 /// The calls that have a quota of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +37,8 @@ pub enum Call {
     Observe,
     /// Page through keys, aliases or tags.
     List,
+    /// Ask for the public half of a pair.
+    PublicKey,
 }
 
 impl Call {
@@ -59,6 +61,7 @@ impl Call {
             Self::CancelDeletion => "cancel-deletion",
             Self::Observe => "observe",
             Self::List => "list",
+            Self::PublicKey => "public-key",
         }
     }
 }
@@ -72,6 +75,15 @@ pub struct Quota {
     pub per_second: f64,
 }
 
+/// A kind of key whose material a location takes, and how it is wrapped on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Importable {
+    /// The kind.
+    pub spec: KeySpec,
+    /// How to wrap it.
+    pub wrap: WrapMethod,
+}
+
 /// What one cloud location can do.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
@@ -80,12 +92,10 @@ pub struct Capabilities {
     /// What the quotas are counted by: cloud account and Region.
     pub quota_scope: String,
     /// The kinds of key whose material this location takes.
-    pub importable: &'static [KeySpec],
-    /// Why it takes no others, as half a sentence behind the kind's name; `None` where it takes all that Keystead makes.
-    pub not_importable: Option<&'static str>,
-    /// How to wrap a symmetric key.
-    pub wrap: WrapMethod,
-    /// Under which size of RSA key.
+    pub importable: Vec<Importable>,
+    /// Why it does not take the others, by their families: the cloud's own rule, as half a sentence behind the kind's name.
+    pub refusals: &'static [(KeyFamily, &'static str)],
+    /// Under which size of RSA key material is wrapped.
     pub wrapping_key: WrappingKeySpec,
     /// Calls per second, each with its source in the connector's table.
     pub quotas: Vec<Quota>,
@@ -94,18 +104,25 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// How material of this kind is wrapped for this location; `None` when it takes none.
+    pub fn wrap_for(&self, spec: KeySpec) -> Option<WrapMethod> {
+        self.importable.iter().find(|importable| importable.spec == spec).map(|importable| importable.wrap)
+    }
+
     /// Refuses a kind of key that this location cannot take, before anything is made.
     ///
     /// # Errors
     /// [`Invalid`] naming `spec`.
     pub fn check_importable(&self, spec: KeySpec) -> Result<(), Invalid> {
-        if self.importable.contains(&spec) {
+        if self.wrap_for(spec).is_some() {
             return Ok(());
         }
-        let reason = self.not_importable.unwrap_or("cannot be imported there");
-        let mend = match self.importable {
+        let rule = self.refusals.iter().find(|(family, _)| *family == spec.family());
+        let reason = rule.map_or("cannot be imported there", |(_, reason)| reason);
+        let others: Vec<&str> = self.importable.iter().map(|importable| importable.spec.as_str()).collect();
+        let mend = match others.as_slice() {
             [] => "Choose a keystore in another Region.".to_owned(),
-            some => format!("Give {} or choose a keystore in another Region.", some.iter().map(|spec| spec.as_str()).collect::<Vec<_>>().join(", ")),
+            some => format!("Give {}, or choose a keystore in another Region.", some.join(", ")),
         };
         Err(Invalid::new("spec", format!("{} {reason}", spec.as_str()), mend))
     }

@@ -1,6 +1,6 @@
 //! Keys as a cloud has them, and what goes to and fro about them.
 
-use keystead_domain::{KeySpec, Timestamp, WrapMethod};
+use keystead_domain::{KeySpec, KeyUsage, Timestamp, WrapMethod};
 
 /// The cloud's own short id of a key, for example the UUID of a KMS key. Ids are taken from answers, never composed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +22,8 @@ pub struct OwnTags {
 pub struct NewCloudKey {
     /// Kind of key.
     pub spec: KeySpec,
+    /// What it is for; it cannot be changed later.
+    pub usage: KeyUsage,
     /// Free text, at most 8192 characters.
     pub description: String,
     /// The people's tags.

@@ -9,7 +9,7 @@ pub mod key;
 pub mod probe;
 
 use async_trait::async_trait;
-pub use capability::{Call, Capabilities, Quota};
+pub use capability::{Call, Capabilities, Importable, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
 pub use key::{CloudKey, CloudKeyId, Found, Import, Imported, NewCloudKey, Observed, OwnTags, WrappingKey};
 use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
@@ -65,6 +65,9 @@ pub trait Cloud: Send + Sync {
 
     /// Looks at one key: `None` when the cloud says that it does not exist.
     async fn observe(&self, key: &CloudKeyId) -> Result<Option<Observed>, CloudError>;
+
+    /// The public half of a pair, as SubjectPublicKeyInfo in DER: what shows that the cloud holds the material that we sent.
+    async fn public_key(&self, key: &CloudKeyId) -> Result<Vec<u8>, CloudError>;
 
     /// Lists every key that carries Keystead's tag and is not `known`: what the sweep looks through.
     async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError>;

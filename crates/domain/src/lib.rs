@@ -18,7 +18,7 @@ pub use alias::Alias;
 pub use id::{AccountId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
 pub use invalid::Invalid;
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};
-pub use key::spec::KeySpec;
+pub use key::spec::{KeyFamily, KeySpec, KeyUsage};
 pub use name::Name;
 pub use tags::Tags;
 pub use time::{Clock, Timestamp};

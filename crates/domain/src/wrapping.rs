@@ -18,6 +18,18 @@ pub enum WrapMethod {
     RsaAesKwp(Hash),
 }
 
+impl WrapMethod {
+    /// The name that AWS KMS gives it, which people know best (API reference, GetParametersForImport, WrappingAlgorithm).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RsaOaep(Hash::Sha1) => "RSAES_OAEP_SHA_1",
+            Self::RsaOaep(Hash::Sha256) => "RSAES_OAEP_SHA_256",
+            Self::RsaAesKwp(Hash::Sha1) => "RSA_AES_KEY_WRAP_SHA_1",
+            Self::RsaAesKwp(Hash::Sha256) => "RSA_AES_KEY_WRAP_SHA_256",
+        }
+    }
+}
+
 /// Size of the RSA key that a cloud is asked to offer for wrapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WrappingKeySpec {

@@ -4,23 +4,33 @@ use std::collections::BTreeMap;
 
 use keystead_domain::{AccountId, KeyId, KeySpec, KeyState, Timestamp, VersionId, key::expiry};
 use keystead_store::{StoreError, keys::KeyRow, vault, vault::AccountKeyRow, versions::VersionRow};
-use keystead_vault::{Generated, Held, Place, SecretBytes, VaultError};
+use keystead_vault::{Generated, MaterialRefused, Place, ProviderFailed, SecretBytes, Vault, VaultError};
 
 use crate::{
     Engine,
-    engine::{call::StepError, material::account_key},
+    engine::{
+        call::StepError,
+        material::{Sealed, account_key},
+    },
     schedule::PreparedSuccessor,
     words::Who,
 };
 
 /// Where new material comes from.
-pub enum Origin<'a> {
+pub enum Origin {
     /// The vault makes it.
     Generated,
     /// A person brings it in plain.
     Raw(SecretBytes),
+    /// A person brings a private key as a PKCS#8 file.
+    Pkcs8 {
+        /// PEM or DER.
+        file: SecretBytes,
+        /// What opens it, if it is encrypted.
+        passphrase: Option<SecretBytes>,
+    },
     /// A person brings it wrapped under a key of the vault.
-    Wrapped(&'a [u8], Held<'a>),
+    Wrapped(Vec<u8>, Box<Sealed>),
 }
 
 impl Engine {
@@ -39,7 +49,7 @@ impl Engine {
     /// # Errors
     /// The vault's, for example because it is sealed or because it refuses weak material.
     #[expect(clippy::too_many_arguments, reason = "a birth has as many witnesses")]
-    pub fn birth(
+    pub async fn birth(
         &self,
         account: &AccountId,
         sealing: &AccountKeyRow,
@@ -47,20 +57,22 @@ impl Engine {
         spec: KeySpec,
         who: &Who,
         now: Timestamp,
-        origin: Origin<'_>,
-    ) -> Result<VersionRow, VaultError> {
+        origin: Origin,
+    ) -> Result<VersionRow, StepError> {
         let parts = self.parts();
         let mut random = [0; 10];
         parts.random.fill(&mut random);
         let id = VersionId::new(now, random);
-        let place = Place { account, key, version: &id, spec, generation: 1 };
-        let sealing_key = account_key(sealing);
-        let made = match origin {
-            Origin::Generated => parts.vault.generate(&place, sealing_key)?,
-            Origin::Raw(material) => parts.vault.take_in(&place, sealing_key, material)?,
-            Origin::Wrapped(wrapped, kek) => parts.vault.take_in_wrapped(&place, sealing_key, wrapped, &kek)?,
+        let cradle = Cradle { account: account.clone(), sealing: sealing.clone(), key: key.clone(), version: id.clone(), spec };
+        let vault = parts.vault.clone();
+        let made = if spec.is_pair() {
+            // Making an RSA pair, or working through a passphrase's rounds, takes up to seconds.
+            let lost = |_| VaultError::Provider(ProviderFailed { operation: "make a key pair" });
+            tokio::task::spawn_blocking(move || cradle.make(&vault, origin)).await.map_err(lost)??
+        } else {
+            cradle.make(&vault, origin)?
         };
-        Ok(version_row(account, sealing, key, spec, id.clone(), made, who, now))
+        Ok(version_row(account, sealing, key, spec, id, made, who, now))
     }
 
     /// Draws a successor for a key: the same properties, new material, the same span of life.
@@ -72,7 +84,7 @@ impl Engine {
         let mut random = [0; 10];
         self.parts().random.fill(&mut random);
         let id = KeyId::new(now, random);
-        let version = self.birth(&key.account_id, &sealing, &id, key.spec, who, now, Origin::Generated)?;
+        let version = self.birth(&key.account_id, &sealing, &id, key.spec, who, now, Origin::Generated).await?;
         let successor = KeyRow {
             id,
             state: KeyState::Creating,
@@ -94,6 +106,31 @@ impl Engine {
             ..key.clone()
         };
         Ok(PreparedSuccessor { key: successor, version, predecessor: key.id.clone(), lineage: key.lineage_id.clone() })
+    }
+}
+
+/// Where new material will lie.
+struct Cradle {
+    account: AccountId,
+    sealing: AccountKeyRow,
+    key: KeyId,
+    version: VersionId,
+    spec: KeySpec,
+}
+
+impl Cradle {
+    fn make(&self, vault: &Vault, origin: Origin) -> Result<Generated, VaultError> {
+        let place = Place { account: &self.account, key: &self.key, version: &self.version, spec: self.spec, generation: 1 };
+        let sealing = account_key(&self.sealing);
+        match origin {
+            Origin::Generated => vault.generate(&place, sealing),
+            Origin::Raw(material) => vault.take_in(&place, sealing, material),
+            Origin::Pkcs8 { file, passphrase } => vault.take_in_pkcs8(&place, sealing, &file, passphrase.as_ref()),
+            Origin::Wrapped(wrapped, kek) => {
+                let kek = kek.held().ok_or(MaterialRefused::NotUnwrapped)?;
+                vault.take_in_wrapped(&place, sealing, &wrapped, &kek)
+            }
+        }
     }
 }
 
@@ -125,6 +162,7 @@ fn version_row(
         account_key_generation: sealing.generation,
         sealed: Some(made.sealed.into_bytes()),
         fingerprint: made.fingerprint.to_string(),
+        public_key: made.public_key,
         birth: serde_json::Value::from_iter(birth).to_string(),
         created_at: now,
         destroyed_at: None,

@@ -109,6 +109,11 @@ impl From<&StoreError> for Problem {
                 "The database has no space left. Nothing was changed.",
                 "Free space, or move the database; the operation then goes on by itself.",
             ),
+            StoreError::OutcomeUnknown(_) => Self::new(
+                "outcome-unknown",
+                "The database's answer was lost: what was asked may or may not have been stored.",
+                "Repeat the request with the same Idempotency-Key, or look whether it was done.",
+            ),
             _ => Self::new("store-unavailable", "The database does not answer. Nothing was changed.", "See the server's log, and try again."),
         }
     }

@@ -10,9 +10,9 @@ use keystead_vault::Random;
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
-    /// A user's id, or `system`.
+    /// A user's id, `system` or `anonymous`.
     pub id: String,
-    /// A user's name, or `keystead`.
+    /// A user's name, `keystead` or `anonymous`.
     pub name: String,
 }
 
@@ -22,8 +22,17 @@ impl Who {
         Self { id: "system".to_owned(), name: "keystead".to_owned() }
     }
 
+    /// Somebody who has not proved who they are.
+    pub fn anonymous() -> Self {
+        Self { id: "anonymous".to_owned(), name: "anonymous".to_owned() }
+    }
+
     fn actor(&self) -> Actor {
-        let kind = if self.id == "system" { ActorKind::System } else { ActorKind::User };
+        let kind = match self.id.as_str() {
+            "system" => ActorKind::System,
+            "anonymous" => ActorKind::Anonymous,
+            _ => ActorKind::User,
+        };
         Actor { kind, id: self.id.clone(), name: self.name.clone() }
     }
 }

@@ -2,34 +2,72 @@
 """Drives a simulated AWS (KMS and STS) with the official Python client, and wraps with python-cryptography: neither shares a line with the server.
 
 Environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION (default eu-west-1).
-Usage: boto3_flow.py [--profile sandbox|ministack]
+Usage: boto3_flow.py [--profile sandbox|ministack|localemu] [--honest]
 
 The script runs unchanged against other emulators. `--profile` only leaves out what an emulator cannot do; every difference stands in this table.
 
-| capability      | sandbox                            | ministack 1.5.33                        | right by AWS's documentation                              |
-|-----------------|------------------------------------|-----------------------------------------|-----------------------------------------------------------|
-| clock           | /_sandbox/advance                  | none                                    | (a tool, not AWS)                                         |
-| true_cipher     | AES-256-GCM under the material     | XOR: a tampered ciphertext decrypts     | sandbox: InvalidCiphertextException (Decrypt)             |
-| data_keys       | GenerateDataKey*, ReEncrypt work   | not under imported material             | sandbox (GenerateDataKey, ReEncrypt)                      |
-| rotation        | RotateKeyOnDemand, 25 for life     | missing                                 | sandbox (RotateKeyOnDemand, ListKeyRotations)             |
-| material_binding| other bytes refused                | other bytes accepted                    | sandbox: IncorrectKeyMaterialException (ImportKeyMaterial)|
-| expiry_rules    | ValidTo checked in all three ways  | past, > 365 d, with DOES_NOT_EXPIRE ok  | sandbox: "must omit", "future", "365 days"                |
-| withdrawn       | RSAES_PKCS1_V1_5 refused           | accepted                                | sandbox: withdrawn on 10 October 2023                     |
-| many_sets       | all sets of 24 h work              | only the newest, once                   | undocumented; both defensible                             |
-| paging          | default limits, every list         | ListAliases never, ListKeys if asked    | sandbox (ListAliases, ListKeys)                           |
-| policy_form     | malformed policies refused         | accepted                                | sandbox: MalformedPolicyDocumentException                 |
-| wrapping_matrix | RSA_AES only for RSA and ECC keys  | any material                            | sandbox: support table of "Encrypt the key material"      |
-| alias_rules     | alias refused as KeyId of changes  | accepted                                | sandbox: aliases are valid in cryptography and DescribeKey|
-| countdown       | window shown; key closed, material | not shown; not closed; second cancel    | sandbox (ScheduleKeyDeletion, "Key states", and           |
-|                 | may be deleted, one cancel         | accepted; material may not be deleted   | DeleteImportedKeyMaterial)                                |
-| limits          | 50 aliases, 50 tags                | none                                    | sandbox: LimitExceededException (quotas)                  |
-| places          | foreign Region, account told apart | not                                     | sandbox, as recorded from AWS by LocalStack's tests       |
-| replicas        | PendingImport until the same bytes | Enabled                                 | sandbox (ReplicateKey, "Importing into multi-Region keys")|
-| session_rules   | durations, names, tokens, end      | 899 s accepted                          | sandbox: 900 to 43200 (AssumeRole)                        |
-| alias_types     | UpdateAlias within one type only   | across types                            | sandbox (UpdateAlias)                                     |
+| capability       | sandbox                    | ministack 1.5.33           | localemu 1.3.2                 | right by AWS's documentation               |
+|------------------|----------------------------|----------------------------|--------------------------------|--------------------------------------------|
+| clock            | /_sandbox/advance          | none                       | none                           | (a tool, not AWS)                          |
+| true_cipher      | AES-256-GCM under the      | XOR: a tampered ciphertext | AES-256-GCM                    | sandbox: InvalidCiphertextException        |
+|                  | material                   | decrypts                   |                                | (Decrypt)                                  |
+| data_keys        | GenerateDataKey*,          | not under imported         | work, see data_key_lengths     | sandbox (GenerateDataKey, ReEncrypt)       |
+|                  | ReEncrypt work             | material                   |                                |                                            |
+| rotation         | RotateKeyOnDemand, 25 for  | missing                    | rotates; no IDs for old        | sandbox (RotateKeyOnDemand,                |
+|                  | life                       |                            | material, no list              | ListKeyRotations)                          |
+| material_binding | other bytes refused        | other bytes accepted       | new bytes wait for a rotation; | sandbox: IncorrectKeyMaterialException     |
+|                  |                            |                            | with no material taken         | (ImportKeyMaterial)                        |
+| expiry_rules     | ValidTo checked in all     | past, > 365 d, with        | taken, ValidTo never shown     | sandbox: "must omit", "future", "365 days" |
+|                  | three ways                 | DOES_NOT_EXPIRE ok         |                                |                                            |
+| withdrawn        | RSAES_PKCS1_V1_5 refused   | accepted                   | accepted                       | sandbox: withdrawn on 10 October 2023      |
+| many_sets        | all sets of 24 h work      | only the newest, once      | all, as often as wanted        | undocumented; both defensible              |
+| paging           | default limits, every list | ListAliases never,         | by default limits              | sandbox (ListAliases, ListKeys)            |
+|                  |                            | ListKeys if asked          |                                |                                            |
+| policy_form      | malformed policies refused | accepted                   | accepted                       | sandbox: MalformedPolicyDocumentException  |
+| wrapping_matrix  | RSA_AES only for RSA and   | any material               | any material                   | sandbox: support table of "Encrypt the key |
+|                  | ECC keys                   |                            |                                | material"                                  |
+| alias_rules      | alias refused as KeyId of  | accepted                   | accepted                       | sandbox: aliases are valid in cryptography |
+|                  | changes                    |                            |                                | and DescribeKey                            |
+| countdown        | window shown; key closed,  | not shown; not closed;     | second cancel                  | sandbox (ScheduleKeyDeletion, "Key         |
+|                  | material may be deleted,   | second cancel accepted;    | DisabledException; material    | states", and DeleteImportedKeyMaterial)    |
+|                  | one cancel                 | material may not be        | may not be deleted             |                                            |
+|                  |                            | deleted                    |                                |                                            |
+| limits           | 50 aliases, 50 tags        | none                       | none                           | sandbox: LimitExceededException (quotas)   |
+| places           | foreign Region, account    | not                        | foreign account is NotFound    | sandbox, as recorded from AWS by           |
+|                  | told apart                 |                            |                                | LocalStack's tests                         |
+| replicas         | PendingImport until the    | Enabled                    | Enabled                        | sandbox (ReplicateKey, "Importing into     |
+|                  | same bytes                 |                            |                                | multi-Region keys")                        |
+| session_rules    | durations, names, tokens,  | 899 s accepted             | role's own maximum not looked  | sandbox: 900 to 43200 (AssumeRole)         |
+|                  | end                        |                            | at                             |                                            |
+| alias_types      | UpdateAlias within one     | across types               | across types                   | sandbox (UpdateAlias)                      |
+|                  | type only                  |                            |                                |                                            |
+| material_rules   | IncorrectKeyMaterial       | right                      | wrong lengths, curves,         | sandbox: IncorrectKeyMaterialException     |
+|                  |                            |                            | trailing bytes taken           | (ImportKeyMaterial)                        |
+| token_binding    | bound to the key           | right                      | any key; unknown token         | sandbox: InvalidImportTokenException       |
+|                  |                            |                            | NotFoundException              | (ImportKeyMaterial)                        |
+| unwrap_errors    | InvalidCiphertext          | right                      | 500 InternalError              | sandbox: InvalidCiphertextException        |
+|                  |                            |                            |                                | (ImportKeyMaterial)                        |
+| algorithm_names  | unknown names refused      | right                      | unknown names taken            | sandbox: closed lists of values            |
+|                  |                            |                            |                                | (GetParametersForImport)                   |
+| deletion_answer  | KeyId in the answer        | right                      | empty                          | sandbox: response of                       |
+|                  |                            |                            |                                | DeleteImportedKeyMaterial                  |
+| policy_name      | may be left out            | right                      | must be given                  | sandbox: "default" if left out             |
+|                  |                            |                            |                                | (GetKeyPolicy, PutKeyPolicy)               |
+| material_named   | KeyMaterialId in Decrypt   | (true_cipher)              | left out                       | sandbox: response of Decrypt               |
+| truncated_said   | Truncated always there     | (paging)                   | left out when false            | sandbox, as AWS's examples show it         |
+|                  |                            |                            |                                | (ListKeys)                                 |
+| markers          | invented ones refused      | (paging)                   | taken for none                 | sandbox: InvalidMarkerException (ListKeys, |
+|                  |                            |                            |                                | ListAliases)                               |
+| dry_run          | DryRunOperation            | (true_cipher)              | DryRun not looked at           | sandbox: DryRunOperationException          |
+|                  |                            |                            |                                | (Encrypt)                                  |
+| data_key_lengths | any length; one way to say | (data_keys)                | NumberOfBytes not looked at,   | sandbox: GenerateDataKey, NumberOfBytes    |
+|                  |                            |                            | none asked                     | and KeySpec                                |
+| denial_code      | AccessDeniedException      | right                      | AccessDenied                   | sandbox: Common Errors of KMS              |
+| signatures       | checked                    | right                      | not checked                    | sandbox: Signature Version 4               |
 """
 import argparse
 import hmac
+import inspect
 import json
 import os
 import sys
@@ -54,6 +92,11 @@ LACKING = {
     "ministack": {
         "clock", "true_cipher", "data_keys", "rotation", "material_binding", "expiry_rules", "withdrawn", "many_sets", "paging",
         "policy_form", "wrapping_matrix", "alias_rules", "alias_types", "countdown", "limits", "places", "replicas", "session_rules",
+    },
+    "localemu": {
+        "clock", "rotation", "material_binding", "expiry_rules", "withdrawn", "policy_form", "wrapping_matrix", "alias_rules", "alias_types",
+        "countdown", "limits", "places", "replicas", "session_rules", "material_rules", "token_binding", "unwrap_errors", "algorithm_names",
+        "deletion_answer", "policy_name", "material_named", "truncated_said", "markers", "dry_run", "data_key_lengths", "denial_code", "signatures",
     },
 }
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
@@ -84,7 +127,13 @@ def refused(code, call, **arguments):
     raise AssertionError(f"expected {code}, got an answer: {answer}")
 
 
+class NoControl(Exception):
+    """The test came to where it needs the sandbox's own clock or records."""
+
+
 def control(path, body=None, method=None):
+    if not can("clock"):
+        raise NoControl(path)
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_sandbox/{path}", data=data, method=method)) as answer:
         return json.load(answer)
@@ -148,7 +197,7 @@ def pages(call, member, **arguments):
         answer = call(**arguments, **marker)
         items += answer[member]
         rounds += 1
-        if not answer["Truncated"]:
+        if not (answer["Truncated"] if can("truncated_said") else answer.get("Truncated")):
             assert "NextMarker" not in answer
             return items, rounds
         marker = {"Marker": answer["NextMarker"]}
@@ -232,7 +281,7 @@ def test_material_of_the_wrong_kind_is_refused():
              ("ECC_NIST_P384", "SIGN_VERIFY", p256, "RSA_AES_KEY_WRAP_SHA_256"),
              ("ECC_NIST_P256", "SIGN_VERIFY", os.urandom(138), "RSA_AES_KEY_WRAP_SHA_256"),
              ("ECC_NIST_P256", "SIGN_VERIFY", p256 + b"\0", "RSA_AES_KEY_WRAP_SHA_256")]
-    for spec, usage, material, algorithm in cases:
+    for spec, usage, material, algorithm in cases if can("material_rules") else ():
         key = external_key(spec, usage)
         refused("IncorrectKeyMaterialException", KMS.import_key_material, **import_call(key, material, algorithm))
         assert state(key) == "PendingImport"
@@ -241,14 +290,16 @@ def test_material_of_the_wrong_kind_is_refused():
 def test_a_token_is_for_one_key_whole_and_for_a_day():
     one, two = external_key(), external_key()
     call = import_call(one, os.urandom(32))
-    refused("InvalidImportTokenException", KMS.import_key_material, **{**call, "KeyId": two})
-    damaged = bytearray(call["ImportToken"])
-    damaged[len(damaged) // 2] ^= 1
-    refused("InvalidImportTokenException", KMS.import_key_material, **{**call, "ImportToken": bytes(damaged)})
-    call = import_call(one, os.urandom(32))
-    spoiled = bytearray(call["EncryptedKeyMaterial"])
-    spoiled[-1] ^= 1
-    refused("InvalidCiphertextException", KMS.import_key_material, **{**call, "EncryptedKeyMaterial": bytes(spoiled)})
+    if can("token_binding"):
+        refused("InvalidImportTokenException", KMS.import_key_material, **{**call, "KeyId": two})
+        damaged = bytearray(call["ImportToken"])
+        damaged[len(damaged) // 2] ^= 1
+        refused("InvalidImportTokenException", KMS.import_key_material, **{**call, "ImportToken": bytes(damaged)})
+    if can("unwrap_errors"):
+        call = import_call(one, os.urandom(32))
+        spoiled = bytearray(call["EncryptedKeyMaterial"])
+        spoiled[-1] ^= 1
+        refused("InvalidCiphertextException", KMS.import_key_material, **{**call, "EncryptedKeyMaterial": bytes(spoiled)})
     if can("clock"):
         call = import_call(one, os.urandom(32))
         advance(DAY + 1)
@@ -265,13 +316,16 @@ def test_two_sets_may_be_outstanding_and_do_not_mix():
     while first["PublicKey"] == second["PublicKey"]:
         first, second = second, parameters(key)
     swapped = dict(KeyId=key, ImportToken=second["ImportToken"], EncryptedKeyMaterial=wrap(first, "RSAES_OAEP_SHA_256", material))
-    refused("InvalidCiphertextException", KMS.import_key_material, **swapped, ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE")
+    if can("unwrap_errors"):
+        refused("InvalidCiphertextException", KMS.import_key_material, **swapped, ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE")
     right = {**swapped, "ImportToken": first["ImportToken"]}
     KMS.import_key_material(**right, ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE")
     assert state(key) == "Enabled"
 
 
 def test_the_wrong_hash_does_not_open():
+    if not can("unwrap_errors"):
+        return
     key = external_key()
     given = parameters(key, "RSAES_OAEP_SHA_256")
     blob = wrap(given, "RSAES_OAEP_SHA_1", os.urandom(32))
@@ -286,7 +340,8 @@ def test_the_wrapping_must_suit_the_key():
         refused("UnsupportedOperationException", parameters, key=external_key(), algorithm="RSA_AES_KEY_WRAP_SHA_256")
         refused("UnsupportedOperationException", parameters, key=external_key("RSA_2048", "SIGN_VERIFY"), algorithm="RSAES_OAEP_SHA_256")
         refused("UnsupportedOperationException", parameters, key=external_key("ECC_NIST_P521", "SIGN_VERIFY"), algorithm="RSAES_OAEP_SHA_256")
-    refused("ValidationException", parameters, key=external_key(), algorithm="RSAES_OAEP_SHA_512")
+    if can("algorithm_names"):
+        refused("ValidationException", parameters, key=external_key(), algorithm="RSAES_OAEP_SHA_512")
     own = KMS.create_key()["KeyMetadata"]["KeyId"]
     refused("UnsupportedOperationException", parameters, key=own)
 
@@ -343,7 +398,8 @@ def test_a_key_takes_only_the_material_that_it_had():
 def test_deleting_material_twice_does_no_harm():
     key = filled_key()
     for _ in range(2):
-        assert KMS.delete_imported_key_material(KeyId=key)["KeyId"].endswith(key)
+        answer = KMS.delete_imported_key_material(KeyId=key)
+        assert not can("deletion_answer") or answer["KeyId"].endswith(key)
         assert state(key) == "PendingImport"
 
 
@@ -356,7 +412,7 @@ def test_encryption_is_bound_to_material_context_and_key():
     assert opened["Plaintext"] == b"hello" and opened["KeyId"].endswith(key)
     if not can("true_cipher"):
         return
-    assert opened["KeyMaterialId"] == KMS.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"]
+    assert not can("material_named") or opened["KeyMaterialId"] == KMS.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"]
     refused("InvalidCiphertextException", KMS.decrypt, CiphertextBlob=blob)
     refused("InvalidCiphertextException", KMS.decrypt, CiphertextBlob=blob, EncryptionContext={**context, "b": "3"})
     for index in range(0, len(blob), 7):
@@ -366,13 +422,15 @@ def test_encryption_is_bound_to_material_context_and_key():
             KMS.decrypt(CiphertextBlob=bytes(tampered), EncryptionContext=context)
         except ClientError as error:
             # A tampered key id names another key, which is AccessDenied as at AWS.
-            assert error.response["Error"]["Code"] in ("InvalidCiphertextException", "AccessDeniedException"), index
+            elsewhere = "AccessDeniedException" if can("places") else "NotFoundException"
+            assert error.response["Error"]["Code"] in ("InvalidCiphertextException", "AccessDeniedException", elsewhere), index
             continue
         raise AssertionError(f"byte {index} was changed and it decrypted")
     refused("IncorrectKeyException", KMS.decrypt, CiphertextBlob=blob, EncryptionContext=context, KeyId=filled_key())
     assert KMS.decrypt(CiphertextBlob=blob, EncryptionContext=context, KeyId=key)["Plaintext"] == b"hello"
     refused("ValidationException", KMS.encrypt, KeyId=key, Plaintext=b"x" * 4097)
-    refused("DryRunOperationException", KMS.encrypt, KeyId=key, Plaintext=b"x", DryRun=True)
+    if can("dry_run"):
+        refused("DryRunOperationException", KMS.encrypt, KeyId=key, Plaintext=b"x", DryRun=True)
 
 
 def test_equal_material_in_two_keys_does_not_decrypt_across_them():
@@ -392,9 +450,11 @@ def test_data_keys_and_reencryption():
     assert len(made["Plaintext"]) == 32
     assert KMS.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext={"a": "b"})["Plaintext"] == made["Plaintext"]
     bare = KMS.generate_data_key_without_plaintext(KeyId=one, NumberOfBytes=17)
-    assert "Plaintext" not in bare and len(KMS.decrypt(CiphertextBlob=bare["CiphertextBlob"])["Plaintext"]) == 17
-    refused("ValidationException", KMS.generate_data_key, KeyId=one)
-    refused("ValidationException", KMS.generate_data_key, KeyId=one, KeySpec="AES_256", NumberOfBytes=32)
+    assert "Plaintext" not in bare
+    assert not can("data_key_lengths") or len(KMS.decrypt(CiphertextBlob=bare["CiphertextBlob"])["Plaintext"]) == 17
+    if can("data_key_lengths"):
+        refused("ValidationException", KMS.generate_data_key, KeyId=one)
+        refused("ValidationException", KMS.generate_data_key, KeyId=one, KeySpec="AES_256", NumberOfBytes=32)
     moved = KMS.re_encrypt(CiphertextBlob=made["CiphertextBlob"], SourceEncryptionContext={"a": "b"}, DestinationKeyId=two)
     assert moved["SourceKeyId"].endswith(one) and moved["KeyId"].endswith(two)
     opened = KMS.decrypt(CiphertextBlob=moved["CiphertextBlob"])
@@ -507,6 +567,8 @@ def test_lists_come_in_pages():
     assert ([item["AliasName"] for item in listed], rounds) == (names, 3)
     everything = [item["AliasName"] for page in KMS.get_paginator("list_aliases").paginate(PaginationConfig={"PageSize": 2}) for item in page["Aliases"]]
     assert set(names) <= set(everything) and len(set(everything)) == len(everything)
+    if not can("markers"):
+        return
     refused("InvalidMarkerException", KMS.list_keys, Marker="invented")
     marker = KMS.list_keys(Limit=1)["NextMarker"]
     refused("InvalidMarkerException", KMS.list_aliases, Marker=marker)
@@ -569,16 +631,17 @@ def test_only_symmetric_keys_rotate_and_take_an_import_type():
 
 def test_policies_are_kept_and_malformed_ones_refused():
     key = external_key()
-    policy = json.loads(KMS.get_key_policy(KeyId=key)["Policy"])
+    named = {} if can("policy_name") else {"PolicyName": "default"}
+    policy = json.loads(KMS.get_key_policy(KeyId=key, **named)["Policy"])
     assert policy["Statement"][0]["Principal"]["AWS"] == f"arn:aws:iam::{ACCOUNT}:root"
     policy["Statement"][0]["Sid"] = "changed"
-    KMS.put_key_policy(KeyId=key, Policy=json.dumps(policy))
-    assert json.loads(KMS.get_key_policy(KeyId=key)["Policy"]) == policy
+    KMS.put_key_policy(KeyId=key, Policy=json.dumps(policy), **named)
+    assert json.loads(KMS.get_key_policy(KeyId=key, **named)["Policy"]) == policy
     if can("policy_form"):
         for bad in ("no json", "{}", json.dumps({"Statement": [{"Effect": "Allow"}]})):
-            refused("MalformedPolicyDocumentException", KMS.put_key_policy, KeyId=key, Policy=bad)
+            refused("MalformedPolicyDocumentException", KMS.put_key_policy, KeyId=key, Policy=bad, **named)
         foreign = json.dumps(policy).replace(ACCOUNT, "999999999999")
-        refused("MalformedPolicyDocumentException", KMS.put_key_policy, KeyId=key, Policy=foreign)
+        refused("MalformedPolicyDocumentException", KMS.put_key_policy, KeyId=key, Policy=foreign, **named)
 
 
 def test_unknown_and_invalid_names_are_not_found():
@@ -640,13 +703,13 @@ def test_a_replica_waits_for_the_very_material_of_its_primary():
     refused("NotFoundException", KMS.describe_key, KeyId=key)
 
 
-ROLE_NAME = f"KeysteadFlow{os.getpid()}"
 EXTERNAL_ID = "tenant-4711/+=:@"
 
 
 def arrange_role(user_arn):
-    """Makes a role that the user may assume with an ExternalId; gives its ARN."""
-    arn = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
+    """Makes a new role that the user may assume with an ExternalId; gives its ARN."""
+    name = f"KeysteadFlow{os.urandom(4).hex()}"
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
     if PROFILE == "sandbox":
         allow = [{"actions": ["kms:Create*", "kms:DescribeKey", "kms:TagResource"]}]
         control("roles", {"arn": arn, "trusted": [user_arn], "external_id": EXTERNAL_ID, "max_session_seconds": 7200, "allow": allow,
@@ -655,11 +718,11 @@ def arrange_role(user_arn):
     iam = client("iam")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": user_arn}, "Action": "sts:AssumeRole",
                                                      "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}}]}
-    iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     policy = {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": ["kms:Create*", "kms:DescribeKey", "kms:TagResource"], "Resource": "*"},
         {"Effect": "Deny", "Action": "kms:CreateAlias", "Resource": "*"}]}
-    iam.put_role_policy(RoleName=ROLE_NAME, PolicyName="p", PolicyDocument=json.dumps(policy))
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
     return arn
 
 
@@ -672,14 +735,15 @@ def test_a_role_is_assumed_with_its_external_id_and_does_only_what_it_may():
     refused("AccessDenied", sts.assume_role, **call)
     refused("AccessDenied", sts.assume_role, **call, ExternalId="guessed")
     answer = sts.assume_role(**call, ExternalId=EXTERNAL_ID, DurationSeconds=900)
-    assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE_NAME}/flow"
+    assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.rpartition('/')[2]}/flow"
     keys = answer["Credentials"]
     session = (keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     assert client("sts", *session).get_caller_identity()["Arn"] == answer["AssumedRoleUser"]["Arn"]
     kms = client("kms", *session)
     key = kms.create_key(Origin="EXTERNAL", Tags=[{"TagKey": "a", "TagValue": "b"}])["KeyMetadata"]["KeyId"]
-    refused("AccessDeniedException", kms.list_keys)
-    message = refused("AccessDeniedException", kms.create_alias, AliasName="alias/never", TargetKeyId=key)
+    denied = "AccessDeniedException" if can("denial_code") else "AccessDenied"
+    refused(denied, kms.list_keys)
+    message = refused(denied, kms.create_alias, AliasName="alias/never", TargetKeyId=key)
     assert "kms:CreateAlias" in message
     if not can("session_rules"):
         return
@@ -696,6 +760,8 @@ def test_a_role_is_assumed_with_its_external_id_and_does_only_what_it_may():
 
 
 def test_wrong_credentials_are_refused():
+    if not can("signatures"):
+        return
     key, secret = USER_KEYS
     refused("UnrecognizedClientException", client("kms", "AKIANOBODYATALL00000", secret).list_keys)
     refused("InvalidSignatureException", client("kms", key, secret[:-1] + "X").list_keys)
@@ -704,7 +770,7 @@ def test_wrong_credentials_are_refused():
 
 
 def arrange_user():
-    """The user whose keys the tests sign with. ministack takes its own `test` key as root without looking at signatures, so there a user is made."""
+    """The user whose keys the tests sign with. The others take the key that they are started with as root, so there a user is made."""
     if PROFILE == "sandbox":
         return os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
     iam = client("iam")
@@ -716,10 +782,42 @@ def arrange_user():
     return made["AccessKeyId"], made["SecretAccessKey"]
 
 
+def honest(tests):
+    """Claims what the profile lacks, one after the other; the tests that ask for it must fail. Gives how often they did not."""
+    mended = 0
+    for capability in sorted(LACKING[PROFILE] - {"clock"}):
+        asking = [test for _, test in tests if f'can("{capability}")' in source(test)]
+        assert asking, f"no test asks for {capability}"
+        LACKING[PROFILE].discard(capability)
+        wrong = next(filter(None, map(objection, asking)), None)
+        LACKING[PROFILE].add(capability)
+        mended += wrong is None
+        print(f"lacks  {capability}: {wrong}" if wrong else f"MENDED {capability}: strike it from the table")
+    return 1 if mended else 0
+
+
+def source(test):
+    """A test's text, and that of the helper that asks, too."""
+    text = inspect.getsource(test)
+    return text + inspect.getsource(pages) if "pages(" in text else text
+
+
+def objection(test):
+    """What is wrong, in a line; None when nothing is, or nothing was until the sandbox's own clock was needed."""
+    try:
+        test()
+    except NoControl:
+        return None
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:200]
+    return None
+
+
 def main():
     global PROFILE, ACCOUNT, KMS, USER_KEYS, USER_STS
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", choices=sorted(LACKING), default="sandbox")
+    parser.add_argument("--honest", action="store_true", help="claim each capability that the profile lacks; it is an error when one is there")
     parser.add_argument("--claim", action="append", default=[], help="try a capability although the profile lacks it: keeps the table honest")
     arguments = parser.parse_args()
     PROFILE = arguments.profile
@@ -728,6 +826,8 @@ def main():
     USER_STS, KMS = client("sts", *USER_KEYS), client("kms", *USER_KEYS)
     ACCOUNT = USER_STS.get_caller_identity()["Account"]
     tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+    if arguments.honest:
+        sys.exit(honest(tests))
     failed = 0
     for name, test in tests:
         try:

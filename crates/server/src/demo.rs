@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use keystead_app::Request;
 use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
 use keystead_domain::{Clock, Name};
 use keystead_operations::{NoHooks, engine::Settings};
@@ -59,7 +60,8 @@ pub async fn demo(options: DemoOptions, ready: impl FnOnce(DemoReady)) -> Result
     let (house, users) = build(&options.dir, &sandbox, clock).await?;
     let tasks = tasks::start(&house);
     let address = listener.local_addr().unwrap_or(options.listen);
-    let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
+    let face = keystead_api::Settings { cloud_identity: Some(IDENTITY.to_owned()), ..keystead_api::Settings::default() };
+    let router = keystead_api::router(house.app.clone(), face);
     let served = tokio::spawn(listen::listen_plain(listener, router));
     samples::make(&house, &users).await?;
     ready(DemoReady {
@@ -111,7 +113,7 @@ async fn build(dir: &Path, sandbox: &Sandbox, clock: Arc<SandboxClock>) -> Resul
     let house = assemble(wiring).await?;
     let ann = house.app.authenticate(installed.token.expose()).await?.ok_or_else(|| ServerError::App("the first user is not known".to_owned()))?;
     let bob = Name::parse("bob").map_err(|error| ServerError::App(error.to_string()))?;
-    let (_, token) = house.app.create_user(&ann, bob).await?;
+    let (_, token) = house.app.create_user(&ann, &Request::default(), bob).await?;
     let users = vec![("ann".to_owned(), installed.token.expose().to_owned()), ("bob".to_owned(), token.expose().to_owned())];
     Ok((house, users))
 }

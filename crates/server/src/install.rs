@@ -35,7 +35,8 @@ pub async fn install(store: &Store, record: RootRecord, secret: &UnlockSecret, u
     opened.unseal(secret).map_err(|error| ServerError::Vault(error.to_string()))?;
     let account = AccountId::new(now, draw(random.as_ref()));
     let vault_error = |error: keystead_vault::VaultError| ServerError::Vault(error.to_string());
-    let account_key = AccountKeyRow { generation: 1, sealed: opened.new_account_key(&account, 1).map_err(vault_error)?.into_bytes() };
+    let account_key =
+        AccountKeyRow { generation: 1, root_generation: record.generation(), sealed: opened.new_account_key(&account, 1).map_err(vault_error)?.into_bytes() };
     let signer = signer(&opened, &account)?;
     let token = Token::new(draw(random.as_ref()));
     let user = UserRow {
@@ -49,11 +50,11 @@ pub async fn install(store: &Store, record: RootRecord, secret: &UnlockSecret, u
         .subject("user", user.id.as_str(), &user.name)
         .detail("root", record.kind().to_string())
         .done();
-    let (bytes, hash) = (record.to_bytes(), token.hash());
+    let (bytes, generation, hash) = (record.to_bytes(), record.generation(), token.hash());
     let (owner, first) = (account.clone(), user.clone());
     store
         .write("installation.create", move |tx| {
-            vault::insert_root(tx, &bytes, now)?;
+            vault::insert_root(tx, &bytes, generation, now)?;
             accounts::insert(tx, &owner, "default", now)?;
             vault::insert_account_key(tx, &owner, &account_key, now)?;
             audit::insert_signer(tx, &signer)?;

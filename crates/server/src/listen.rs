@@ -7,7 +7,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
 use keystead_domain::time::SECOND;
 use keystead_operations::{NoHooks, engine::Settings};
-use keystead_store::Store;
+use keystead_store::{Database, Store};
 use keystead_vault::{SecretBytes, UnlockSecret};
 use tokio::net::TcpListener;
 
@@ -30,15 +30,16 @@ pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
     harden::harden();
     let house = build(&config).await?;
     let tasks = tasks::start(&house);
-    if house.app.vault_status().sealed {
+    if house.app.is_sealed() {
         tracing::warn!("the vault is sealed: operations wait until `keystead vault unseal`");
     }
-    let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
+    let router = keystead_api::router(house.app.clone(), face(&config)?);
     let listened = match (&config.http.tls_cert, &config.http.tls_key) {
         (Some(cert), Some(key)) => listen_tls(config.http.listen, cert, key, router).await,
         _ => listen_plain(bind(config.http.listen).await?, router).await,
     };
     drop(tasks);
+    tasks::tell_knocks(&house.app, true).await;
     house.app.engine().parts().vault.seal();
     listened
 }
@@ -60,6 +61,15 @@ pub(crate) async fn build(config: &Config) -> Result<House, ServerError> {
         },
     })
     .await
+}
+
+/// What the API says of this server.
+fn face(config: &Config) -> Result<keystead_api::Settings, ServerError> {
+    let database = match config.database()? {
+        Database::Sqlite(_) => "sqlite",
+        Database::Postgres(_) => "postgres",
+    };
+    Ok(keystead_api::Settings { database, cloud_identity: config.clouds.aws.identity_arn.clone(), ..keystead_api::Settings::default() })
 }
 
 /// What opens the vault at a start, when the configuration names a file for it.
@@ -99,7 +109,7 @@ pub(crate) async fn listen_plain(listener: TcpListener, router: Router) -> Resul
     let refuse = |error: std::io::Error| ServerError::Listen { address: address.clone(), reason: error.to_string() };
     tracing::info!(address, "keystead listens (plain HTTP)");
     let server = axum_server::from_tcp(listener.into_std().map_err(refuse)?).map_err(refuse)?;
-    server.http1_only().handle(stop_at_signal()).serve(router.into_make_service()).await.map_err(refuse)
+    server.http1_only().handle(stop_at_signal()).serve(router.into_make_service_with_connect_info::<SocketAddr>()).await.map_err(refuse)
 }
 
 /// A handle that ends the listener at a signal, with time for what runs.
@@ -123,7 +133,8 @@ async fn listen_tls(address: SocketAddr, cert: &Path, key: &Path, router: Router
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let tls = RustlsConfig::from_config(Arc::new(config));
     tracing::info!(%address, "keystead listens (TLS)");
-    let served = axum_server::bind_rustls(address, tls).http1_only().handle(stop_at_signal()).serve(router.into_make_service()).await;
+    let served =
+        axum_server::bind_rustls(address, tls).http1_only().handle(stop_at_signal()).serve(router.into_make_service_with_connect_info::<SocketAddr>()).await;
     served.map_err(|error| ServerError::Listen { address: address.to_string(), reason: error.to_string() })
 }
 

@@ -65,6 +65,7 @@ fn sample(text: &str, material: Material) -> Result<NewKey, ServerError> {
         name: name(text)?,
         keystore: KEYSTORE.to_owned(),
         spec: KeySpec::Aes256,
+        usage: None,
         alias: None,
         description: "A sample key of the demo".to_owned(),
         tags: Tags::parse(tags).map_err(|error| ServerError::App(error.to_string()))?,

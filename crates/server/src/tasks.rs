@@ -1,4 +1,4 @@
-//! What runs beside the listener: the schedule, checkpoints of the audit log, and following what other nodes did to the root.
+//! What runs beside the listener: the schedule, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
 
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use crate::House;
 
 /// How often the audit log is signed when it has grown.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often it is told who knocked and was not let in.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often a node looks whether another one changed the root.
 const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 
@@ -18,6 +20,7 @@ pub(crate) fn start(house: &House) -> JoinSet<()> {
     tasks.spawn(house.engine.clone().run_schedule());
     tasks.spawn(sign_checkpoints(house.app.clone()));
     tasks.spawn(follow_root(house.app.clone()));
+    tasks.spawn(tell_knocks_by_and_by(house.app.clone()));
     tasks
 }
 
@@ -25,22 +28,34 @@ async fn sign_checkpoints(app: App) {
     loop {
         tokio::time::sleep(CHECKPOINT_EVERY).await;
         match app.checkpoint().await {
-            Ok(_) | Err(Error::Sealed) => {}
+            Ok(_) | Err(Error::Sealed | Error::RootChanged) => {}
             Err(error) => tracing::warn!(?error, "the audit log could not be signed"),
         }
     }
 }
 
-/// Also goes on with a rotation of the root that a crash interrupted.
+async fn tell_knocks_by_and_by(app: App) {
+    loop {
+        tokio::time::sleep(TELL_EVERY).await;
+        tell_knocks(&app, false).await;
+    }
+}
+
+/// Tells the audit log who knocked in vain, once their minute is over, or of all.
+pub(crate) async fn tell_knocks(app: &App, all: bool) {
+    if let Err(error) = app.tell_knocks(all).await {
+        tracing::warn!(?error, "knocks that were counted could not be told to the audit log");
+    }
+}
+
+/// Also goes on with a rotation of the root that was interrupted, here or on another node: whoever is open under the new root can.
 async fn follow_root(app: App) {
     loop {
         if let Err(error) = app.follow_root().await {
             tracing::warn!(?error, "the record of the root could not be read");
         }
-        let status = app.vault_status();
-        if status.rotating
-            && !status.sealed
-            && app.engine().parts().store.is_exclusive()
+        if app.is_rotating()
+            && !app.is_sealed()
             && let Err(error) = app.finish_root_rotation().await
         {
             tracing::info!(?error, "an unfinished rotation of the root goes on later");

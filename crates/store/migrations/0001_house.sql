@@ -6,16 +6,19 @@ CREATE TABLE accounts (
   created_at BIGINT NOT NULL
 );
 
--- One row: how the root key is protected. Opaque here.
+-- One row: how the root key is protected (opaque here), and which root it is. Whoever seals something demands that this is still the root it sealed under.
 CREATE TABLE vault_root (
   id BIGINT NOT NULL PRIMARY KEY,
+  generation BIGINT NOT NULL,
   record {BYTES} NOT NULL,
   updated_at BIGINT NOT NULL
 );
 
+-- Each generation of an account's key stays under the root that it was made under.
 CREATE TABLE account_keys (
   account_id TEXT NOT NULL REFERENCES accounts (id),
   generation BIGINT NOT NULL,
+  root_generation BIGINT NOT NULL,
   sealed {BYTES} NOT NULL,
   created_at BIGINT NOT NULL,
   PRIMARY KEY (account_id, generation)
@@ -75,12 +78,16 @@ CREATE TABLE keys (
   name TEXT NOT NULL,
   state TEXT NOT NULL,
   spec TEXT NOT NULL,
+  usage TEXT NOT NULL,
   origin TEXT NOT NULL,
   description TEXT NOT NULL,
   tags TEXT NOT NULL,
   expires_at BIGINT,
   expiry_span BIGINT,
   expiry_policy TEXT NOT NULL,
+  -- When the policy acts or warns: a week before the end, or a quarter of the span when that is shorter. Microseconds.
+  acts_at BIGINT GENERATED ALWAYS AS
+    (CASE WHEN expiry_span / 4 < 604800000000 THEN expires_at - expiry_span / 4 WHEN expiry_span IS NOT NULL THEN expires_at - 604800000000 END) STORED,
   predecessor_id TEXT,
   successor_id TEXT,
   cloud_key_id TEXT,
@@ -101,8 +108,10 @@ CREATE INDEX keys_by_keystore ON keys (keystore_id, id);
 CREATE INDEX keys_by_lineage ON keys (lineage_id);
 CREATE INDEX keys_by_cloud_key ON keys (cloud_key_id);
 CREATE UNIQUE INDEX keys_cloud_key_id ON keys (keystore_id, cloud_key_id);
-CREATE INDEX keys_due_deletion ON keys (deletion_at) WHERE state = 'PENDING_DELETION';
-CREATE INDEX keys_due_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX keys_due_deletion ON keys (keystore_id, deletion_at, id) WHERE state = 'PENDING_DELETION';
+CREATE INDEX keys_due_expiry ON keys (keystore_id, acts_at, id) WHERE expiry_policy <> 'alert';
+CREATE INDEX keys_due_look ON keys (keystore_id, expires_at, id) WHERE material_present = 1;
+CREATE INDEX keys_due_alert ON keys (acts_at, id) WHERE expiry_policy = 'alert';
 
 -- The generations of a key's material, sealed by the vault.
 CREATE TABLE key_versions (
@@ -115,19 +124,21 @@ CREATE TABLE key_versions (
   account_key_generation BIGINT NOT NULL,
   sealed {BYTES},
   fingerprint TEXT NOT NULL,
+  public_key {BYTES},
   birth TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   destroyed_at BIGINT
 );
 CREATE UNIQUE INDEX key_versions_number ON key_versions (key_id, number);
 
--- A person's public key for an export, and who named it: one at a time, for one download by another person.
+-- A person's public key for an export, and who named it: one at a time, for one download by another person. The vault's seal binds them together.
 CREATE TABLE exports (
   key_id TEXT NOT NULL PRIMARY KEY REFERENCES keys (id),
   account_id TEXT NOT NULL REFERENCES accounts (id),
   public_key TEXT NOT NULL,
   prepared_by TEXT NOT NULL,
-  prepared_at BIGINT NOT NULL
+  prepared_at BIGINT NOT NULL,
+  seal {BYTES} NOT NULL
 );
 
 CREATE TABLE operations (
@@ -146,6 +157,8 @@ CREATE TABLE operations (
   lease_owner TEXT,
   lease_until BIGINT NOT NULL,
   fence BIGINT NOT NULL,
+  -- 1: woken since its lease was taken or progress was last noted.
+  woken BIGINT NOT NULL DEFAULT 0,
   idempotency_key TEXT,
   request_hash TEXT,
   created_by TEXT NOT NULL,
@@ -156,8 +169,33 @@ CREATE INDEX operations_list ON operations (account_id, id);
 CREATE INDEX operations_by_keystore ON operations (keystore_id);
 CREATE INDEX operations_by_key ON operations (key_id, id);
 CREATE INDEX operations_due ON operations (run_at) WHERE state = 'RUNNING';
+CREATE INDEX operations_by_kind ON operations (kind, state);
+CREATE INDEX operations_by_themselves ON operations (keystore_id) WHERE state = 'RUNNING' AND created_by = 'system';
 CREATE INDEX operations_by_owner ON operations (lease_owner) WHERE state = 'RUNNING';
 CREATE UNIQUE INDEX operations_idempotency_key ON operations (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+-- What was done without an operation under an idempotency key, so that it is not done twice. Answers are not kept: they may have held a secret.
+CREATE TABLE requests (
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  idempotency_key TEXT NOT NULL,
+  request_hash TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (account_id, idempotency_key)
+);
+
+-- What the schedule began on a key by itself and did not succeed with yet: how often in a row, and until when it leaves the key alone.
+CREATE TABLE attempts (
+  key_id TEXT NOT NULL REFERENCES keys (id),
+  task TEXT NOT NULL,
+  failures BIGINT NOT NULL,
+  not_before BIGINT NOT NULL,
+  operation_id TEXT,
+  pause BIGINT NOT NULL,
+  PRIMARY KEY (key_id, task)
+);
+CREATE INDEX attempts_by_operation ON attempts (operation_id) WHERE operation_id IS NOT NULL;
 
 -- One operation at a time changes a key (or a keystore as a whole).
 CREATE TABLE locks (

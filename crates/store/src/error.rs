@@ -1,6 +1,6 @@
 //! What can go wrong with a database, in words that are the same for both engines.
 
-/// An error of the store. Nothing of the transaction has been kept.
+/// An error of the store. Nothing of the transaction has been kept; only behind [`StoreError::OutcomeUnknown`] that is not sure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A row with this value exists.
@@ -23,6 +23,9 @@ pub enum StoreError {
     /// The database cannot be reached or opened.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The connection broke between COMMIT and its answer: the transaction may have been kept whole, or not at all. Only a later look can tell.
+    #[error("the answer to a commit was lost: {0}")]
+    OutcomeUnknown(String),
     /// The database was made by a newer Keystead.
     #[error("the database has schema {found}, this keystead knows up to {known}")]
     UnknownSchema {

@@ -46,7 +46,7 @@ fn apply_one(connection: &mut dyn Connection, done: i64) -> Result<(), StoreErro
         connection.execute("INSERT INTO schema_version (version) VALUES ($1)", &[version.into()]).map(drop)
     })();
     match outcome {
-        Ok(()) => connection.batch("COMMIT"),
+        Ok(()) => connection.commit(),
         Err(error) => connection.batch("ROLLBACK").and(Err(error)),
     }
 }

@@ -65,7 +65,7 @@ impl Store {
     /// Runs a named transaction and answers after its commit. The function may run several times; what it does outside of [`Tx`] must not matter.
     ///
     /// # Errors
-    /// The function's own, or a [`StoreError`] inside it. Nothing has been kept then.
+    /// The function's own, or a [`StoreError`] inside it. Nothing has been kept then, but for [`StoreError::OutcomeUnknown`]: all of it, or nothing.
     pub async fn write<T, E, F>(&self, name: &'static str, function: F) -> Result<T, E>
     where
         T: Send + 'static,

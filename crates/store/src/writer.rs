@@ -76,6 +76,9 @@ where
         let answer = match (committed, self.answer) {
             // A refusal of the function's own stands even if the commit of the others failed: it wrote nothing.
             (Ok(()) | Err(_), Some(Err(error))) if error.store_error().is_none() => Err(error),
+            // What the database refused was taken back before the commit, so nothing of it is kept. Why it was refused may hang on a neighbour whose end nobody
+            // knows (a name that is taken): that is not told.
+            (Err(StoreError::OutcomeUnknown(why)), Some(Err(_))) => Err(E::from(StoreError::Unavailable(why))),
             (Err(error), _) => Err(E::from(error)),
             (Ok(()), Some(answer)) => answer,
             (Ok(()), None) => Err(E::from(StoreError::Closed)),
@@ -129,7 +132,7 @@ impl Writer {
         alone.into_iter().for_each(|job| job.finish(outcome.clone()));
     }
 
-    /// Runs the batch in one database transaction. After an error nothing of it has been kept.
+    /// Runs the batch in one database transaction. After an error nothing of it has been kept, but for a commit whose answer was lost: that is not tried again.
     fn attempt(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         let mut connection = begin(&self.open, self.connection.take(), |_| "BEGIN")?;
         let outcome = commit_batch(connection.as_mut(), batch, &mut self.log);
@@ -163,7 +166,7 @@ fn commit_batch(connection: &mut dyn Connection, batch: &mut [Box<dyn Job>], log
     if !entries.is_empty() {
         log.append(&mut Tx::new(connection), &entries)?;
     }
-    connection.batch("COMMIT")
+    connection.commit()
 }
 
 fn run_in_savepoint(connection: &mut dyn Connection, job: &mut dyn Job) -> Result<Vec<Entry>, StoreError> {

@@ -1,4 +1,6 @@
 //! Keystead: testkit.
 
 pub mod conformance;
+pub mod emulator;
 pub mod postgres;
+pub mod wire;

@@ -86,6 +86,13 @@ pub fn read_pkcs1(der: &[u8]) -> Result<RsaNumbers<'_>, DerError> {
     Ok(RsaNumbers { modulus, exponent })
 }
 
+/// Length of the SEQUENCE that a text begins with, its head included; `None` when it does not begin with a whole one.
+pub fn document_len(der: &[u8]) -> Option<usize> {
+    let rest = der.strip_prefix(&[SEQUENCE])?;
+    let (len, contents) = length(rest)?;
+    (len <= contents.len()).then(|| der.len() - contents.len() + len)
+}
+
 /// What is left to read.
 struct Reader<'a>(&'a [u8]);
 

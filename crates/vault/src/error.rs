@@ -113,7 +113,31 @@ pub enum MaterialRefused {
         /// What it is.
         spec: KeySpec,
     },
+    /// Not a private key in PKCS#8, or one that the module finds unsound.
+    NotPkcs8,
+    /// A pair, but of another kind.
+    OtherPair {
+        /// What was asked for.
+        spec: KeySpec,
+        /// What the file holds.
+        found: KeySpec,
+    },
+    /// PEM of a form older than PKCS#8.
+    OlderPem,
+    /// PEM, but no private key.
+    NotPrivate,
+    /// The file is encrypted, and no passphrase came with it.
+    PassphraseMissing,
+    /// The passphrase does not open the file.
+    WrongPassphrase,
+    /// Encrypted by something other than PBES2 with PBKDF2 and AES-CBC.
+    UnknownEncryption,
+    /// The file asks for more work than anybody means.
+    TooManyRounds,
 }
+
+/// What makes any private key one that Keystead reads.
+const CONVERT: &str = "Convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD.pem -out NEW.pem`.";
 
 impl MaterialRefused {
     fn words(self) -> (String, &'static str) {
@@ -126,6 +150,21 @@ impl MaterialRefused {
                 "does not unwrap under the chosen key".to_owned(),
                 "Check that the file was wrapped under this key and version with AES-KWP (RFC 5649) or AES-KW (RFC 3394), and is not encoded.",
             ),
+            Self::OtherPair { spec, found } => {
+                (format!("is an {} where {} was asked for", found.as_str(), spec.as_str()), "Give the kind of key that the file holds.")
+            }
+            Self::NotPkcs8 => (
+                "is not a sound private key in PKCS#8".to_owned(),
+                "Give PEM or DER as `openssl pkcs8 -topk8` writes it: RSA of 2048, 3072 or 4096 bits, P-256, P-384, P-521 or secp256k1.",
+            ),
+            Self::OlderPem => ("is PEM of a form older than PKCS#8".to_owned(), CONVERT),
+            Self::NotPrivate => {
+                ("is PEM, but not of a private key".to_owned(), "Give the file that begins with BEGIN PRIVATE KEY or BEGIN ENCRYPTED PRIVATE KEY.")
+            }
+            Self::PassphraseMissing => ("is encrypted".to_owned(), "Give its passphrase, too."),
+            Self::WrongPassphrase => ("does not open with this passphrase".to_owned(), "Check the passphrase, and that the file is whole."),
+            Self::UnknownEncryption => ("is encrypted in a way that Keystead does not open".to_owned(), CONVERT),
+            Self::TooManyRounds => ("asks for more than ten million rounds of PBKDF2".to_owned(), CONVERT),
             Self::NotAnUnwrappingKey { spec } => {
                 (format!("is to be unwrapped by a key of kind {}", spec.as_str()), "Choose an AES_256 key whose material is in the vault.")
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use keystead_store::{keys::KeyRow, versions::VersionRow};
 use serde::Serialize;
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub(crate) struct Key {
     pub region: String,
     /// Kind of key.
     pub spec: &'static str,
+    /// What it is for: encrypt, sign, mac or key-agreement.
+    pub usage: &'static str,
     /// `generated` or `imported`.
     pub origin: String,
     /// The alias, without `alias/`, when it points at this key.
@@ -92,6 +95,9 @@ pub(crate) struct Version {
     pub number: u32,
     /// A keyed MAC: equal for equal material inside an account, and telling nothing of it.
     pub fingerprint: String,
+    /// The public half of a key pair in PEM (RFC 7468, section 13); null for symmetric keys.
+    #[schema(required)]
+    pub public_key: Option<String>,
     /// When made or taken in.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -104,8 +110,8 @@ pub(crate) struct Version {
 }
 
 impl Key {
-    /// A key of its row; the Region is its keystore's.
-    pub fn of(row: KeyRow, region: String) -> Self {
+    /// A key of its row.
+    pub fn of(row: KeyRow) -> Self {
         Self {
             id: row.id.to_string(),
             name: row.name,
@@ -113,8 +119,9 @@ impl Key {
             keystore: row.keystore_name,
             keystore_id: row.keystore_id.to_string(),
             cloud: row.cloud,
-            region,
+            region: row.region,
             spec: row.spec.as_str(),
+            usage: row.usage.as_str(),
             origin: row.origin,
             alias: row.alias.map(|alias| alias.to_string()),
             is_current: row.is_current,
@@ -151,6 +158,7 @@ impl Version {
         Self {
             number: row.number,
             fingerprint: row.fingerprint,
+            public_key: row.public_key.as_deref().map(pem),
             created_at: rfc3339(row.created_at),
             destroyed_at: row.destroyed_at.map(rfc3339),
             birth: serde_json::from_str(&row.birth).unwrap_or_default(),
@@ -158,11 +166,18 @@ impl Version {
     }
 }
 
+/// SubjectPublicKeyInfo in PEM, as OpenSSL reads and writes it.
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+}
+
 /// A key as the manual shows it.
 pub(crate) fn example() -> Value {
     serde_json::json!({
         "id": "key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", "name": "orders", "state": "ACTIVE", "keystore": "frankfurt",
-        "keystore_id": "keystore_01997c1e00aa7b1c9d2e3f4a5b6c7d8e", "cloud": "aws", "region": "eu-central-1", "spec": "AES_256", "origin": "generated",
+        "keystore_id": "keystore_01997c1e00aa7b1c9d2e3f4a5b6c7d8e", "cloud": "aws", "region": "eu-central-1", "spec": "AES_256", "usage": "encrypt", "origin": "generated",
         "alias": "orders", "is_current": true, "description": "Orders at rest", "tags": { "team": "pay" }, "expires": "2026-12-20T09:00:00.000000Z",
         "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "1234abcd-12ab-34cd-56ef-1234567890ab",
         "cloud_arn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "cloud_state": "Enabled", "enabled": true,

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 /// How the vault stands.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({ "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1, "rotation": null }))]
+#[schema(example = json!({ "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1,
+    "root_changed": false, "rotation": null }))]
 pub(crate) struct Vault {
     /// Whether it is closed: reading works, keys do not.
     sealed: bool,
@@ -21,18 +22,20 @@ pub(crate) struct Vault {
     shares_have: Option<u8>,
     /// Which root key is in use, from 1.
     root_generation: u32,
+    /// Whether this node is sealed because the root was changed on another node: it then opens by the new secret only.
+    root_changed: bool,
     /// A rotation of the root that is not finished.
     #[schema(required)]
     rotation: Option<Rotation>,
 }
 
-/// How far a rotation has come; null where that is not counted.
+/// How far a rotation has come; null when the database does not answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Rotation {
-    /// How many key versions are sealed anew.
+    /// How many key versions are sealed under the new root.
     #[schema(required)]
     done: Option<u64>,
-    /// How many there are.
+    /// How many key versions have material.
     #[schema(required)]
     total: Option<u64>,
 }
@@ -49,7 +52,8 @@ impl From<VaultStatus> for Vault {
             shares_needed: status.shares.map(|progress| progress.need),
             shares_have: status.shares.map(|progress| progress.have),
             root_generation: status.root_generation,
-            rotation: status.rotating.then_some(Rotation { done: None, total: None }),
+            root_changed: status.root_changed,
+            rotation: status.rotation.map(|progress| Rotation { done: progress.done, total: progress.total }),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The API from outside, over a real application: SQLite in a directory that vanishes, a software vault, and the simulated AWS behind the real connector.
 
+mod again;
 mod callers;
 mod document;
+mod entries;
 mod life;
 mod log;
 mod refusals;

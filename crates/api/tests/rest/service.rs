@@ -1,6 +1,7 @@
 //! Health, readiness, metrics, the page, and the headers of every answer.
 
 use axum::http::StatusCode;
+use serde_json::json;
 
 use crate::{
     document::{document, operations},
@@ -33,6 +34,21 @@ async fn metrics_count_by_matched_path_and_name_nobody() {
         assert!(answer.text.contains(name), "{name}: {}", answer.text);
     }
     assert!(!answer.text.contains("a-secret-name"));
+}
+
+#[tokio::test]
+async fn operations_are_counted_by_kind_and_state_and_not_for_everybody_who_asks() {
+    let world = World::start().await.with_keystore().await;
+    let key = |name: &str| Some(json!({ "name": name, "keystore": "eu" }));
+    world.done("POST", "/v1/keys", key("orders")).await;
+    let metrics = async || world.send(request("GET", "/metrics", None, None)).await.text;
+    let first = metrics().await;
+    for (state, count) in [("RUNNING", 0), ("SUCCEEDED", 1), ("FAILED", 0)] {
+        let line = format!("keystead_operations{{kind=\"create-key\",state=\"{state}\"}} {count}\n");
+        assert!(first.contains(&line), "{line}: {first}");
+    }
+    world.done("POST", "/v1/keys", key("bills")).await;
+    assert!(metrics().await.contains("state=\"SUCCEEDED\"} 1\n"), "a count is good for five seconds: nobody can make Keystead count all day");
 }
 
 #[tokio::test]

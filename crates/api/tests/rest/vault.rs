@@ -20,7 +20,10 @@ async fn whoever_knows_the_secret_opens_the_vault_and_nobody_else() {
         assert_eq!(unseal(&world, several).await.problem().1.as_deref(), Some("body"));
     }
     let vault = unseal(&world, json!({ "passphrase": PASSPHRASE })).await.json();
-    assert_eq!(vault, json!({ "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1, "rotation": null }));
+    let expected = json!({
+        "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1, "root_changed": false, "rotation": null
+    });
+    assert_eq!(vault, expected);
 }
 
 #[tokio::test]
@@ -47,6 +50,27 @@ async fn a_new_root_opens_by_its_shares_and_they_are_shown_once() {
     let one = unseal(&world, json!({ "share": shares[2] })).await.json();
     assert_eq!((&one["sealed"], &one["shares_have"], &one["shares_needed"]), (&json!(true), &json!(1), &json!(2)));
     assert_eq!(unseal(&world, json!({ "share": shares[0] })).await.json()["sealed"], false);
+}
+
+#[tokio::test]
+async fn a_share_that_is_none_of_the_roots_is_refused_and_the_keepers_go_on() {
+    let world = World::start().await;
+    let mut sets = Vec::new();
+    for _ in 0..2 {
+        let body = json!({ "what": "root", "unlock": { "shares": { "count": 3, "threshold": 2 } } });
+        let rotated = world.ann("POST", "/v1/vault/rotate", Some(body)).await.json();
+        sets.push(rotated["new_shares"].as_array().cloned().expect("shares"));
+    }
+    world.ann("POST", "/v1/vault/seal", None).await;
+    assert_eq!(unseal(&world, json!({ "share": sets[1][0] })).await.json()["shares_have"], 1);
+    for (foreign, at) in [(&sets[0], 0), (&sets[0], 1)] {
+        let refused = unseal(&world, json!({ "share": foreign[at] })).await;
+        assert_eq!((refused.status, refused.problem().1.as_deref()), (StatusCode::UNPROCESSABLE_ENTITY, Some("share")));
+        let set = sets[1][0].as_str().and_then(|share| share.split('-').nth(4)).expect("a set").to_owned();
+        assert!(!refused.text.contains(&set), "the refusal does not name the set: {}", refused.text);
+        assert_eq!(world.send(request("GET", "/v1/vault", None, None)).await.json()["shares_have"], 1);
+    }
+    assert_eq!(unseal(&world, json!({ "share": sets[1][2] })).await.json()["sealed"], false);
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ fn open_vault(random: Arc<dyn Random>) -> Vault {
 
 async fn install(store: &Store, vault: &Vault, now: Timestamp) -> (Token, Token) {
     let account = AccountId::new(now, draw());
-    let account_key = AccountKeyRow { generation: 1, sealed: vault.new_account_key(&account, 1).expect("a key").into_bytes() };
+    let account_key = AccountKeyRow { generation: 1, root_generation: 1, sealed: vault.new_account_key(&account, 1).expect("a key").into_bytes() };
     let log_key = vault.new_log_key().expect("a key");
     let vkey = VerifierKey::new("keystead.test/log", log_key.public_key).expect("a name");
     let signer = SignerRow { origin: "keystead.test/log".into(), vkey: vkey.to_string(), sealed: log_key.sealed };
@@ -173,7 +173,7 @@ async fn install(store: &Store, vault: &Vault, now: Timestamp) -> (Token, Token)
     store
         .write("install", move |tx| {
             accounts::insert(tx, &account, "default", now)?;
-            keystead_store::vault::insert_root(tx, &record, now)?;
+            keystead_store::vault::insert_root(tx, &record, 1, now)?;
             keystead_store::vault::insert_account_key(tx, &account, &account_key, now)?;
             audit::insert_signer(tx, &signer)?;
             people.iter().try_for_each(|(name, hash)| {

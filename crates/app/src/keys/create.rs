@@ -1,7 +1,7 @@
 //! A key is asked for: generated in the vault, or taken in (CM-040, CM-053, FX-014, FX-015, FT-036, FT-041 to FT-043).
 
 use keystead_domain::{
-    Alias, Invalid, KeyId, KeySpec, KeyState, LineageId, Name, Tags, Timestamp,
+    Alias, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, Tags, Timestamp,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
@@ -19,6 +19,8 @@ pub struct NewKey {
     pub keystore: String,
     /// Kind.
     pub spec: KeySpec,
+    /// What it is for; left out, the only usual use of its kind.
+    pub usage: Option<KeyUsage>,
     /// Alias to point at it.
     pub alias: Option<Alias>,
     /// Free text, at most 8192 characters.
@@ -39,6 +41,13 @@ pub enum Material {
     Generate,
     /// It is brought in plain.
     Raw(SecretBytes),
+    /// It is brought as a PKCS#8 file.
+    Pkcs8 {
+        /// PEM or DER.
+        file: SecretBytes,
+        /// What opens it, if it is encrypted.
+        passphrase: Option<SecretBytes>,
+    },
     /// It is brought in wrapped under a key of the vault, named by id or name.
     Wrapped {
         /// The wrapped bytes.
@@ -75,13 +84,18 @@ impl App {
             return Ok(earlier);
         }
         let now = self.now();
-        let new = NewKey { expires: new.expires.map(|expires| expiry::check(expires, now)).transpose()?, ..new };
+        let usage = new.spec.usage(new.usage)?;
+        check_form(new.spec, &new.material)?;
+        let new = NewKey { usage: Some(usage), expires: new.expires.map(|expires| expiry::check(expires, now)).transpose()?, ..new };
         check_description(&new.description)?;
         let keystore = self.active_keystore(principal, &new.keystore).await?;
         self.catalog.check_importable(&keystore.location, new.spec)?;
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
-        let version = self.born(principal, &key, proof.payload.material, now).await?;
+        let version = match self.born(principal, &key, proof.payload.material, now).await {
+            Ok(version) => version,
+            Err(error) => return Err(self.or_root_changed(error).await),
+        };
         let saga = Saga::CreateKey(CreateKey {
             key: Stored(key.id.clone()),
             lineage: Stored(lineage.id.clone()),
@@ -94,6 +108,7 @@ impl App {
             .detail("name", key.name.clone())
             .detail("origin", key.origin.clone())
             .detail("fingerprint", version.fingerprint.clone());
+        let refusal = self.entry(principal, "key.create", "names-are-unique").keystore(&keystore.id, &keystore.name).detail("name", key.name.clone());
         let answer = key.clone();
         let holds = [(keystore.id.to_string(), keystore.name.clone())];
         let written = self
@@ -108,7 +123,11 @@ impl App {
                 self.engine.start(operation.clone());
                 Ok(Started { operation: Some(operation), key: Some(answer) })
             }
-            Err(error) => self.not_begun(principal, request, error, &holds).await,
+            Err(error) => match self.not_begun(principal, request, error, &holds).await {
+                Err(Error::Taken { field, value }) => Err(self.refuse_taken(refusal, field, value).await),
+                Err(error) => Err(self.or_root_changed(error).await),
+                begun => begun,
+            },
         }
     }
 
@@ -129,12 +148,14 @@ impl App {
             keystore_id: keystore.id.clone(),
             keystore_name: keystore.name.clone(),
             cloud: keystore.cloud.clone(),
+            region: keystore.location.region.clone(),
             lineage_id: lineage.id.clone(),
             name: new.name.to_string(),
             alias: new.alias.clone(),
             is_current: true,
             state: KeyState::Creating,
             spec: new.spec,
+            usage: new.usage.unwrap_or(new.spec.usages()[0]),
             origin: if matches!(new.material, Material::Generate) { "generated" } else { "imported" }.to_owned(),
             description: new.description.clone(),
             tags: new.tags.clone(),
@@ -162,10 +183,10 @@ impl App {
     async fn born(&self, principal: &Principal, key: &KeyRow, material: Material, now: Timestamp) -> Result<VersionRow, Error> {
         let sealing = self.engine.account_key(&key.account_id).await?;
         let by = who(principal);
-        let birth = |origin: Origin<'_>| self.engine.birth(&key.account_id, &sealing, &key.id, key.spec, &by, now, origin);
-        Ok(match material {
-            Material::Generate => birth(Origin::Generated)?,
-            Material::Raw(bytes) => birth(Origin::Raw(bytes))?,
+        let origin = match material {
+            Material::Generate => Origin::Generated,
+            Material::Raw(bytes) => Origin::Raw(bytes),
+            Material::Pkcs8 { file, passphrase } => Origin::Pkcs8 { file, passphrase },
             Material::Wrapped { wrapped, unwrap_with } => {
                 let kek = self.key(principal, &unwrap_with).await.map_err(|_| {
                     Error::Invalid(Invalid::new(
@@ -175,10 +196,24 @@ impl App {
                     ))
                 })?;
                 let sealed = self.engine.sealed(&kek).await?;
-                let held = sealed.held().ok_or_else(|| Invalid::new("material.unwrap_with", "names a key whose material is destroyed", "Name another key."))?;
-                birth(Origin::Wrapped(&wrapped, held))?
+                if sealed.held().is_none() {
+                    return Err(Invalid::new("material.unwrap_with", "names a key whose material is destroyed", "Name another key.").into());
+                }
+                Origin::Wrapped(wrapped, Box::new(sealed))
             }
-        })
+        };
+        Ok(self.engine.birth(&key.account_id, &sealing, &key.id, key.spec, &by, now, origin).await?)
+    }
+}
+
+/// A PKCS#8 file holds a pair and nothing else; a symmetric key comes as bytes.
+fn check_form(spec: KeySpec, material: &Material) -> Result<(), Invalid> {
+    match material {
+        Material::Pkcs8 { .. } if !spec.is_pair() => {
+            let mend = format!("Give raw, base64, hex or wrapped for {}, or name the kind of pair that the file holds.", spec.as_str());
+            Err(Invalid::new("material.format", "is pkcs8, which holds a key pair", mend))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Export of material, by two people: one names the public key, another takes the wrapped material away, once (CM-017, CM-063 to CM-066, FX-025).
 
-use keystead_domain::{Event, Timestamp, Verdict, verdict};
+use keystead_domain::{Event, Timestamp, Verdict, WrapMethod, verdict};
 use keystead_identity::{Action, Principal};
-use keystead_store::{exports, exports::ExportRow, keys, keys::KeyRow};
-use keystead_vault::ExportKey;
+use keystead_operations::engine::material::account_key;
+use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users};
+use keystead_vault::{ExportKey, Preparation, export_method};
 
 use super::action_of;
-use crate::{App, Error, error::TxError, permit};
+use crate::{App, Error, Request, error::TxError, once::Deed, permit};
 
 /// For how many days a preparation may be used: who prepared it shall still be there to be asked.
 const PREPARED_DAYS: i64 = 1;
@@ -26,8 +27,10 @@ pub struct Prepared {
 pub struct Download {
     /// The key.
     pub key: KeyRow,
-    /// RSAES-OAEP with SHA-256 under the prepared public key.
+    /// Under the prepared public key.
     pub wrapped: Vec<u8>,
+    /// How it is wrapped.
+    pub method: WrapMethod,
     /// SHA-256 of the public key, hexadecimal.
     pub public_key_fingerprint: String,
 }
@@ -38,17 +41,27 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`] for a weak or malformed public key; [`Error::WrongState`].
     pub async fn prepare_export(&self, principal: &Principal, id_or_name: &str, public_key: &str) -> Result<Prepared, Error> {
+        match self.try_prepare(principal, id_or_name, public_key).await {
+            Err(error) => Err(self.or_root_changed(error).await),
+            prepared => prepared,
+        }
+    }
+
+    async fn try_prepare(&self, principal: &Principal, id_or_name: &str, public_key: &str) -> Result<Prepared, Error> {
         let export_key = ExportKey::parse_pem(public_key).map_err(|error| Error::Invalid(error.into()))?;
         let key = self.exportable(principal, id_or_name, Event::PrepareExport).await?;
         let proof = permit(principal, Action::PrepareExport, &key.account_id.clone(), key)?;
         let key = proof.payload;
-        let row = ExportRow {
+        let mut row = ExportRow {
             key_id: key.id.clone(),
             account_id: key.account_id.clone(),
             public_key: public_key.to_owned(),
             prepared_by: principal.user.to_string(),
             prepared_at: self.now(),
+            seal: Vec::new(),
         };
+        let sealing = self.engine.account_key(&key.account_id).await?;
+        row.seal = self.vault().seal_preparation(&preparation(&row, &export_key), account_key(&sealing))?;
         let prepared = Prepared { key: key.clone(), prepared_at: row.prepared_at, public_key_fingerprint: export_key.fingerprint_sha256() };
         let entry = self.entry(principal, "key.prepare-export", proof.rule).key(&key).detail("public_key", prepared.public_key_fingerprint.clone()).done();
         self.store()
@@ -68,13 +81,18 @@ impl App {
     /// Hands the wrapped material to somebody else than who prepared it, once (CM-064, CM-065, CM-066).
     ///
     /// # Errors
-    /// [`Error::NotPrepared`], [`Error::SamePerson`], [`Error::WrongState`], [`Error::Sealed`].
-    pub async fn download_export(&self, principal: &Principal, id_or_name: &str) -> Result<Download, Error> {
+    /// [`Error::NotPrepared`], [`Error::SamePerson`], [`Error::WrongState`], [`Error::Sealed`]; [`Error::PreparationChanged`] and [`Error::PreparerInactive`] when the
+    /// preparation cannot be relied on, which is told to the audit log; [`Error::AlreadyDone`] for the same request again: a preparation
+    /// serves one download, and what it handed out is not kept.
+    pub async fn download_export(&self, principal: &Principal, request: &Request, id_or_name: &str) -> Result<Download, Error> {
+        self.refuse_again(principal, request).await?;
         let key = self.exportable(principal, id_or_name, Event::DownloadExport).await?;
         let id = key.id.clone();
         let now = self.now();
         let prepared = self.store().read("exports.of_key", move |tx| exports::of_key(tx, &id)).await?;
         let Some(export) = prepared.filter(|export| now < export.prepared_at.plus_days(PREPARED_DAYS)) else {
+            // The same request, a moment earlier, may have used it up.
+            self.refuse_again(principal, request).await?;
             let error = Error::NotPrepared { key: key.name.clone() };
             return Err(self.refuse(principal, "key.download-export", "prepared-before-download", &key, error).await);
         };
@@ -82,33 +100,60 @@ impl App {
             return Err(self.refuse(principal, "key.download-export", "dual-control", &key, Error::SamePerson).await);
         }
         let proof = permit(principal, Action::DownloadExport, &key.account_id.clone(), key)?;
-        self.hand_out(principal, proof.payload, export).await
+        let key = proof.payload;
+        match self.hand_out(principal, request, &key, export).await {
+            Ok((wrapped, public_key_fingerprint)) => Ok(Download { method: export_method(key.spec), key, wrapped, public_key_fingerprint }),
+            Err(error @ Error::PreparationChanged { .. }) => Err(self.refuse(principal, "key.download-export", "as-prepared", &key, error).await),
+            Err(error @ Error::PreparerInactive { .. }) => Err(self.refuse(principal, "key.download-export", "preparer-is-active", &key, error).await),
+            Err(error) => Err(self.or_root_changed(error).await),
+        }
     }
 
-    async fn hand_out(&self, principal: &Principal, key: KeyRow, export: ExportRow) -> Result<Download, Error> {
-        let export_key = ExportKey::parse_pem(&export.public_key).map_err(|error| Error::Internal(error.to_string()))?;
-        let sealed = self.engine.sealed(&key).await?;
+    /// The public key of a preparation, when it is the one that its preparer had sealed: the database alone is not believed.
+    async fn sealed_export_key(&self, key: &KeyRow, export: &ExportRow) -> Result<ExportKey, Error> {
+        let changed = || Error::PreparationChanged { key: key.name.clone() };
+        let export_key = ExportKey::parse_pem(&export.public_key).map_err(|_| changed())?;
+        let sealing = self.engine.account_key(&key.account_id).await?;
+        // The row is held against the key that is asked for, not against what it says of itself.
+        let row = ExportRow { key_id: key.id.clone(), account_id: key.account_id.clone(), ..export.clone() };
+        let is_as_prepared = self.vault().is_as_prepared(&preparation(&row, &export_key), account_key(&sealing), &export.seal)?;
+        if is_as_prepared { Ok(export_key) } else { Err(changed()) }
+    }
+
+    /// The wrapped material, and the fingerprint of the public key.
+    async fn hand_out(&self, principal: &Principal, request: &Request, key: &KeyRow, export: ExportRow) -> Result<(Vec<u8>, String), Error> {
+        let export_key = self.sealed_export_key(key, &export).await?;
+        let sealed = self.engine.sealed(key).await?;
         let held = sealed.held().ok_or_else(|| Error::Internal("the key has no material".to_owned()))?;
         let wrapped = self.engine.parts().vault.export(&held, &export_key)?;
         let entry = self
             .entry(principal, "key.download-export", "dual-control")
-            .key(&key)
+            .key(key)
             .detail("prepared_by", export.prepared_by.clone())
             .detail("public_key", export_key.fingerprint_sha256())
             .done();
+        let memory = self.memory(principal, request, Deed::DownloadExport, &key.name);
         let (name, id) = (key.name.clone(), key.id.clone());
-        self.store()
+        let consumed = self
+            .store()
             .write("exports.consume", move |tx| {
+                memory.write(tx)?;
                 if keys::by_id(tx, &id)?.is_none_or(|now| verdict(now.state, Event::DownloadExport) == Verdict::Refused) {
                     return Err(Error::MovedOn.into());
+                }
+                if !is_active(tx, &export)? {
+                    return Err(Error::PreparerInactive { key: name.clone() }.into());
                 }
                 // Two downloads at the same moment: one finds the preparation used up.
                 exports::consume(tx, &export).map_err(|_| Error::NotPrepared { key: name.clone() })?;
                 tx.audit(entry.clone());
                 Ok::<_, TxError>(())
             })
-            .await?;
-        Ok(Download { key, wrapped, public_key_fingerprint: export_key.fingerprint_sha256() })
+            .await;
+        if let Err(error) = consumed {
+            return Err(self.met_itself(principal, request, error).await.into());
+        }
+        Ok((wrapped, export_key.fingerprint_sha256()))
     }
 
     async fn exportable(&self, principal: &Principal, id_or_name: &str, event: Event) -> Result<KeyRow, Error> {
@@ -119,4 +164,15 @@ impl App {
         }
         Ok(key)
     }
+}
+
+/// A preparation in the vault's words.
+fn preparation<'a>(row: &'a ExportRow, public_key: &'a ExportKey) -> Preparation<'a> {
+    Preparation { account: &row.account_id, key: &row.key_id, public_key, prepared_by: &row.prepared_by, prepared_at: row.prepared_at }
+}
+
+/// Whether who prepared an export is still a user who may.
+fn is_active(tx: &mut Tx<'_>, export: &ExportRow) -> Result<bool, StoreError> {
+    let preparer = users::find(tx, &export.account_id, &export.prepared_by)?;
+    Ok(preparer.is_some_and(|user| user.id.as_str() == export.prepared_by && user.state == "ACTIVE"))
 }

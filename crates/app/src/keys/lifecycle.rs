@@ -71,10 +71,11 @@ impl App {
             let key = self.key(principal, id_or_name).await?;
             match self.try_ask(principal, request, key, ask).await {
                 Err(Error::MovedOn) => {}
-                other => return other,
+                Err(error) => return Err(self.or_root_changed(error).await),
+                begun => return begun,
             }
         }
-        Err(Error::MovedOn)
+        Err(self.or_root_changed(Error::MovedOn).await)
     }
 
     async fn try_ask(&self, principal: &Principal, request: &Request, key: KeyRow, ask: Ask) -> Result<Started, Error> {

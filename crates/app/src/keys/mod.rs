@@ -9,7 +9,8 @@ pub mod update;
 use keystead_audit::{Entry, Outcome};
 use keystead_domain::Event;
 use keystead_identity::{Action, Principal};
-use keystead_store::{StoreError, keys, keys::KeyRow, locks, operations};
+use keystead_operations::words::Words;
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, locks, operations, requests};
 
 use crate::{App, Error, Request, Started, error::TxError, permit};
 
@@ -27,8 +28,12 @@ impl App {
         let Some(same) = request.idempotency.clone() else { return Ok(None) };
         let account = principal.account.clone();
         let key = same.key.clone();
-        let Some((operation, hash)) = self.store().read("operations.by_idempotency", move |tx| operations::by_idempotency(tx, &account, &key)).await? else {
-            return Ok(None);
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((operations::by_idempotency(tx, &account, &key)?, requests::by_idempotency(tx, &account, &key)?));
+        let (operation, hash) = match self.store().read("operations.by_idempotency", look).await? {
+            (Some(found), _) => found,
+            (None, None) => return Ok(None),
+            // The key came with a request that is no operation: never with this one.
+            (None, Some(_)) => return Err(Error::IdempotencyMismatch),
         };
         if hash != same.request_hash {
             return Err(Error::IdempotencyMismatch);
@@ -78,7 +83,14 @@ impl App {
         self.tell(self.entry(principal, action, "lifecycle-table").key(key).detail("no_op", "true").detail("state", key.state.as_str()).done()).await
     }
 
-    async fn tell(&self, entry: Entry) -> Result<(), Error> {
+    /// Says to the audit log that a name or alias was refused because it is in use, and answers the refusal.
+    pub(crate) async fn refuse_taken(&self, words: Words, field: &'static str, value: String) -> Error {
+        let entry = words.outcome(Outcome::Refused).detail("field", field).detail("taken", value.clone()).done();
+        self.tell(entry).await.err().unwrap_or(Error::Taken { field, value })
+    }
+
+    /// Says something to the audit log that changes nothing else.
+    pub(crate) async fn tell(&self, entry: Entry) -> Result<(), Error> {
         let told = self.store().write("audit.tell", move |tx| {
             tx.audit(entry.clone());
             Ok::<_, StoreError>(())

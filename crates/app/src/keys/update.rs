@@ -1,7 +1,7 @@
 //! Properties of a key change: name, expiry, tags, alias, description (CM-067).
 
 use keystead_domain::{
-    Alias, Event, Invalid, Name, Tags, Timestamp, Verdict,
+    Alias, Event, Invalid, KeyState, Name, Tags, Timestamp, Verdict,
     key::expiry::{self, ExpiryPolicy},
     verdict,
 };
@@ -40,7 +40,7 @@ impl App {
     /// Changes properties of a key. What is already so is a no-op.
     ///
     /// # Errors
-    /// [`Error::WrongState`], [`Error::Taken`], [`Error::Busy`], and of the input.
+    /// [`Error::WrongState`], [`Error::Taken`], [`Error::Busy`], and of the input: also of a new expiry for material that the cloud no longer has.
     pub async fn update_key(&self, principal: &Principal, request: &Request, id_or_name: &str, change: KeyChange) -> Result<Started, Error> {
         if let Some(earlier) = self.earlier(principal, request).await? {
             return Ok(earlier);
@@ -53,7 +53,13 @@ impl App {
         let before = properties(&key);
         let after = changed(&key, change, self.now())?;
         if before == after {
+            self.note_no_op(principal, action_of(Event::Update), &key).await?;
             return Ok(Started { operation: None, key: Some(key) });
+        }
+        if before.expires != after.expires
+            && let Some(gone) = material_gone(&key, self.now())
+        {
+            return Err(self.refuse(principal, action_of(Event::Update), "material-is-there", &key, gone.into()).await);
         }
         let saga = UpdateKey {
             key: Stored(key.id.clone()),
@@ -64,7 +70,11 @@ impl App {
         };
         let seen = key.clone();
         let reserve = move |tx: &mut Tx<'_>| reserve(tx, &seen, &before, &after);
-        self.begin(principal, request, key, Saga::UpdateKey(Box::new(saga)), Box::new(reserve)).await
+        let refusal = self.entry(principal, action_of(Event::Update), "names-are-unique").key(&key);
+        match self.begin(principal, request, key, Saga::UpdateKey(Box::new(saga)), Box::new(reserve)).await {
+            Err(Error::Taken { field, value }) => Err(self.refuse_taken(refusal, field, value).await),
+            other => other,
+        }
     }
 }
 
@@ -92,6 +102,17 @@ fn properties(key: &KeyRow) -> Properties {
         expiry_span: key.expiry_span,
         expiry_policy: key.expiry_policy.as_str().to_owned(),
     }
+}
+
+/// Why the end of a key's material cannot be moved: a date alone would not bring back what the cloud no longer has. An INACTIVE key's material is away on purpose,
+/// and comes back with the date that stands here.
+fn material_gone(key: &KeyRow, now: Timestamp) -> Option<Invalid> {
+    let has_expired = key.expires_at.is_some_and(|expires| expires <= now);
+    if key.state != KeyState::Active || (key.material_present && !has_expired) {
+        return None;
+    }
+    let reason = if has_expired { "cannot be moved: the material has expired" } else { "cannot be moved: the cloud no longer has the material" };
+    Some(Invalid::new("expires", reason, format!("Bring the material back first: `keystead key upload {}`. Then set the date.", key.name)))
 }
 
 /// The properties as they shall be: a pure function of key, change and time.

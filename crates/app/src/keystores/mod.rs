@@ -1,9 +1,10 @@
 //! Keystores: made, shown, checked, deleted (CM-039, CM-048, CM-049, CM-062, CM-069 to CM-073).
 
-use keystead_cloud::ProbeReport;
+use keystead_audit::{Entry, Outcome};
+use keystead_cloud::{CloudError, ProbeReport, Standing};
 use keystead_domain::{KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
 use keystead_identity::{Action, Principal};
-use keystead_operations::{Saga, saga::delete_keystore::DeleteKeystore, stored::Stored};
+use keystead_operations::{Problem, Saga, saga::delete_keystore::DeleteKeystore, stored::Stored, words::Words};
 use keystead_store::{
     StoreError, keys, keystores,
     keystores::KeystoreRow,
@@ -104,7 +105,9 @@ impl App {
             })
             .await;
         match made {
-            Err(TxError::Store(error)) if error.is_unique("keystores") => Err(Error::Taken { field: "name", value: row.name }),
+            Err(TxError::Store(error)) if error.is_unique("keystores") => {
+                Err(self.refuse_taken(self.entry(principal, "keystore.create", "names-are-unique"), "name", row.name).await)
+            }
             other => Ok(other.map(|()| row)?),
         }
     }
@@ -130,17 +133,21 @@ impl App {
         Ok((keystore, policy))
     }
 
-    /// Probes the permissions of a keystore's role: what is missing, what is too much.
+    /// Probes the permissions of a keystore's role: what is missing, what is too much. What was found is an entry of the audit log.
     ///
     /// # Errors
     /// [`Error::Problem`] when the role cannot be assumed or the cloud not be reached.
     pub async fn check_keystore(&self, principal: &Principal, id_or_name: &str) -> Result<ProbeReport, Error> {
         let keystore = self.active_keystore(principal, id_or_name).await?;
+        let proof = permit(principal, Action::ManageKeystores, &keystore.account_id, ())?;
         let probed = async {
             let cloud = self.engine.parts().clouds.connect(&keystore).await?;
             cloud.probe().await
         };
-        probed.await.map_err(|error| Error::Problem((&error).into()))
+        let probed = probed.await;
+        let entry = self.entry(principal, "keystore.check", proof.rule).keystore(&keystore.id, &keystore.name);
+        self.tell(checked(entry, &probed)).await?;
+        probed.map_err(|error| Error::Problem((&error).into()))
     }
 
     /// Deletes a keystore whose keys are all deleted (CM-038, CM-062).
@@ -153,6 +160,8 @@ impl App {
         }
         let keystore = self.keystore(principal, id_or_name).await?;
         if keystore.state == KeystoreState::Deleted {
+            let entry = self.entry(principal, "keystore.delete", "lifecycle-table").keystore(&keystore.id, &keystore.name);
+            self.tell(entry.detail("no_op", "true").detail("state", "DELETED").done()).await?;
             return Ok(Started { operation: None, key: None });
         }
         let id = keystore.id.clone();
@@ -161,7 +170,9 @@ impl App {
             .read("keystores.contents", move |tx| Ok::<_, StoreError>((operations::any_in_keystore(tx, &id)?, keys::not_deleted(tx, &id)?)))
             .await?;
         if count > 0 {
-            return Err(Error::KeystoreNotEmpty { keystore: keystore.name, count, names });
+            let entry = self.entry(principal, "keystore.delete", "keystore-is-empty").keystore(&keystore.id, &keystore.name);
+            let told = self.tell(entry.outcome(Outcome::Refused).detail("keys", count.to_string()).done()).await;
+            return Err(told.err().unwrap_or(Error::KeystoreNotEmpty { keystore: keystore.name, count, names }));
         }
         let saga = Saga::DeleteKeystore(DeleteKeystore { keystore: Stored(keystore.id.clone()), was_used });
         let proof = permit(principal, Action::ManageKeystores, &keystore.account_id, saga)?;
@@ -175,4 +186,23 @@ impl App {
             Err(error) => self.not_begun(principal, request, error, &holds).await,
         }
     }
+}
+
+/// What a check found, in the audit log's words: actions of the cloud by how they stand, or why it could not be told.
+fn checked(words: Words, probed: &Result<ProbeReport, CloudError>) -> Entry {
+    let report = match probed {
+        Ok(report) => report,
+        Err(error) => {
+            let words = words.outcome(Outcome::Failed).cloud_request(error.request_id.as_deref());
+            return words.detail("problem", Problem::from(error).kind).detail("cloud_code", error.code.clone()).done();
+        }
+    };
+    let of = |standing: Standing| {
+        let actions = report.findings.iter().filter(|found| found.standing == standing).map(|found| found.action.as_str());
+        actions.collect::<Vec<_>>().join(" ")
+    };
+    let words = words.detail("identity", report.identity.clone()).detail("sufficient", report.is_sufficient().to_string());
+    let standings = [("missing", Standing::Missing), ("excess", Standing::Excess), ("untested", Standing::Untested)];
+    let told = standings.map(|(name, standing)| (name, of(standing))).into_iter().filter(|(_, actions)| !actions.is_empty());
+    told.fold(words, |words, (name, actions)| words.detail(name, actions)).done()
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use keystead_domain::{KeySpec, KeyUsage};
 
 use super::{listing::Listing, parse};
 
@@ -17,6 +18,9 @@ pub enum KeyVerb {
     List(List),
     /// Show one key, its versions and what the cloud says of it
     Show(One),
+    /// Print the public half of a key pair, in PEM
+    #[command(after_help = "Example:\n  keystead key public-key signer > signer.pub.pem")]
+    PublicKey(One),
     /// Show what was done with a key, newest first
     History(History),
     /// Take a key out of use: disable it in the cloud, then remove the material there
@@ -44,6 +48,8 @@ pub enum KeyVerb {
     #[command(after_help = "Example:\n  keystead key cancel-deletion orders")]
     CancelDeletion(One),
     /// Change name, alias, expiry, tags or description
+    ///
+    /// The end of material that has expired cannot be moved: upload the key first.
     Update(Update),
     /// Hand material out under a person's public key; two people are needed
     #[command(subcommand)]
@@ -68,6 +74,12 @@ pub struct NewKey {
     /// The keystore it shall live in, by id or name
     #[arg(long, value_name = "KEYSTORE")]
     pub keystore: String,
+    /// Its kind: AES_256, HMAC_224 to HMAC_512, RSA_2048 to RSA_4096, EC_P256, EC_P384, EC_P521 or EC_SECP256K1
+    #[arg(long, value_name = "SPEC", default_value = "AES_256", value_parser = parse::spec)]
+    pub spec: KeySpec,
+    /// What it may be used for, for ever: encrypt, sign, mac or key-agreement; an RSA pair must be told
+    #[arg(long, value_name = "USAGE", value_parser = parse::usage)]
+    pub usage: Option<KeyUsage>,
     /// The alias by which applications reach it; it moves to the successor at a renewal
     #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
     pub alias: Option<String>,
@@ -112,6 +124,7 @@ impl ExpiryPolicy {
 #[command(after_help = "\
 Examples:
   keystead key create orders --keystore payments-eu --alias orders
+  keystead key create signer --keystore payments-eu --spec RSA_3072 --usage sign
   keystead key create orders --keystore payments-eu --expires 90d --expiry-policy renew --tag team=pay --tag env=prod")]
 pub struct Create {
     #[command(flatten)]
@@ -127,6 +140,8 @@ pub enum MaterialFormat {
     Base64,
     /// Hexadecimal digits
     Hex,
+    /// A private key in PKCS#8: PEM or DER, also encrypted
+    Pkcs8,
     /// Wrapped by AES-KWP or AES-KW (RFC 5649, RFC 3394) under a key of this vault
     Wrapped,
 }
@@ -138,6 +153,7 @@ impl MaterialFormat {
             Self::Raw => "raw",
             Self::Base64 => "base64",
             Self::Hex => "hex",
+            Self::Pkcs8 => "pkcs8",
             Self::Wrapped => "wrapped",
         }
     }
@@ -149,6 +165,7 @@ impl MaterialFormat {
 Examples:
   keystead key import legacy --keystore payments-eu --file key.bin --format raw
   keystead key import legacy --keystore payments-eu --file key.hex --format hex --alias legacy
+  keystead key import signer --keystore payments-eu --spec EC_P256 --file signer.pem --format pkcs8 --passphrase-file pass.txt
   keystead key import legacy --keystore payments-eu --file key.wrapped --format wrapped --unwrap-with transport")]
 pub struct Import {
     #[command(flatten)]
@@ -162,6 +179,9 @@ pub struct Import {
     /// For wrapped material: the key that unwraps it, by id or name
     #[arg(long, value_name = "KEY", required_if_eq("format", "wrapped"))]
     pub unwrap_with: Option<String>,
+    /// For an encrypted PKCS#8 file: the file that holds its passphrase
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// `key list`

@@ -19,7 +19,7 @@ Examples:
 It runs until it is interrupted. Meanwhile the file keystead-profile.toml in the directory leads every other command there to it. The sample users
 ann and bob can be played with --as: an export needs two people.")]
 pub struct Demo {
-    /// Where server and console listen
+    /// Where the server listens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// The directory for the profile file, and for what the demo keeps

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use keystead_domain::{Alias, Invalid, KeyState, Name, duration, key::deletion::WaitingDays, keystore};
+use keystead_domain::{Alias, Invalid, KeySpec, KeyState, KeyUsage, Name, duration, key::deletion::WaitingDays, keystore};
 
 use crate::secret::Token;
 
@@ -48,6 +48,16 @@ pub fn name(text: &str) -> Result<String, Invalid> {
 /// An alias, with or without `alias/` before it.
 pub fn alias(text: &str) -> Result<String, Invalid> {
     Alias::parse(text).map(|alias| alias.to_string())
+}
+
+/// A kind of key, in capitals or not: `rsa-4096` is RSA_4096.
+pub fn spec(text: &str) -> Result<KeySpec, Invalid> {
+    KeySpec::parse(&text.to_uppercase().replace('-', "_"))
+}
+
+/// A use of a key.
+pub fn usage(text: &str) -> Result<KeyUsage, Invalid> {
+    KeyUsage::parse(&text.to_lowercase())
 }
 
 /// A state, in capitals or not.

@@ -60,7 +60,7 @@ impl Rotated {
 /// What opens a vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RootKind {
-    /// A passphrase of at least six words
+    /// A passphrase of at least 12 characters; six words that nobody would guess are better
     Passphrase,
     /// A file of 32 random bytes
     KeyFile,

@@ -69,7 +69,7 @@ fn id(user: &Value) -> Result<&str, CliError> {
     user["id"].as_str().ok_or_else(|| CliError::Foreign("A user has no id.".to_owned()))
 }
 
-/// The user of this id or name. The API knows users by id alone.
+/// The user of this id or name, to be shown beside what was done.
 async fn find(client: &Client, user: &str) -> Result<Value, CliError> {
     let member = if user.starts_with(ID_PREFIX) { "id" } else { "name" };
     let users = pages::all(client, &Route::new("v1/users")).await?;

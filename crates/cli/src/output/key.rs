@@ -23,6 +23,8 @@ pub struct Key {
     #[serde(default)]
     spec: String,
     #[serde(default)]
+    usage: String,
+    #[serde(default)]
     origin: String,
     #[serde(default)]
     alias: Option<String>,
@@ -68,11 +70,29 @@ fn current() -> bool {
     true
 }
 
+/// What a key does, as people say it.
+fn usage_words(usage: &str) -> &str {
+    match usage {
+        "mac" => "authenticate",
+        "key-agreement" => "agree on keys",
+        other => other,
+    }
+}
+
+impl Key {
+    /// The public half of its newest version, in PEM.
+    pub fn public_key(&self) -> Option<&str> {
+        self.versions.iter().max_by_key(|version| version.number)?.public_key.as_deref()
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 struct Version {
     number: u64,
     #[serde(default)]
     fingerprint: String,
+    #[serde(default)]
+    public_key: Option<String>,
     #[serde(default)]
     created_at: String,
     #[serde(default)]
@@ -99,7 +119,7 @@ impl Sheet for Key {
             ("state", Some(self.state.clone())),
             ("keystore", Some(self.keystore.clone())),
             ("cloud", Some(format!("{} {}", self.cloud, self.region))),
-            ("spec", Some(format!("{} {}", self.spec, self.origin))),
+            ("spec", Some(format!("{} to {}, {}", self.spec, usage_words(&self.usage), self.origin))),
             ("alias", self.alias.clone()),
             ("description", Some(self.description.clone())),
             ("tags", Some(tags.join(", "))),
@@ -133,7 +153,7 @@ mod tests {
     fn key() -> Key {
         let json = serde_json::json!({
             "id": "key_1", "name": "orders", "state": "ACTIVE", "keystore": "payments-eu", "keystore_id": "keystore_1", "cloud": "aws", "region": "eu-west-1",
-            "spec": "AES_256", "origin": "generated", "alias": "orders", "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
+            "spec": "AES_256", "usage": "encrypt", "origin": "generated", "alias": "orders", "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
             "expires": "2027-02-19T23:44:00Z", "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "7b", "cloud_arn": "arn:aws:kms:eu-west-1:123456789012:key/7b",
             "cloud_state": "Enabled", "enabled": true, "material_present": true, "material_id": null, "deletion_date": null, "created_at": "2026-11-21T23:44:55Z",
             "created_by": "ann", "updated_at": "2026-11-21T23:44:55Z", "revision": 3,
@@ -161,7 +181,7 @@ id              key_1
 state           ACTIVE
 keystore        payments-eu
 cloud           aws eu-west-1
-spec            AES_256 generated
+spec            AES_256 to encrypt, generated
 alias           orders
 description     Orders?[2J
 tags            env=prod, team=pay

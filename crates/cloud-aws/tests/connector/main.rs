@@ -1,13 +1,15 @@
-//! The connector against servers: our sandbox, an independent emulator, and ports where nobody or nobody sensible answers.
+//! The connector against servers: our sandbox, two independent emulators, and ports where nobody or nobody sensible answers.
 
+mod iam;
+mod localemu;
 mod ministack;
 mod sandbox;
 mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keystead_cloud_aws::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
-use keystead_domain::keystore::AwsLocation;
+use keystead_domain::{Timestamp, keystore::AwsLocation};
 
 /// The installation in whose name every test connects.
 const INSTALLATION: &str = "acct_conformance";
@@ -27,4 +29,10 @@ fn settings(address: &str, account: &str, access_key: (&str, &str)) -> Settings 
 
 async fn connect(settings: Settings) -> AwsCloud {
     AwsCloud::connect(settings).await.expect("good settings")
+}
+
+/// The clock of servers that have no other.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    Timestamp::from_secs(i64::try_from(since.as_secs()).expect("before the end of time"))
 }

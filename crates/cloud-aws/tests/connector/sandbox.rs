@@ -8,7 +8,7 @@ use keystead_cloud_aws::{
     actions::{Action, FORBIDDEN, NEEDED},
 };
 use keystead_domain::{
-    Hash, KeySpec, Timestamp, WrapMethod, WrappingKeySpec,
+    Hash, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec,
     key::deletion::WaitingDays,
     time::{DAY, SECOND},
 };
@@ -61,7 +61,7 @@ fn refusal(code: &str) -> Effect {
 
 fn order(operation: &str) -> NewCloudKey {
     let own = OwnTags { key: "key_1".into(), operation: operation.into(), installation: crate::INSTALLATION.into() };
-    NewCloudKey { spec: KeySpec::Aes256, description: String::new(), tags: Vec::new(), own }
+    NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: String::new(), tags: Vec::new(), own }
 }
 
 async fn made(aws: &AwsCloud, operation: &str) -> CloudKeyId {

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use keystead_cloud::{CloudKeyId, Import, NewCloudKey, OwnTags, WrappingKey};
-use keystead_domain::{Alias, KeySpec, OperationId};
+use keystead_cloud::{Capabilities, CloudKeyId, Import, NewCloudKey, OwnTags, WrappingKey};
+use keystead_domain::{Alias, KeySpec, KeyUsage, OperationId, WrapMethod};
 use keystead_operations::engine::{Settings, material::Sealed};
 use keystead_store::{
     Database,
@@ -85,8 +85,12 @@ async fn take_apart(world: &World) -> Sample {
     let cloud = world.house.engine.parts().clouds.connect(&world.keystore().await).await.expect("a connection");
     let capabilities = cloud.capabilities();
     let cloud_key = CloudKeyId(key.cloud_key_id.clone().expect("a cloud key"));
-    let offered = cloud.wrapping_key(&cloud_key, capabilities.wrap, capabilities.wrapping_key).await.expect("a wrapping key").value;
+    let offered = cloud.wrapping_key(&cloud_key, wrap(capabilities), capabilities.wrapping_key).await.expect("a wrapping key").value;
     Sample { key, sealed, offered, commits: by_commit(lines) }
+}
+
+fn wrap(capabilities: &Capabilities) -> WrapMethod {
+    capabilities.wrap_for(KeySpec::Aes256).expect("AWS takes AES keys here")
 }
 
 async fn read_back(world: &World, id: OperationId) -> (KeyRow, Vec<JournalRow>) {
@@ -164,10 +168,10 @@ async fn call_all(world: &World, sample: &Sample, cloud: &dyn keystead_cloud::Cl
     let name = world.fresh_name();
     let own = OwnTags { key: sample.key.id.to_string(), operation: name.clone(), installation: sample.key.account_id.to_string() };
     let tags = vec![("team".to_owned(), "pay".to_owned())];
-    let new = NewCloudKey { spec: KeySpec::Aes256, description: sample.key.description.clone(), tags, own };
+    let new = NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: sample.key.description.clone(), tags, own };
     let made = cloud.create_key(&new).await.expect("a cloud key").value.id;
     let capabilities = cloud.capabilities();
-    let offered = cloud.wrapping_key(&made, capabilities.wrap, capabilities.wrapping_key).await.expect("a wrapping key").value;
+    let offered = cloud.wrapping_key(&made, wrap(capabilities), capabilities.wrapping_key).await.expect("a wrapping key").value;
     let held = sample.sealed.held().expect("its material");
     let vault = &world.house.engine.parts().vault;
     let wrapped = vault.wrap_for_cloud(&held, &offered.public_key, offered.method, capabilities.wrapping_key).expect("a blob");

@@ -1,6 +1,6 @@
 //! Many keys at once: rows written through the store's own functions, in large transactions.
 
-use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeystoreId, LineageId, Tags, Timestamp, VersionId, key::expiry::ExpiryPolicy};
+use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, Tags, Timestamp, VersionId, key::expiry::ExpiryPolicy};
 use keystead_store::{Store, StoreError, Tx, keys, keys::KeyRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
 
 /// How many keys share a transaction.
@@ -71,12 +71,14 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         keystore_id: owner.keystore.clone(),
         keystore_name: String::new(),
         cloud: "aws".to_owned(),
+        region: String::new(),
         lineage_id: LineageId::new(at, random(number)),
         name: name(number),
         alias: Alias::parse(&name(number)).ok(),
         is_current: true,
         state: KeyState::Active,
         spec: KeySpec::Aes256,
+        usage: KeyUsage::Encrypt,
         origin: "generated".to_owned(),
         description: "a key of the benchmarks".to_owned(),
         tags: Tags::parse([("team".to_owned(), "pay".to_owned())]).expect("tags"),
@@ -111,6 +113,7 @@ fn version(key: &KeyRow, number: u64) -> VersionRow {
         account_key_generation: 1,
         sealed: Some(vec![7; 120]),
         fingerprint: format!("{number:032x}"),
+        public_key: None,
         birth: format!("{{\"source\":\"{}\"}}", "generated ".repeat(60)),
         created_at: key.created_at,
         destroyed_at: None,

@@ -75,6 +75,7 @@ impl World {
             name: Name::parse(&name).expect("a name"),
             keystore: KEYSTORE.to_owned(),
             spec: KeySpec::Aes256,
+            usage: None,
             alias: Some(Alias::parse(&name).expect("an alias")),
             description: "a key of the benchmarks".to_owned(),
             tags: Tags::parse([("team".to_owned(), "pay".to_owned())]).expect("tags"),

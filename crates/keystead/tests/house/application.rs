@@ -4,6 +4,7 @@ use aws_sdk_kms::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
     primitives::Blob,
+    types::{EncryptionAlgorithmSpec, KeyAgreementAlgorithmSpec, MacAlgorithmSpec, SigningAlgorithmSpec},
 };
 use keystead_sandbox::UserSeed;
 
@@ -38,5 +39,26 @@ impl Application {
     pub async fn decrypt(&self, blob: &[u8]) -> Vec<u8> {
         let answer = self.0.decrypt().ciphertext_blob(Blob::new(blob)).send().await.expect("decrypts");
         answer.plaintext.expect("a plaintext").into_inner()
+    }
+
+    pub async fn decrypt_by(&self, key: &str, blob: &[u8], algorithm: EncryptionAlgorithmSpec) -> Vec<u8> {
+        let answer = self.0.decrypt().key_id(key).ciphertext_blob(Blob::new(blob)).encryption_algorithm(algorithm).send().await.expect("decrypts");
+        answer.plaintext.expect("a plaintext").into_inner()
+    }
+
+    pub async fn sign(&self, key: &str, message: &[u8], algorithm: SigningAlgorithmSpec) -> Vec<u8> {
+        let answer = self.0.sign().key_id(key).message(Blob::new(message)).signing_algorithm(algorithm).send().await.expect("signs");
+        answer.signature.expect("a signature").into_inner()
+    }
+
+    pub async fn mac(&self, key: &str, message: &[u8], algorithm: MacAlgorithmSpec) -> Vec<u8> {
+        let answer = self.0.generate_mac().key_id(key).message(Blob::new(message)).mac_algorithm(algorithm).send().await.expect("authenticates");
+        answer.mac.expect("a code").into_inner()
+    }
+
+    /// ECDH with somebody's public key, a SubjectPublicKeyInfo in DER.
+    pub async fn agree(&self, key: &str, theirs: &[u8]) -> Vec<u8> {
+        let request = self.0.derive_shared_secret().key_id(key).key_agreement_algorithm(KeyAgreementAlgorithmSpec::Ecdh).public_key(Blob::new(theirs));
+        request.send().await.expect("agrees").shared_secret.expect("a secret").into_inner()
     }
 }

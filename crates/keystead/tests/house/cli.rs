@@ -136,6 +136,10 @@ fn keystores_users_vault_and_status_from_the_command_line() {
     assert_eq!(slug(&desk.fails(5, &["user", "me", "--token", &token])), "unauthenticated", "the old token is useless");
     assert_eq!(desk.json(&["user", "disable", "carol"])["state"], "DISABLED");
     assert_eq!(slug(&desk.fails(5, &["user", "me", "--token", &fresh])), "unauthenticated");
+    let log = desk.json(&["audit", "list", "--limit", "20"]);
+    let told = log.as_array().expect("a list").iter().map(|item| &item["entry"]).find(|entry| entry["action"] == "user.authenticate").expect("an entry");
+    assert_eq!((&told["outcome"], &told["subject"][0]["name"]), (&json!("refused"), &json!("carol")), "{told}");
+    assert_eq!(told["detail"]["from"], "127.0.0.1", "the listener tells the address");
     desk.table(&["user", "list"], &["ann", "bob", "carol", "DISABLED"]);
 
     assert_eq!(desk.json(&["vault", "status"])["sealed"], false);
@@ -147,6 +151,7 @@ fn keystores_users_vault_and_status_from_the_command_line() {
     assert_eq!(desk.json(&["vault", "seal"])["sealed"], true);
     let status = desk.json(&["status"]);
     assert_eq!((&status["sealed"], &status["database"]), (&json!(true), &json!("sqlite")));
+    assert_eq!(status["cloud_identity"], "arn:aws:iam::111122223333:user/keystead", "{status}");
     for (number, sealed) in [(0, true), (2, false)] {
         desk.write("share", shares["new_shares"][number].as_str().expect("a share").as_bytes());
         assert_eq!(desk.json(&["vault", "unseal", "--share-file", "share"])["sealed"], sealed);

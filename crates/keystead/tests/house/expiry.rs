@@ -1,6 +1,6 @@
 //! What Keystead does before material expires (`capabilities.md`, decision 5; CM-019, CM-020): warn, extend, renew, on the virtual clock.
 
-use keystead_app::{Request, keys::update::KeyChange};
+use keystead_app::{Error, Request, keys::lifecycle::Ask, keys::update::KeyChange};
 use keystead_domain::{KeyState, key::expiry::ExpiryPolicy, time::DAY};
 use keystead_store::{audit, keys::KeyRow, page::Page};
 
@@ -69,7 +69,56 @@ async fn what_expired_is_shown_as_it_is_and_comes_back_by_an_upload_cm_019() {
     look(&world).await;
     let expired = world.key(key.id.as_str()).await;
     assert_eq!((expired.state, expired.enabled, expired.material_present), (KeyState::Active, false, false));
-    world.does(&key.name, keystead_app::keys::lifecycle::Ask::Upload).await;
+    world.does(&key.name, Ask::Upload).await;
     let back = world.key(key.id.as_str()).await;
     assert_eq!((back.enabled, back.material_present, days_left(&world, &key).await), (true, true, 89));
+}
+
+/// Asks for another end of the key's material.
+async fn move_end(world: &World, key: &KeyRow, expires: Option<keystead_domain::Timestamp>) -> Result<keystead_app::Started, Error> {
+    let change = KeyChange { expires: Some(expires), ..KeyChange::default() };
+    world.house.app.update_key(&world.ann, &Request::default(), &key.name, change).await
+}
+
+/// A date alone would bring nothing back: the key would look as if it lived until then, and could not be used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_expired_material_is_not_moved_before_the_material_is_back_cm_019_cm_067() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = key_with(&world, ExpiryPolicy::Alert).await;
+    world.sandbox.advance((91 * DAY) as u64);
+    let later = Some(world.now().plus_days(30));
+    for look_first in [false, true] {
+        if look_first {
+            look(&world).await;
+        }
+        let before = world.key(&key.name).await;
+        for end in [later, None] {
+            let refused = move_end(&world, &key, end).await;
+            let Err(Error::Invalid(invalid)) = refused else { panic!("seen to have expired: {look_first}: {refused:?}") };
+            assert!(invalid.field == "expires" && invalid.mend.contains(&format!("keystead key upload {}", key.name)), "{invalid:?}");
+        }
+        assert_eq!(world.key(&key.name).await, before, "nothing has changed");
+    }
+    let change = KeyChange { description: Some("still changed".into()), ..KeyChange::default() };
+    let described = world.house.app.update_key(&world.ann, &Request::default(), &key.name, change).await.expect("everything else can be changed");
+    world.succeeds(described).await;
+
+    world.does(&key.name, Ask::Upload).await;
+    let moved = move_end(&world, &key, later).await.expect("the material is there");
+    world.succeeds(moved).await;
+    assert_eq!((days_left(&world, &key).await, world.key(&key.name).await.enabled), (29, true));
+    let cloud = world.cloud_key(&world.key(&key.name).await).await.expect("a cloud key");
+    assert_eq!(cloud["state"], "Enabled");
+}
+
+/// An INACTIVE key's material is away on purpose, and comes back with the date that stands there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_an_inactive_keys_material_can_be_moved_and_counts_from_its_activation() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = key_with(&world, ExpiryPolicy::Alert).await;
+    world.does(&key.name, Ask::Deactivate).await;
+    let moved = move_end(&world, &key, Some(world.now().plus_days(30))).await.expect("an intent");
+    world.succeeds(moved).await;
+    world.does(&key.name, Ask::Activate).await;
+    assert_eq!((days_left(&world, &key).await, world.key(&key.name).await.material_present), (29, true));
 }

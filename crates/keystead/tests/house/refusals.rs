@@ -383,6 +383,38 @@ async fn the_same_idempotency_key_gives_the_same_operation_on_postgresql() {
     idempotency(Engine::Postgres).await;
 }
 
+/// The same idempotency key where no operation is begun: done once, also when the requests meet, and the secret of the answer is given once.
+async fn idempotency_without_an_operation(engine: Engine) {
+    let world = World::new(engine).await;
+    world.create("orders").await;
+    let prepare = Some(json!({"public_key": public_key()}));
+    assert_eq!(world.rest(0, "POST", "/v1/keys/orders/export/prepare", prepare).await.0, 200);
+    for (person, path, body, secret) in [
+        (0, "/v1/users", Some(json!({"name": "carol"})), "token"),
+        (0, "/v1/users/carol/token", None, "token"),
+        (1, "/v1/keys/orders/export/download", None, "wrapped"),
+    ] {
+        let ask = async || answer(&world, &world.tokens[person], "POST", path, body.clone(), &[("Idempotency-Key", path)]).await;
+        let answers = join_all((0..6).map(|_| ask())).await;
+        assert_eq!(answers.iter().filter(|(status, ..)| *status < 300).count(), 1, "{path}: {answers:?}");
+        let again = answers.into_iter().filter(|(status, ..)| *status >= 300).chain([ask().await]);
+        for (status, kind, body) in again {
+            assert!(body.get(secret).is_none(), "{body}");
+            assert_eq!((status, told((status, kind, body)).slug.as_str()), (409, "already-done"), "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_idempotency_key_does_nothing_twice_without_an_operation_on_sqlite() {
+    idempotency_without_an_operation(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_idempotency_key_does_nothing_twice_without_an_operation_on_postgresql() {
+    idempotency_without_an_operation(Engine::Postgres).await;
+}
+
 /// Two requests for one key at the same moment: one wins, the other is told who.
 async fn a_race(engine: Engine) {
     let world = World::new(engine).await;

@@ -50,6 +50,26 @@ async fn deleting_a_keystore_leaves_its_neighbour_alone() {
     assert_eq!(there.map(|there| there["state"].clone()), Some(Value::from("Enabled")));
 }
 
+/// A keystore that was named wrongly, whose role never worked, can go: nobody was ever asked for anything there, so nothing can be left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleting_a_keystore_that_was_never_used_calls_no_cloud_cm_062() {
+    let world = World::new(Engine::Sqlite).await;
+    world.make_keystore("never-used").await;
+    world.make_keystore("used").await;
+    let created = world.start_create_in("used", "orders").await;
+    world.succeeds(created).await;
+    let before = world.requests().await;
+    let deleted = world.house.app.delete_keystore(&world.ann, &Request::default(), "never-used").await.expect("an intent");
+    world.succeeds(deleted).await;
+    assert_eq!(world.requests().await, before, "no cloud was called");
+    let (status, keystores) = world.rest(0, "GET", "/v1/keystores?limit=1000", None).await;
+    let state = |name: &str| keystores["items"].as_array().expect("a list").iter().find(|one| one["name"] == name).map(|one| one["state"].clone());
+    assert_eq!((status, state("never-used"), state("used")), (200, Some(Value::from("DELETED")), Some(Value::from("ACTIVE"))));
+    // The counter is not blind: a look at the other keystore is seen by it.
+    world.house.engine.sweep_all().await;
+    assert!(world.requests().await > before);
+}
+
 /// Sweeps and creations side by side: a key that becomes whole between the list and the look is nobody's leftover.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_finished_during_a_sweep_stays() {

@@ -46,6 +46,7 @@ pub struct World {
     pub url: String,
     pub http: reqwest::Client,
     pub hooks: Arc<Watch>,
+    pub database: Database,
     names: AtomicU32,
     server: tokio::task::JoinHandle<()>,
     pub directory: tempfile::TempDir,
@@ -110,16 +111,21 @@ impl World {
     }
 
     pub async fn with(engine: Engine, settings: Settings) -> Self {
-        tell_logs();
         let directory = tempfile::tempdir().expect("a directory");
-        let users = vec![UserSeed::new("keystead", "111122223333", "AKIATESTKEYSTEAD0001", "test-secret")];
-        let roles = vec![RoleSeed::new(ROLE, &[IDENTITY], Some("test-id"))];
-        let sandbox = Sandbox::start(Config { users, roles, pool: pool(), ..Config::default() }).await.expect("a sandbox");
-        let clock = Arc::new(SandboxClock(sandbox.clock()));
         let database = match engine {
             Engine::Sqlite => Database::Sqlite(directory.path().join("keystead.db")),
             Engine::Postgres => Database::Postgres(tokio::task::spawn_blocking(keystead_testkit::postgres::fresh_database).await.expect("a database")),
         };
+        Self::on(database, directory, settings).await
+    }
+
+    /// A world on an empty database of the test's own.
+    pub async fn on(database: Database, directory: tempfile::TempDir, settings: Settings) -> Self {
+        tell_logs();
+        let users = vec![UserSeed::new("keystead", "111122223333", "AKIATESTKEYSTEAD0001", "test-secret")];
+        let roles = vec![RoleSeed::new(ROLE, &[IDENTITY], Some("test-id"))];
+        let sandbox = Sandbox::start(Config { users, roles, pool: pool(), ..Config::default() }).await.expect("a sandbox");
+        let clock = Arc::new(SandboxClock(sandbox.clock()));
         let store = Store::open(&database).expect("a store");
         let key_file = || SecretBytes::from((1u8..=32).collect::<Vec<u8>>());
         let created = root::create(&NewUnlock::KeyFile(key_file()), &SystemRandom).expect("a root");
@@ -130,7 +136,7 @@ impl World {
             .await
             .expect("a house");
         let ann = house.app.authenticate(installed.token.expose()).await.expect("a store").expect("ann");
-        let (_, token) = house.app.create_user(&ann, Name::parse("bob").expect("a name")).await.expect("bob");
+        let (_, token) = house.app.create_user(&ann, &Request::default(), Name::parse("bob").expect("a name")).await.expect("bob");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
@@ -144,6 +150,7 @@ impl World {
             ann,
             url,
             hooks,
+            database,
             server,
             directory,
         };
@@ -172,18 +179,24 @@ impl World {
         self.start_create_in("payments-eu", name).await
     }
 
-    pub async fn start_create_in(&self, keystore: &str, name: &str) -> Started {
-        let new = NewKey {
+    /// A key to make, with an alias of its own.
+    pub fn new_key(&self, keystore: &str, name: &str) -> NewKey {
+        NewKey {
             name: Name::parse(name).expect("a name"),
             keystore: keystore.into(),
             spec: KeySpec::Aes256,
+            usage: None,
             alias: Some(Alias::parse(name).expect("an alias")),
             description: "a key of the tests".into(),
             tags: Tags::parse([("team".to_owned(), "tests".to_owned())]).expect("tags"),
             expires: Some(self.now().plus_days(90)),
             expiry_policy: ExpiryPolicy::Alert,
             material: Material::Generate,
-        };
+        }
+    }
+
+    pub async fn start_create_in(&self, keystore: &str, name: &str) -> Started {
+        let new = self.new_key(keystore, name);
         self.house.app.create_key(&self.ann, &Request::default(), new).await.expect("an intent")
     }
 

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use keystead_cloud::{Call, Capabilities, CloudError, Kind, Reply};
-use keystead_domain::{KeyId, OperationId, time::SECOND};
+use keystead_domain::{KeyId, KeySpec, OperationId, time::SECOND};
 use keystead_store::{StoreError, operations};
 use keystead_vault::VaultError;
 
@@ -36,6 +36,10 @@ pub enum StepError {
     NotYet(String),
     /// The cloud no longer has the key.
     Gone,
+    /// The location takes no key of this kind.
+    NotImportable(KeySpec),
+    /// The cloud says that it holds other material than we sent.
+    OtherMaterial,
     /// A row that the step needs is not there.
     Missing(KeyId),
     /// The harness let the process die here.

@@ -65,6 +65,7 @@ fn wish(error: &StepError, at: Standing) -> Wish {
     match error {
         StepError::Vault(keystead_vault::VaultError::Sealed) | StepError::Store(_) => Wish::Again,
         StepError::Vault(_) | StepError::Gone | StepError::NotYet(_) | StepError::Missing(_) => Wish::Never,
+        StepError::NotImportable(_) | StepError::OtherMaterial => Wish::Never,
         StepError::NotVisible => Wish::AgainAtMost(VISIBLE_MAX),
         StepError::Died => Wish::Never,
         StepError::Cloud(cloud) => match (cloud.retry, cloud.kind) {

@@ -57,8 +57,7 @@ impl Engine {
     }
 
     /// Wraps a key's material for the cloud that offered a wrapping key.
-    pub(super) async fn wrap(&self, key: &KeyRow, offered: &WrappingKey, asked_for: WrappingKeySpec) -> Result<Vec<u8>, StepError> {
-        let sealed = self.sealed(key).await?;
+    pub(super) fn wrap(&self, key: &KeyRow, sealed: &Sealed, offered: &WrappingKey, asked_for: WrappingKeySpec) -> Result<Vec<u8>, StepError> {
         let held = sealed.held().ok_or_else(|| StepError::Missing(key.id.clone()))?;
         Ok(self.parts.vault.wrap_for_cloud(&held, &offered.public_key, offered.method, asked_for)?)
     }

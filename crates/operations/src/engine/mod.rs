@@ -23,12 +23,14 @@ use keystead_store::{Store, StoreError, operations, operations::OperationRow, us
 use keystead_vault::{Random, Vault};
 pub use run::Interrupted;
 pub(crate) use run::action_of;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{Clouds, quota::Quotas, words::Who};
 
 /// How long an interrupted operation rests, in microseconds: what interrupted it may still be there.
 const BREATH: i64 = 2 * SECOND;
+/// How often who waits for an operation looks whether another node has ended it.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How the engine behaves; the server reads it from its configuration.
 #[derive(Debug, Clone)]
@@ -77,8 +79,19 @@ struct Hand {
 
 impl Drop for Hand {
     fn drop(&mut self) {
-        self.engine.hands().remove(&self.operation);
+        if let Some(grip) = self.engine.hands().remove(&self.operation) {
+            grip.ended.notify_waiters();
+        }
     }
+}
+
+/// What the others of this process share with the task that has an operation in hand.
+#[derive(Clone, Default)]
+struct Grip {
+    /// The number of its newest lease.
+    fence: Arc<AtomicI64>,
+    /// Tells when the task lets the operation go.
+    ended: Arc<Notify>,
 }
 
 /// Runs operations.
@@ -86,12 +99,11 @@ impl Drop for Hand {
 pub struct Engine {
     parts: Arc<Parts>,
     quotas: Arc<Quotas>,
-    /// The operations that tasks of this process have in hand, each with the number of its newest lease.
-    running: Arc<Mutex<HashMap<OperationId, Arc<AtomicI64>>>>,
+    /// The operations that tasks of this process have in hand.
+    running: Arc<Mutex<HashMap<OperationId, Grip>>>,
     permits: Arc<Semaphore>,
     /// Names of people by their ids, for the audit log.
     names: Arc<Mutex<HashMap<String, String>>>,
-    finished: broadcast::Sender<OperationId>,
 }
 
 impl Engine {
@@ -99,8 +111,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let quotas = Quotas::new(parts.store.clone(), parts.clock.clone(), parts.settings.quotas);
         let permits = Semaphore::new(parts.settings.concurrency);
-        let (finished, _) = broadcast::channel(1024);
-        Self { parts: Arc::new(parts), quotas: Arc::new(quotas), running: Arc::default(), permits: Arc::new(permits), names: Arc::default(), finished }
+        Self { parts: Arc::new(parts), quotas: Arc::new(quotas), running: Arc::default(), permits: Arc::new(permits), names: Arc::default() }
     }
 
     /// What the engine works with.
@@ -160,10 +171,7 @@ impl Engine {
             let id = operation.id.clone();
             let ended = engine.run(operation, fence.clone(), fresh).await;
             match ended {
-                Ok(()) => {
-                    drop(hand);
-                    drop(engine.finished.send(id));
-                }
+                Ok(()) => drop(hand),
                 Err(interrupted) => {
                     tracing::warn!(operation = %id, %interrupted, "operation interrupted; it goes on when its lease is taken again");
                     engine.let_go(&id, &interrupted, fence.load(Ordering::SeqCst)).await;
@@ -173,9 +181,10 @@ impl Engine {
         });
     }
 
-    /// Gives the lease of an interrupted run back, so that nobody waits for its end. If that fails too, it ends by itself.
+    /// Gives the lease of an interrupted run back, so that nobody waits for its end. If that fails too, it ends by itself. Behind a commit whose answer was lost it
+    /// is left to do so, as behind a crash: until then the commit may still be on its way.
     async fn let_go(&self, id: &OperationId, interrupted: &Interrupted, fence: i64) {
-        if matches!(interrupted, Interrupted::Store(_)) {
+        if matches!(interrupted, Interrupted::Store(error) if !matches!(error, StoreError::OutcomeUnknown(_))) {
             let (id, run_at) = (id.clone(), self.now().plus_micros(BREATH));
             let _ = self.parts.store.write("operations.let_go", move |tx| operations::let_go(tx, &id, fence, run_at)).await;
         }
@@ -184,16 +193,16 @@ impl Engine {
     /// `None` when a task of ours has the operation already; that task then goes on under the newer lease.
     fn take_in_hand(&self, operation: &OperationRow) -> Option<Arc<AtomicI64>> {
         let mut hands = self.hands();
-        if let Some(fence) = hands.get(&operation.id) {
-            fence.store(operation.fence, Ordering::SeqCst);
+        if let Some(grip) = hands.get(&operation.id) {
+            grip.fence.store(operation.fence, Ordering::SeqCst);
             return None;
         }
-        let fence = Arc::new(AtomicI64::new(operation.fence));
-        hands.insert(operation.id.clone(), fence.clone());
-        Some(fence)
+        let grip = Grip { fence: Arc::new(AtomicI64::new(operation.fence)), ..Grip::default() };
+        hands.insert(operation.id.clone(), grip.clone());
+        Some(grip.fence)
     }
 
-    fn hands(&self) -> std::sync::MutexGuard<'_, HashMap<OperationId, Arc<AtomicI64>>> {
+    fn hands(&self) -> std::sync::MutexGuard<'_, HashMap<OperationId, Grip>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -232,8 +241,9 @@ impl Engine {
     /// What the store says; `None` for an operation that does not exist.
     pub async fn wait(&self, id: &OperationId, at_most: Duration) -> Result<Option<OperationRow>, StoreError> {
         let deadline = tokio::time::Instant::now() + at_most;
-        let mut finished = self.finished.subscribe();
         loop {
+            // Asked before the row is read, so that an end between the two is not missed.
+            let ended = self.hands().get(id).map(|grip| grip.ended.clone().notified_owned());
             let wanted = id.clone();
             let operation = self.parts.store.read("operations.by_id", move |tx| operations::by_id(tx, &wanted)).await?;
             let running = operation.as_ref().is_some_and(|operation| operation.state == "RUNNING");
@@ -241,15 +251,11 @@ impl Engine {
                 return Ok(operation);
             }
             // Another node may finish it: that is seen by looking again.
-            let look_again = deadline.min(tokio::time::Instant::now() + Duration::from_millis(500));
-            let ours = async {
-                while let Ok(ended) = finished.recv().await {
-                    if ended == *id {
-                        return;
-                    }
-                }
-            };
-            let _ = tokio::time::timeout_at(look_again, ours).await;
+            let look_again = deadline.min(tokio::time::Instant::now() + LOOK_AGAIN);
+            match ended {
+                Some(ended) => drop(tokio::time::timeout_at(look_again, ended).await),
+                None => tokio::time::sleep_until(look_again).await,
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use keystead_store::{
 use super::{
     Engine,
     call::{Lease, StepError},
+    material::Sealed,
 };
 use crate::step::Step;
 
@@ -105,6 +106,7 @@ impl Engine {
         }
         let new = NewCloudKey {
             spec: key.spec,
+            usage: key.usage,
             description: key.description.clone(),
             tags: key.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             own: OwnTags { key: key.id.to_string(), operation: bench.operation.to_string(), installation: key.account_id.to_string() },
@@ -127,19 +129,36 @@ impl Engine {
     async fn import_material(&self, bench: &Bench, key: &KeyRow, expires: Option<Timestamp>) -> Result<Outcome, StepError> {
         let (cloud, capabilities) = (&bench.cloud, bench.cloud.capabilities());
         let id = CloudKeyId(key.cloud_key_id.clone().ok_or_else(|| StepError::Missing(key.id.clone()))?);
-        let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(&id, capabilities.wrap, capabilities.wrapping_key)).await?;
-        let wrapped = self.wrap(key, &offered.value, capabilities.wrapping_key).await?;
+        let sealed = self.sealed(key).await?;
+        let method = capabilities.wrap_for(key.spec).ok_or(StepError::NotImportable(key.spec))?;
+        let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(&id, method, capabilities.wrapping_key)).await?;
+        let wrapped = self.wrap(key, &sealed, &offered.value, capabilities.wrapping_key)?;
         let import = Import { token: offered.value.token, wrapped, expires };
         let reply = self.call(bench, Call::Import, cloud.import(&id, &import)).await?;
         let material_id = reply.value.material_id.clone();
         let seen = self.look_until(bench, &id, |seen| seen.material_present == Some(true)).await?;
-        if let (Some(told), Some(before)) = (material_id.as_ref(), key.material_id.as_ref())
-            && told != before
-        {
-            tracing::warn!(key = %key.id, "the cloud names other material than before");
+        if seen.enabled {
+            self.compare(bench, key, &id, &sealed, material_id.as_deref()).await?;
         }
         let facts = CloudFacts { material_id: material_id.or(seen.material_id.clone()), expires_at: Some(expires), ..facts_of(&seen) };
         Ok(Outcome::of(reply).facts(&key.id, facts).detail("wrapping_key_request", offered.request_id.unwrap_or_default()))
+    }
+
+    /// Whether the cloud holds what we sent: the public half of a pair shows it; of a symmetric key, the id that the cloud gave the same material before.
+    /// A disabled key shows neither.
+    async fn compare(&self, bench: &Bench, key: &KeyRow, id: &CloudKeyId, sealed: &Sealed, material_id: Option<&str>) -> Result<(), StepError> {
+        let held = sealed.held().ok_or_else(|| StepError::Missing(key.id.clone()))?;
+        if let Some(ours) = self.parts().vault.public_key(&held)? {
+            let theirs = match self.look(bench, Call::PublicKey, bench.cloud.public_key(id)).await {
+                Err(StepError::Cloud(error)) if error.kind == Kind::WrongState => return Err(StepError::NotVisible),
+                other => other?,
+            };
+            return if theirs == ours { Ok(()) } else { Err(StepError::OtherMaterial) };
+        }
+        match (material_id, key.material_id.as_deref()) {
+            (Some(told), Some(before)) if told != before => Err(StepError::OtherMaterial),
+            _ => Ok(()),
+        }
     }
 
     async fn enable(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {

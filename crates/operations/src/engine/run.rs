@@ -12,11 +12,14 @@ use std::{
 };
 
 use keystead_audit::{Entry, Outcome as Ended};
+use keystead_cloud::Cloud;
 use keystead_domain::{KeyId, Timestamp, time::SECOND};
 use keystead_store::{
     StoreError, Tx,
     journal::{self, JournalRow},
-    keys, keystores, locks,
+    keys,
+    keystores::{self, KeystoreRow},
+    locks,
     operations::{self, OperationRow, Progress},
 };
 
@@ -63,6 +66,8 @@ struct Run {
     announced: bool,
     /// Who asked.
     who: words::Who,
+    /// Where it works, once known; looked for anew behind a failure, which may have been the reason to change it.
+    site: Option<(KeystoreRow, Arc<dyn Cloud>)>,
 }
 
 impl Engine {
@@ -70,7 +75,7 @@ impl Engine {
         let saga: Saga = serde_json::from_str(&operation.params).map_err(|_| Interrupted::Unreadable)?;
         let plan = saga.shape().steps();
         let who = self.who_asked(&operation).await;
-        let mut run = Run { operation, fence, saga, plan, seq: 2, unknown: false, announced: fresh, who };
+        let mut run = Run { operation, fence, saga, plan, seq: 2, unknown: false, announced: fresh, who, site: None };
         if !fresh {
             self.remember(&mut run).await?;
         }
@@ -132,13 +137,21 @@ impl Engine {
         Ok(())
     }
 
-    async fn bench(&self, run: &Run) -> Result<Bench, StepError> {
+    async fn bench(&self, run: &mut Run) -> Result<Bench, StepError> {
+        let (keystore, cloud) = match &run.site {
+            Some(site) => site.clone(),
+            None => run.site.insert(self.site(run).await?).clone(),
+        };
+        let lease = Lease { operation: run.operation.id.clone(), fence: run.fence.clone() };
+        Ok(Bench { keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) })
+    }
+
+    async fn site(&self, run: &Run) -> Result<(KeystoreRow, Arc<dyn Cloud>), StepError> {
         let id = run.operation.keystore_id.clone();
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
         let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;
         let cloud = self.parts.clouds.connect(&keystore).await?;
-        let lease = Lease { operation: run.operation.id.clone(), fence: run.fence.clone() };
-        Ok(Bench { keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) })
+        Ok((keystore, cloud))
     }
 
     /// Writes the outcome down; behind the last step also the ending.
@@ -208,10 +221,13 @@ impl Engine {
 
     /// A step did not succeed: try again, let go for a while, or turn round.
     async fn cope(&self, run: &mut Run, planned: &Planned, error: StepError) -> Result<bool, Interrupted> {
-        if matches!(error, StepError::Died) {
-            return Err(Interrupted::Died);
+        match error {
+            StepError::Died => return Err(Interrupted::Died),
+            StepError::Store(lost @ StoreError::OutcomeUnknown(_)) => return Err(lost.into()),
+            _ => {}
         }
         run.operation.attempts += 1;
+        run.site = None;
         run.unknown |= error.outcome_unknown();
         let problem = problem_of(&error);
         tracing::info!(operation = %run.operation.id, step = planned.step.name(), attempts = run.operation.attempts, ?error, "step did not succeed");
@@ -456,6 +472,16 @@ fn problem_of(error: &StepError) -> Problem {
         StepError::Gone => {
             Problem::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")
         }
+        StepError::NotImportable(spec) => Problem::new(
+            "not-importable",
+            format!("The keystore's cloud takes no {} key.", spec.as_str()),
+            "Choose another kind of key, or a keystore in another Region.",
+        ),
+        StepError::OtherMaterial => Problem::new(
+            "other-material",
+            "The cloud says that it holds other material than Keystead sent.",
+            "Do not use this key. Look in the cloud's audit trail who else imports material, and tell your security team.",
+        ),
         StepError::Missing(key) => {
             Problem::new("key-incomplete", format!("The record of {key} lacks what this step needs."), "Look in the operation's journal and the server's log.")
         }

@@ -1,7 +1,7 @@
 //! The daily clean-up of one key: the cloud has deleted it, so its material is destroyed here (CM-061). The record and the audit log stay.
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, exports, keys, lineages, versions};
+use keystead_store::{StoreError, Tx, attempts, exports, keys, lineages, versions};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -28,7 +28,8 @@ impl Shape for CleanUpKey {
         keys::transition(tx, &self.key.0, KeyState::PendingDeletion, KeyState::Deleted, now)?;
         versions::destroy(tx, &self.key.0, now)?;
         exports::forget(tx, &self.key.0)?;
-        lineages::end_if_all_deleted(tx, &self.lineage.0)
+        lineages::end_if_all_deleted(tx, &self.lineage.0)?;
+        attempts::forget(tx, &self.key.0)
     }
 
     fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

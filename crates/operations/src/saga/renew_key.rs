@@ -1,7 +1,7 @@
 //! A key is renewed: a successor with new material takes over the alias; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, keys, lineages, versions};
+use keystead_store::{StoreError, Tx, attempts, keys, lineages, versions};
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, create_key::read_alias};
@@ -43,7 +43,8 @@ impl Shape for RenewKey {
         keys::transition(tx, &self.predecessor.0, KeyState::Active, KeyState::Replaced, now)?;
         keys::transition(tx, &self.successor.0, KeyState::Creating, KeyState::Active, now)?;
         keys::set_successor(tx, &self.predecessor.0, Some(&self.successor.0))?;
-        lineages::set_current(tx, &self.lineage.0, &self.predecessor.0, &self.successor.0)
+        lineages::set_current(tx, &self.lineage.0, &self.predecessor.0, &self.successor.0)?;
+        attempts::forget(tx, &self.predecessor.0)
     }
 
     fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keystead_domain::{KeyId, LineageId, Tags, Timestamp, key::expiry::ExpiryPolicy};
 use keystead_store::{
-    StoreError, Tx,
+    StoreError, Tx, attempts,
     keys::{self, KeyProperties},
     lineages,
 };
@@ -99,7 +99,10 @@ impl Shape for UpdateKey {
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        keys::set_properties(tx, &self.key.0, &self.after.row()?, now)
+        keys::set_properties(tx, &self.key.0, &self.after.row()?, now)?;
+        // A person gave it another end or another policy: what the schedule failed with before says nothing of that.
+        let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
+        if ends(&self.before) == ends(&self.after) { Ok(()) } else { attempts::forget(tx, &self.key.0) }
     }
 
     fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! The material is imported again, whatever the cloud lost (CM-056, CM-037). The key's state does not change.
 
 use keystead_domain::{KeyId, Timestamp};
-use keystead_store::{StoreError, Tx};
+use keystead_store::{StoreError, Tx, attempts};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -25,8 +25,8 @@ impl Shape for UploadKey {
         vec![harmless(Step::ImportMaterial(self.key.0.clone(), self.expires.map(Into::into)))]
     }
 
-    fn finish(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
+    fn finish(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        attempts::forget(tx, &self.key.0)
     }
 
     fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

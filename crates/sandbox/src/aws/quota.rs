@@ -42,7 +42,7 @@ const RATES: &[(&str, f64)] = &[
 /// Operations that share the quota of symmetric cryptography.
 const SYMMETRIC: &[&str] = &["Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "ReEncrypt", "VerifyMac"];
 /// Operations that share the quota of asymmetric cryptography.
-const ASYMMETRIC: &[&str] = &["Sign", "Verify"];
+const ASYMMETRIC: &[&str] = &["DeriveSharedSecret", "Sign", "Verify"];
 
 /// Symmetric cryptography: three Regions have 100,000, some 20,000, the others 10,000.
 fn symmetric_rate(region: &str) -> f64 {

@@ -78,6 +78,10 @@ impl Connection for Postgres {
         self.client.batch_execute(sql).map_err(translate)
     }
 
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.client.batch_execute("COMMIT").map_err(|error| if is_refusal(&error) { translate(error) } else { StoreError::OutcomeUnknown(describe(&error)) })
+    }
+
     fn is_broken(&self) -> bool {
         self.client.is_closed()
     }
@@ -136,6 +140,12 @@ fn describe(error: &postgres::Error) -> String {
 fn last_column(detail: &str) -> Option<&str> {
     let (columns, _) = detail.split_once(")=(")?;
     columns.rsplit(['(', ' ']).next()
+}
+
+/// Whether the server said that it did not commit. Without its words nobody knows; and some of its words tell of the end of the connection, which may come behind
+/// a commit that stands (PostgreSQL, appendix A: class 08, class 57 from `57P01` on, and `40003`, statement completion unknown).
+fn is_refusal(error: &postgres::Error) -> bool {
+    error.code().is_some_and(|state| !["08", "57P", "40003"].iter().any(|unknown| state.code().starts_with(unknown)))
 }
 
 fn translate(error: postgres::Error) -> StoreError {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{ErrorCode, OpenFlags, ToSql, types::ToSqlOutput, types::ValueRef};
+use rusqlite::{ErrorCode, OpenFlags, ToSql, config::DbConfig, types::ToSqlOutput, types::ValueRef};
 
 use super::{Connection, Dialect};
 use crate::{Row, StoreError, Value, row::Cell};
@@ -21,7 +21,7 @@ impl Sqlite {
         connection
             .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=10000; PRAGMA secure_delete=ON; PRAGMA cache_size=-16384;")
             .map_err(unavailable)?;
-        connection.set_prepared_statement_cache_capacity(256);
+        keep_statements(&connection)?;
         Ok(Self(connection))
     }
 
@@ -33,9 +33,16 @@ impl Sqlite {
         let connection =
             rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(unavailable)?;
         connection.execute_batch("PRAGMA busy_timeout=10000; PRAGMA cache_size=-16384;").map_err(unavailable)?;
-        connection.set_prepared_statement_cache_capacity(256);
+        keep_statements(&connection)?;
         Ok(Self(connection))
     }
+}
+
+/// Statements are prepared once. Without QPSG SQLite looks at the values bound to a statement and prepares it anew whenever they change, in the hope of a
+/// better plan; here each statement has one plan, whatever its values (sqlite.org/c3ref/c_dbconfig_defensive.html, "SQLITE_DBCONFIG_ENABLE_QPSG").
+fn keep_statements(connection: &rusqlite::Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(unavailable)
 }
 
 impl Connection for Sqlite {
@@ -61,7 +68,11 @@ impl Connection for Sqlite {
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.0.execute_batch(sql).map_err(translate)
+        // BEGIN, SAVEPOINT and their like run at every transaction: prepared once, too.
+        if sql.contains(';') {
+            return self.0.execute_batch(sql).map_err(translate);
+        }
+        self.0.prepare_cached(sql).and_then(|mut statement| statement.execute([]).map(drop)).map_err(translate)
     }
 
     fn is_broken(&self) -> bool {

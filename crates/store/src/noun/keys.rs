@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeystoreId, LineageId, Tags, Timestamp, key::expiry::ExpiryPolicy};
+use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, Tags, Timestamp, key::expiry::ExpiryPolicy};
 
 use super::{
     keystores,
@@ -23,6 +23,8 @@ pub struct KeyRow {
     pub keystore_name: String,
     /// The keystore's cloud.
     pub cloud: String,
+    /// The keystore's Region.
+    pub region: String,
     /// Lineage.
     pub lineage_id: LineageId,
     /// Name, shared by the lineage.
@@ -35,6 +37,8 @@ pub struct KeyRow {
     pub state: KeyState,
     /// Kind of key.
     pub spec: KeySpec,
+    /// What it is for.
+    pub usage: KeyUsage,
     /// `generated` or `imported`.
     pub origin: String,
     /// Free text.
@@ -75,15 +79,16 @@ pub struct KeyRow {
     pub revision: i64,
 }
 
-const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.origin,
-  k.description, k.tags, k.expires_at, k.expiry_span, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
+pub(super) const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, s.region, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.usage,
+  k.origin, k.description, k.tags, k.expires_at, k.expiry_span, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
   k.material_present, k.material_id, k.deletion_at, k.created_at, k.created_by, k.updated_at, k.revision
   FROM keys k JOIN lineages l ON l.id = k.lineage_id JOIN keystores s ON s.id = k.keystore_id";
 
-fn read(row: Row) -> Result<KeyRow, StoreError> {
+pub(super) fn read(row: Row) -> Result<KeyRow, StoreError> {
     let mut row = row.read();
     let id: KeyId = row.id()?;
-    let (account_id, keystore_id, keystore_name, cloud) = (row.id()?, row.id()?, row.text()?, row.text()?);
+    let (account_id, keystore_id, keystore_name) = (row.id()?, row.id()?, row.text()?);
+    let (cloud, region) = (row.text()?, row.text()?);
     let (lineage_id, name) = (row.id()?, row.text()?);
     let alias = row.opt_text()?.map(|text| Alias::parse(&text)).transpose()?;
     let is_current = row.text()? == id.as_str();
@@ -93,12 +98,14 @@ fn read(row: Row) -> Result<KeyRow, StoreError> {
         keystore_id,
         keystore_name,
         cloud,
+        region,
         lineage_id,
         name,
         alias: alias.filter(|_| is_current),
         is_current,
         state: KeyState::parse(&row.text()?)?,
         spec: KeySpec::parse(&row.text()?)?,
+        usage: KeyUsage::parse(&row.text()?)?,
         origin: row.text()?,
         description: row.text()?,
         tags: read_tags(&row.text()?)?,
@@ -138,9 +145,9 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
     }
     let tags = write_tags(&key.tags);
     tx.execute(
-        "INSERT INTO keys (id, account_id, keystore_id, lineage_id, name, state, spec, origin, description, tags, expires_at, expiry_span, expiry_policy, predecessor_id,
+        "INSERT INTO keys (id, account_id, keystore_id, lineage_id, name, state, spec, usage, origin, description, tags, expires_at, expiry_span, expiry_policy, predecessor_id,
            enabled, material_present, created_at, created_by, updated_at, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, $16, $15, 1)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, $16, 1)",
         &[
             key.id.as_str().into(),
             key.account_id.as_str().into(),
@@ -149,6 +156,7 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
             (&key.name).into(),
             key.state.as_str().into(),
             key.spec.as_str().into(),
+            key.usage.as_str().into(),
             (&key.origin).into(),
             (&key.description).into(),
             (&tags).into(),
@@ -195,7 +203,7 @@ pub struct KeyFilter {
 /// A page of keys, in the order they were made.
 pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &KeyFilter, page: &Page) -> Result<Listed<KeyRow>, StoreError> {
     let mut sql = format!("{COLUMNS} WHERE k.account_id = $1 AND k.id > $2");
-    let mut values: Vec<Value<'_>> = vec![account.as_str().into(), page.after_or_start().into(), page.fetch().into()];
+    let mut values: Vec<Value<'_>> = vec![account.as_str().into(), page.after_or_start().into()];
     if let Some(keystore) = &filter.keystore {
         values.push(keystore.as_str().into());
         sql.push_str(&format!(" AND k.keystore_id = ${}", values.len()));
@@ -208,7 +216,7 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &KeyFilter, page: &Pag
         values.push(name.into());
         sql.push_str(&format!(" AND k.name = ${}", values.len()));
     }
-    sql.push_str(" ORDER BY k.id LIMIT $3");
+    sql.push_str(&format!(" ORDER BY k.id LIMIT {}", page.fetch_in_text()));
     let rows: Result<Vec<_>, _> = tx.query(&sql, &values)?.into_iter().map(read).collect();
     Ok(page.cut(rows?, |key| key.id.to_string()))
 }
@@ -317,42 +325,6 @@ pub fn cloud_key_ids(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<Strin
 /// Whether a row of any keystore names this cloud key.
 pub fn names_cloud_key(tx: &mut Tx<'_>, cloud_key: &str) -> Result<bool, StoreError> {
     Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 LIMIT 1", &[cloud_key.into()])?.is_some())
-}
-
-/// Keys whose countdown has ended: the daily clean-up's list (CM-061).
-pub fn due_for_clean_up(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "{COLUMNS} WHERE k.state = 'PENDING_DELETION' AND k.deletion_at <= $1 AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id)
-         ORDER BY k.deletion_at LIMIT $2"
-    );
-    tx.query(&sql, &[now.into(), limit.into()])?.into_iter().map(read).collect()
-}
-
-/// Keys in use (a replaced one still decrypts) whose material expires before `before` and whose policy acts by itself.
-pub fn due_for_expiry(tx: &mut Tx<'_>, before: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "{COLUMNS} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at IS NOT NULL AND k.expires_at <= $1 AND k.expiry_policy <> 'alert'
-           AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id) ORDER BY k.expires_at LIMIT $2"
-    );
-    tx.query(&sql, &[before.into(), limit.into()])?.into_iter().map(read).collect()
-}
-
-/// Keys in use whose material expires between `now` and `before` and whose policy is to warn.
-pub fn due_for_alert(tx: &mut Tx<'_>, now: Timestamp, before: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "{COLUMNS} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at > $1 AND k.expires_at <= $2 AND k.expiry_policy = 'alert'
-         ORDER BY k.expires_at LIMIT $3"
-    );
-    tx.query(&sql, &[now.into(), before.into(), limit.into()])?.into_iter().map(read).collect()
-}
-
-/// Keys whose material has expired although the row still says that it is there: what the cloud did by itself was not looked at yet.
-pub fn expired_unseen(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "{COLUMNS} WHERE k.expires_at <= $1 AND k.material_present = 1 AND k.state IN ('ACTIVE', 'REPLACED')
-           AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id) ORDER BY k.expires_at LIMIT $2"
-    );
-    tx.query(&sql, &[now.into(), limit.into()])?.into_iter().map(read).collect()
 }
 
 /// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038).

@@ -30,10 +30,10 @@ pub struct KeystoreRow {
     pub swept_at: Timestamp,
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "SELECT id, account_id, name, state, cloud, region, cloud_account, role_arn, external_id, created_at, created_by, deleted_at, swept_at FROM keystores";
 
-fn read(row: Row) -> Result<KeystoreRow, StoreError> {
+pub(super) fn read(row: Row) -> Result<KeystoreRow, StoreError> {
     let mut row = row.read();
     Ok(KeystoreRow {
         id: row.id()?,

@@ -80,6 +80,9 @@ pub fn set_alias(tx: &mut Tx<'_>, id: &LineageId, alias: Option<&Alias>) -> Resu
 
 /// Ends a lineage whose keys are all DELETED: its name and alias are free again.
 pub fn end_if_all_deleted(tx: &mut Tx<'_>, id: &LineageId) -> Result<(), StoreError> {
+    // Another node may be deleting the last but one, and neither would see the other's: wait for its commit, then look.
+    let hold = format!("SELECT 1 FROM lineages WHERE id = $1{}", tx.dialect().for_update());
+    tx.query(&hold, &[id.as_str().into()])?;
     tx.execute(
         "UPDATE lineages SET live = 0 WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.lineage_id = lineages.id AND keys.state <> 'DELETED')",
         &[id.as_str().into()],

@@ -1,7 +1,9 @@
 //! The nouns, a file each: its row, and its functions over a transaction.
 
 pub mod accounts;
+pub mod attempts;
 pub mod audit;
+pub mod due;
 pub mod exports;
 pub mod journal;
 pub mod keys;
@@ -11,6 +13,7 @@ pub mod locks;
 pub mod operations;
 pub mod page;
 pub mod quotas;
+pub mod requests;
 pub mod schedules;
 pub mod users;
 pub mod vault;

@@ -1,8 +1,13 @@
 //! Operations: durable changes in several steps, leased by one node at a time.
 
+use std::collections::BTreeMap;
+
 use keystead_domain::{AccountId, KeyId, KeystoreId, OperationId, Timestamp};
 
-use super::page::{Listed, Page};
+use super::{
+    attempts,
+    page::{Listed, Page},
+};
 use crate::{Row, StoreError, Tx};
 
 /// An operation.
@@ -147,7 +152,7 @@ pub fn lease_due(tx: &mut Tx<'_>, owner: &str, now: Timestamp, until: Timestamp,
     let sql = format!(
         "WITH due AS MATERIALIZED
            (SELECT id FROM operations WHERE state = 'RUNNING' AND run_at <= $2 AND lease_until <= $2 ORDER BY run_at LIMIT $4{})
-         UPDATE operations SET lease_owner = $1, lease_until = $3, fence = fence + 1 WHERE id IN (SELECT id FROM due)
+         UPDATE operations SET lease_owner = $1, lease_until = $3, fence = fence + 1, woken = 0 WHERE id IN (SELECT id FROM due)
          RETURNING {COLUMNS}",
         tx.dialect().for_update_skip_locked()
     );
@@ -209,11 +214,13 @@ pub struct Progress {
     pub lease_until: Timestamp,
 }
 
-/// Notes progress, if the lease is still ours.
+/// Notes progress, if the lease is still ours. Who was woken while the step ran does not wait: whoever woke it could not know that the step would fail, and the
+/// statement that would let it wait is the one that sees the waking.
 pub fn progress(tx: &mut Tx<'_>, id: &OperationId, fence: i64, to: &Progress) -> Result<(), StoreError> {
     tx.execute_one(
         "operation lease",
-        "UPDATE operations SET step = $1, direction = $2, attempts = $3, problem = $4, run_at = $5, lease_until = $6
+        "UPDATE operations SET step = $1, direction = $2, attempts = $3, problem = $4, run_at = CASE WHEN woken = 1 THEN run_at ELSE $5 END, woken = 0,
+           lease_until = $6
          WHERE id = $7 AND fence = $8 AND state = 'RUNNING'",
         &[
             to.step.into(),
@@ -228,21 +235,58 @@ pub fn progress(tx: &mut Tx<'_>, id: &OperationId, fence: i64, to: &Progress) ->
     )
 }
 
-/// Ends an operation, if the lease is still ours.
+/// Ends an operation, if the lease is still ours. A failure of what the schedule began lets the key rest.
 pub fn finish(tx: &mut Tx<'_>, id: &OperationId, fence: i64, state: &'static str, problem: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
     tx.execute_one(
         "operation lease",
         "UPDATE operations SET state = $1, problem = $2, finished_at = $3, lease_until = 0, lease_owner = NULL WHERE id = $4 AND fence = $5 AND state = 'RUNNING'",
         &[state.into(), problem.into(), now.into(), id.as_str().into(), fence.into()],
-    )
+    )?;
+    if state == "FAILED" { attempts::failed(tx, id, now) } else { Ok(()) }
 }
 
-/// Makes every waiting operation run now: what all of them waited for is there.
+/// A waiting operation runs now; one whose step is under way, and may still fail for what has just been mended, will not wait then.
+const WAKE: &str = "UPDATE operations SET woken = 1, run_at = CASE WHEN run_at > $1 THEN $1 ELSE run_at END WHERE state = 'RUNNING'";
+
+/// Makes every operation that waits, or is about to, run now: what all of them waited for is there. Answers how many run.
 pub fn wake_all(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("UPDATE operations SET run_at = $1 WHERE state = 'RUNNING' AND run_at > $1", &[now.into()])
+    tx.execute(WAKE, &[now.into()])
 }
 
-/// Makes a waiting operation run now: a person mended what it waited for.
+/// Makes an operation that waits, or is about to, run now: a person mended what it waited for.
 pub fn wake(tx: &mut Tx<'_>, id: &OperationId, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute("UPDATE operations SET run_at = $1 WHERE id = $2 AND state = 'RUNNING' AND run_at > $1", &[now.into(), id.as_str().into()]).map(drop)
+    tx.execute(&format!("{WAKE} AND id = $2"), &[now.into(), id.as_str().into()]).map(drop)
+}
+
+/// How many operations that the schedule began are running, by keystore; keystores without any are left out.
+pub fn running_by_themselves(tx: &mut Tx<'_>) -> Result<BTreeMap<KeystoreId, i64>, StoreError> {
+    let rows = tx.query("SELECT keystore_id, COUNT(*) FROM operations WHERE state = 'RUNNING' AND created_by = 'system' GROUP BY keystore_id", &[])?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.read();
+            Ok((row.id()?, row.int()?))
+        })
+        .collect()
+}
+
+/// How many operations there are of one kind in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The saga's name.
+    pub kind: String,
+    /// `RUNNING`, `SUCCEEDED` or `FAILED`.
+    pub state: String,
+    /// How many, of all accounts.
+    pub count: i64,
+}
+
+/// Counts all operations by kind and state, for the metrics.
+pub fn counts(tx: &mut Tx<'_>) -> Result<Vec<Count>, StoreError> {
+    let rows = tx.query("SELECT kind, state, COUNT(*) FROM operations GROUP BY kind, state ORDER BY kind, state", &[])?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.read();
+            Ok(Count { kind: row.text()?, state: row.text()?, count: row.int()? })
+        })
+        .collect()
 }

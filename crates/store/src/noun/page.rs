@@ -48,7 +48,13 @@ impl Page {
         i64::from(self.limit) + 1
     }
 
-    /// Cuts the extra row off and answers the cursor of the next page.
+    /// The same for a statement that has the number in its text: rounded up, so that the texts are few. PostgreSQL keeps a plan for a LIMIT that it can read; for one
+    /// that comes as a value it expects a tenth of the table, and in a large one plans anew at every page.
+    pub(crate) fn fetch_in_text(&self) -> u32 {
+        [10, 20, 50, 100, 200, 500].into_iter().find(|round| *round >= self.limit).unwrap_or(LIMIT_MAX.max(self.limit)) + 1
+    }
+
+    /// Cuts the extra rows off and answers the cursor of the next page.
     pub(crate) fn cut<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> String) -> Listed<T> {
         let more = rows.len() > self.limit as usize;
         rows.truncate(self.limit as usize);
@@ -78,6 +84,17 @@ mod tests {
         assert!(Page::parse(Some("a' OR 1=1"), None).is_err());
         assert!(Page::parse(Some(""), None).is_err());
         assert_eq!(Page::parse(None, None), Ok(Page { after: None, limit: 100 }));
+    }
+
+    #[test]
+    fn the_rows_that_a_text_names_are_enough_and_the_texts_are_few() {
+        let fetched = |limit: u32| Page { after: None, limit }.fetch_in_text();
+        assert!((1..=LIMIT_MAX).all(|limit| fetched(limit) > limit));
+        assert_eq!((1..=LIMIT_MAX).map(fetched).collect::<std::collections::BTreeSet<_>>(), [11, 21, 51, 101, 201, 501, 1001].into());
+        assert_eq!(fetched(5_000), 5_001);
+        let rows = |count: u32| Page { after: None, limit: 3 }.cut((1..=count).collect(), u32::to_string);
+        assert_eq!((rows(11).rows, rows(11).next), (vec![1, 2, 3], Some("3".to_owned())), "what was fetched beyond the page is cut off");
+        assert_eq!((rows(3).rows, rows(3).next), (vec![1, 2, 3], None));
     }
 
     proptest! {

@@ -49,6 +49,11 @@ pub fn by_token_hash(tx: &mut Tx<'_>, hash: &str) -> Result<Option<UserRow>, Sto
     tx.query_opt(&format!("{COLUMNS} WHERE token_hash = $1 AND state = 'ACTIVE'"), &[hash.into()])?.map(read).transpose()
 }
 
+/// The user who is locked out and whose token had this hash: who tries to come back is told to the audit log by name.
+pub fn locked_out_by_token_hash(tx: &mut Tx<'_>, hash: &str) -> Result<Option<UserRow>, StoreError> {
+    tx.query_opt(&format!("{COLUMNS} WHERE token_hash = $1 AND state <> 'ACTIVE'"), &[hash.into()])?.map(read).transpose()
+}
+
 /// A user by id or by name.
 pub fn find(tx: &mut Tx<'_>, account: &AccountId, id_or_name: &str) -> Result<Option<UserRow>, StoreError> {
     tx.query_opt(&format!("{COLUMNS} WHERE account_id = $1 AND (id = $2 OR name = $2)"), &[account.as_str().into(), id_or_name.into()])?.map(read).transpose()
@@ -59,7 +64,19 @@ pub fn replace_token(tx: &mut Tx<'_>, id: &UserId, token_hash: &str) -> Result<(
     tx.execute_one("user", "UPDATE users SET token_hash = $1 WHERE id = $2", &[token_hash.into(), id.as_str().into()])
 }
 
-/// Locks a user out, or lets them in again.
+/// Locks a user out in the name of another, who must be active until the commit: of two who lock each other out at the same moment one remains.
+pub fn disable(tx: &mut Tx<'_>, id: &UserId, by: &UserId) -> Result<(), StoreError> {
+    // Both rows, always in the order of their ids: nodes take turns and do not wait for each other.
+    let hold = format!("SELECT id, state FROM users WHERE id IN ($1, $2) ORDER BY id{}", tx.dialect().for_update());
+    let mut by_is_active = false;
+    for row in tx.query(&hold, &[id.as_str().into(), by.as_str().into()])? {
+        let mut row = row.read();
+        by_is_active |= row.text()? == by.as_str() && row.text()? == "ACTIVE";
+    }
+    if by_is_active { set_state(tx, id, "DISABLED") } else { Err(StoreError::MovedOn("caller")) }
+}
+
+/// Locks a user out, or lets them in again, whoever asks.
 pub fn set_state(tx: &mut Tx<'_>, id: &UserId, state: &str) -> Result<(), StoreError> {
     tx.execute_one("user", "UPDATE users SET state = $1 WHERE id = $2", &[state.into(), id.as_str().into()])
 }

@@ -26,6 +26,8 @@ pub struct VersionRow {
     pub sealed: Option<Vec<u8>>,
     /// A keyed MAC that tells equal material apart from other, inside the account.
     pub fingerprint: String,
+    /// The public half of a pair: SubjectPublicKeyInfo in DER (RFC 5280, section 4.1).
+    pub public_key: Option<Vec<u8>>,
     /// The birth record, JSON.
     pub birth: String,
     /// When made.
@@ -34,8 +36,7 @@ pub struct VersionRow {
     pub destroyed_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str =
-    "SELECT id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, birth, created_at, destroyed_at FROM key_versions";
+const COLUMNS: &str = "SELECT id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, public_key, birth, created_at, destroyed_at FROM key_versions";
 
 fn read(row: Row) -> Result<VersionRow, StoreError> {
     let mut row = row.read();
@@ -49,24 +50,25 @@ fn read(row: Row) -> Result<VersionRow, StoreError> {
         account_key_generation: row.count()?,
         sealed: row.opt_bytes()?,
         fingerprint: row.text()?,
+        public_key: row.opt_bytes()?,
         birth: row.text()?,
         created_at: row.time()?,
         destroyed_at: row.opt_time()?,
     })
 }
 
-/// Demands the account key under which a version is sealed, until the commit.
+/// Demands the account key under which a version is sealed, and its root, until the commit.
 fn demand_account_key(tx: &mut Tx<'_>, version: &VersionRow) -> Result<(), StoreError> {
     let is_there = vault::hold_account_key(tx, &version.account_id, version.account_key_generation)?;
     if is_there { Ok(()) } else { Err(StoreError::MovedOn("account key")) }
 }
 
-/// Keeps a version; [`StoreError::MovedOn`] when the account key under which it is sealed is gone.
+/// Keeps a version; [`StoreError::MovedOn`] when the account key under which it is sealed is gone, or is one of a root that is no longer the stored one.
 pub fn insert(tx: &mut Tx<'_>, version: &VersionRow) -> Result<(), StoreError> {
     demand_account_key(tx, version)?;
     tx.execute(
-        "INSERT INTO key_versions (id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, birth, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO key_versions (id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, public_key, birth, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &[
             version.id.as_str().into(),
             version.account_id.as_str().into(),
@@ -77,6 +79,7 @@ pub fn insert(tx: &mut Tx<'_>, version: &VersionRow) -> Result<(), StoreError> {
             version.account_key_generation.into(),
             version.sealed.as_ref().into(),
             (&version.fingerprint).into(),
+            version.public_key.as_ref().into(),
             (&version.birth).into(),
             version.created_at.into(),
         ],
@@ -98,6 +101,19 @@ pub fn of_key(tx: &mut Tx<'_>, key: &KeyId) -> Result<Vec<VersionRow>, StoreErro
 pub fn page_with_material(tx: &mut Tx<'_>, account: &AccountId, after: &str, limit: u32) -> Result<Vec<VersionRow>, StoreError> {
     let sql = format!("{COLUMNS} WHERE account_id = $1 AND sealed IS NOT NULL AND id > $2 ORDER BY id LIMIT $3");
     tx.query(&sql, &[account.as_str().into(), after.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// How far a rotation of the root is: how many versions with material are under the stored root, and how many there are.
+pub fn progress(tx: &mut Tx<'_>) -> Result<(u64, u64), StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(k.generation), COUNT(*) FROM key_versions v
+           LEFT JOIN account_keys k ON k.account_id = v.account_id AND k.generation = v.account_key_generation
+             AND k.root_generation = (SELECT generation FROM vault_root WHERE id = 1)
+         WHERE v.sealed IS NOT NULL",
+        &[],
+    )?;
+    let mut row = row.ok_or_else(|| StoreError::Corrupt("a count without a row".to_owned()))?.read();
+    Ok((row.int()? as u64, row.int()? as u64))
 }
 
 /// Puts freshly sealed material in the place of the generation that the caller read.

@@ -2,6 +2,7 @@
 
 mod cases;
 mod full_disk;
+mod lost_commit;
 mod mirror;
 mod on_postgres;
 mod on_sqlite;
@@ -46,6 +47,7 @@ on_both! {
     the_first_account_is_the_installations,
     users_are_found_by_their_tokens_hash,
     users_belong_to_one_account,
+    who_was_locked_out_locks_nobody_out,
     names_and_aliases_are_unique_while_they_live,
     every_value_that_is_taken_is_told_in_the_same_words,
     a_name_means_the_current_key_of_its_lineage,
@@ -63,8 +65,13 @@ on_both! {
     only_a_key_that_never_was_is_taken_back,
     keys_are_due_for_clean_up_when_their_countdown_has_ended,
     keys_are_due_for_expiry_when_their_policy_acts_by_itself,
-    keys_are_due_for_an_alert_until_they_have_expired,
+    a_key_falls_due_to_the_microsecond_when_the_rule_says,
+    due_keys_are_paged_through_and_nothing_is_lost_or_shown_twice,
+    keystores_are_asked_for_what_is_due_in_them_only,
+    an_alert_is_due_until_it_was_given_or_the_material_has_expired,
     what_has_expired_is_looked_at_until_the_row_says_so,
+    a_failed_operation_of_the_schedule_lets_its_key_rest,
+    failures_are_counted_by_task_and_forgotten_with_a_success,
     a_row_that_does_not_read_as_it_was_written_is_told,
     lists_come_in_pages_and_lose_nothing,
     a_list_of_keys_is_narrowed_by_every_filter,
@@ -74,13 +81,18 @@ on_both! {
     an_older_lease_cannot_write,
     leases_are_renewed_let_go_and_freed,
     a_waiting_operation_is_woken,
+    what_is_woken_during_a_step_does_not_wait_behind_it,
+    operations_are_counted_by_kind_and_state_and_by_keystore,
     an_idempotency_key_names_one_operation,
     two_runners_cannot_both_write_the_journal,
-    sealed_rows_change_only_from_what_was_read,
+    the_root_changes_only_from_what_was_read,
+    account_keys_belong_to_the_stored_root,
+    an_old_root_goes_when_nothing_is_sealed_under_it,
     material_is_destroyed_and_its_record_stays,
     material_is_resealed_in_rounds,
     nothing_is_sealed_under_an_account_key_that_is_gone,
     an_export_is_used_up_once,
+    a_request_is_remembered_once_with_what_it_did,
     quota_slots_follow_each_other,
     a_schedule_runs_on_one_node,
 }

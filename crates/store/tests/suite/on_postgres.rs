@@ -238,6 +238,34 @@ on_postgres! {
         assert_eq!(deleting.await.expect("no panic"), Err(StoreError::MovedOn("keystore")));
     }
 
+    /// What was being written under the old root is there before the new record is, and so is found by the rotation; what comes later is refused.
+    async fn nothing_slips_in_under_the_old_root_while_another_node_replaces_it(world) {
+        let world = world.with_keys(1..=2).await;
+        let second = world.second_node();
+        let writing = pause_in(&world.store, |tx| versions::insert(tx, &version_row(1, 1, 1))).await;
+        let replacing = tokio::spawn({
+            let second = second.clone();
+            async move { second.write("test", |tx| vault::replace_root(tx, b"\0root 1", b"root 2", 2, NOW)).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(!replacing.is_finished(), "it waits for who seals under the old root");
+        assert_eq!(writing.go_on().await, Ok(()));
+        assert_eq!(replacing.await.expect("no panic"), Ok(()));
+        assert_eq!(world.read(versions::progress).await, Ok((0, 1)), "the rotation sees it");
+
+        let replacing = pause_in(&second, |tx| vault::replace_root(tx, b"root 2", b"root 3", 3, NOW)).await;
+        let row = vault::AccountKeyRow { generation: 2, root_generation: 2, sealed: b"account key 2".to_vec() };
+        let writing = tokio::spawn({
+            let store = world.store.clone();
+            async move { store.write("test", move |tx| vault::insert_account_key(tx, &account(), &row, NOW)).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(!writing.is_finished(), "it waits for what becomes of the root");
+        assert_eq!(replacing.go_on().await, Ok(()));
+        assert_eq!(writing.await.expect("no panic"), Err(StoreError::MovedOn("vault root")));
+        assert_eq!(world.write(|tx| versions::insert(tx, &version_row(2, 2, 1))).await, Err(StoreError::MovedOn("account key")));
+    }
+
     async fn a_key_is_not_made_in_a_keystore_that_another_node_deletes(world) {
         let world = world.with_house().await;
         let second = world.second_node();
@@ -247,6 +275,64 @@ on_postgres! {
         assert_eq!(deleting.go_on().await, Ok(()));
         assert_eq!(making.await.expect("no panic"), Err(StoreError::MovedOn("keystore")));
         assert_eq!(world.read(|tx| lineages::by_id(tx, &lineage_id(1))).await, Ok(None));
+    }
+
+    /// Of two people who lock each other out at the same moment one remains: who is locked out first locks nobody out.
+    async fn two_who_lock_each_other_out_on_two_nodes_are_not_both_locked_out(world) {
+        let world = world.with_house().await;
+        let made = world.write(|tx| (1..=2).try_for_each(|n| users::insert(tx, &user_row(n, &format!("user-{n}")), &format!("hash-{n}"), None)));
+        made.await.expect("are made");
+        let second = world.second_node();
+        let first = pause_in(&world.store, |tx| users::disable(tx, &user_id(1), &user_id(2))).await;
+        let back = tokio::spawn({
+            let second = second.clone();
+            async move { second.write("test", |tx| users::disable(tx, &user_id(2), &user_id(1))).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!(first.go_on().await, Ok(()));
+        assert_eq!(back.await.expect("no panic"), Err(StoreError::MovedOn("caller")));
+        for _ in 0..20 {
+            world.aside("UPDATE users SET state = 'ACTIVE'");
+            let disable = |id: u64, by: u64| move |tx: &mut Tx<'_>| users::disable(tx, &user_id(id), &user_id(by));
+            let both = tokio::join!(world.write(disable(1, 2)), second.write("test", disable(2, 1)));
+            assert!(matches!(both, (Ok(()), Err(StoreError::MovedOn(_))) | (Err(StoreError::MovedOn(_)), Ok(()))), "{both:?}");
+            assert_eq!(world.ask("SELECT COUNT(*) FROM users WHERE state = 'ACTIVE'"), 1);
+        }
+    }
+
+    /// The last two keys of a lineage are cleaned up on two nodes; neither sees the other's as DELETED.
+    async fn a_lineage_ends_although_its_last_keys_end_on_two_nodes(world) {
+        use keystead_domain::KeyState::{Active, Deleted};
+        let world = world.with_keys(1..=1).await;
+        let successor = keys::KeyRow { lineage_id: lineage_id(1), is_current: false, ..key_row(2, "key-1") };
+        world.write(move |tx| keys::insert(tx, &successor)).await.expect("is made");
+        let second = world.second_node();
+        let clean_up = |n: u64| move |tx: &mut Tx<'_>| {
+            keys::transition(tx, &key_id(n), Active, Deleted, NOW)?;
+            lineages::end_if_all_deleted(tx, &lineage_id(1))
+        };
+        let first = pause_in(&world.store, clean_up(1)).await;
+        let last = tokio::spawn({
+            let second = second.clone();
+            async move { second.write("test", clean_up(2)).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!((first.go_on().await, last.await.expect("no panic")), (Ok(()), Ok(())));
+        assert_eq!(world.ask("SELECT live FROM lineages"), 0, "its name is free again");
+        for _ in 0..20 {
+            world.aside("UPDATE keys SET state = 'ACTIVE'; UPDATE lineages SET live = 1");
+            assert_eq!(tokio::join!(world.write(clean_up(1)), second.write("test", clean_up(2))), (Ok(()), Ok(())));
+            assert_eq!(world.ask("SELECT live FROM lineages"), 0);
+        }
+    }
+
+    /// One order on both engines, whatever language the database was made in.
+    async fn text_is_compared_by_its_bytes(world) {
+        let text = "FROM information_schema.columns WHERE table_schema = 'public' AND data_type = 'text'";
+        let (all, by_bytes) = (world.ask(&format!("SELECT COUNT(*) {text}")), world.ask(&format!("SELECT COUNT(*) {text} AND collation_name = 'C'")));
+        assert!(all > 50 && by_bytes == all, "{by_bytes} of {all} columns");
+        world.aside("INSERT INTO accounts VALUES ('acct_a', 'a', 0), ('acct_B', 'B', 0)");
+        assert_eq!(world.ask("SELECT COUNT(*) FROM accounts WHERE 'acct_a' > id"), 1, "as bytes, capitals come first");
     }
 
     /// Material sealed under an account key that is gone would be lost for ever.

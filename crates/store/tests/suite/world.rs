@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use keystead_audit::{Actor, ActorKind, Entry, Outcome, Subject};
 use keystead_domain::{
-    AccountId, Alias, EntryId, KeyId, KeySpec, KeyState, KeystoreId, LineageId, OperationId, Tags, Timestamp, UserId, VersionId,
+    AccountId, Alias, EntryId, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, OperationId, Tags, Timestamp, UserId, VersionId,
     key::expiry::ExpiryPolicy,
     keystore::{AwsLocation, KeystoreState},
 };
@@ -69,11 +69,12 @@ impl World {
         self.store.read("test", function).await
     }
 
-    /// The account, its first key, and keystore 1: what nearly every row refers to.
+    /// The account, its first key under root 1, and keystore 1: what nearly every row refers to.
     pub async fn with_house(self) -> Self {
         let made = self.write(|tx| {
             accounts::insert(tx, &account(), "home", NOW)?;
-            vault::insert_account_key(tx, &account(), &AccountKeyRow { generation: 1, sealed: b"account key 1".to_vec() }, NOW)?;
+            vault::insert_root(tx, b"\0root 1", 1, NOW)?;
+            vault::insert_account_key(tx, &account(), &AccountKeyRow { generation: 1, root_generation: 1, sealed: b"account key 1".to_vec() }, NOW)?;
             keystores::insert(tx, &keystore_row(1, "main"))
         });
         made.await.expect("a house is made");
@@ -198,12 +199,14 @@ pub fn key_row(n: u64, name: &str) -> KeyRow {
         keystore_id: keystore_id(1),
         keystore_name: "main".to_owned(),
         cloud: "aws".to_owned(),
+        region: "eu-west-1".to_owned(),
         lineage_id: lineage_id(n),
         name: name.to_owned(),
         alias: None,
         is_current: true,
         state: KeyState::Active,
         spec: KeySpec::Aes256,
+        usage: KeyUsage::Encrypt,
         origin: "generated".to_owned(),
         description: String::new(),
         tags: Tags::default(),
@@ -254,6 +257,7 @@ pub fn version_row(n: u64, key: u64, number: u32) -> VersionRow {
         account_key_generation: 1,
         sealed: Some(format!("\0sealed \u{ff} {n}").into_bytes()),
         fingerprint: format!("fingerprint {n}"),
+        public_key: None,
         birth: "{}".to_owned(),
         created_at: NOW,
         destroyed_at: None,

@@ -51,6 +51,16 @@ pub(crate) fn mac_128(key: &[u8; 32], head: &Aad, secret: &[u8]) -> [u8; 16] {
     short
 }
 
+/// HMAC-SHA-256 over what is bound together.
+pub(crate) fn mac_256(key: &Secret<32>, bound: &Aad) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()), bound.as_bytes())
+}
+
+/// Whether `mac` is [`mac_256`] of this, in constant time.
+pub(crate) fn is_mac_256(key: &Secret<32>, bound: &Aad, mac: &[u8]) -> bool {
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()), bound.as_bytes(), mac).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

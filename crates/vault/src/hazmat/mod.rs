@@ -6,6 +6,8 @@ pub(crate) mod derive;
 pub(crate) mod gcm;
 pub(crate) mod health;
 pub(crate) mod key_wrap;
+pub(crate) mod pair;
+pub(crate) mod pbes2;
 pub(crate) mod rsa;
 pub(crate) mod shamir;
 

@@ -44,7 +44,8 @@ impl Vault {
         })
     }
 
-    /// Makes the account's next key. Keep both while rows are [re-wrapped](Vault::rewrap) from one to the other.
+    /// Makes the account's next key, under the current root. Keep both while rows are [re-wrapped](Vault::rewrap) from one to the other; a rotation of the root
+    /// goes this way, too.
     ///
     /// # Errors
     /// Those of opening the old key; [`VaultError::UnhealthyRandom`].
@@ -59,14 +60,6 @@ impl Vault {
             });
             seal(&roots.current, account, &AccountSecrets { generation, both }, self.random())
         })
-    }
-
-    /// The same account key under the current root: part of a root rotation.
-    ///
-    /// # Errors
-    /// Those of opening the key.
-    pub fn rewrap_account_key(&self, account: &AccountId, key: AccountKey<'_>) -> Result<SealedAccountKey, VaultError> {
-        self.with_roots(|roots| seal(&roots.current, account, &open(roots, account, key)?, self.random()))
     }
 }
 
@@ -100,7 +93,7 @@ mod tests {
     use std::sync::Arc;
 
     fn refusal(house: &House, account: &AccountId, generation: u32, sealed: &[u8]) -> Option<VaultError> {
-        house.vault.rewrap_account_key(account, AccountKey { generation, sealed }).err()
+        house.vault.next_account_key(account, AccountKey { generation, sealed }, generation + 1).err()
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Generated {
     pub sealed: SealedMaterial,
     /// By what it is known again.
     pub fingerprint: Fingerprint,
+    /// The public half of a pair: SubjectPublicKeyInfo in DER (RFC 5280, section 4.1).
+    pub public_key: Option<Vec<u8>>,
     /// How it came to be; who, when and approved by whom is the caller's to add.
     pub birth: Birth,
 }

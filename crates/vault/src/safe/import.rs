@@ -2,12 +2,17 @@
 
 use super::{
     birth::{Birth, Generated, Source},
+    material::Fresh,
+    pkcs8,
     place::{AccountKey, Held, Place},
     vault::Vault,
 };
 use crate::{
-    MaterialRefused, SecretBytes, VaultError,
-    hazmat::key_wrap::{self, KeyWrapMode},
+    MaterialRefused, SecretBytes, VaultError, der,
+    hazmat::{
+        key_wrap::{self, KeyWrapMode},
+        pair,
+    },
     secret::is_one_byte_repeated,
 };
 use keystead_domain::KeySpec;
@@ -18,8 +23,23 @@ impl Vault {
     /// # Errors
     /// [`VaultError::MaterialRefused`] when the length does not fit the kind of key, or the material is one byte repeated; those of opening the account key.
     pub fn take_in(&self, place: &Place<'_>, account_key: AccountKey<'_>, material: SecretBytes) -> Result<Generated, VaultError> {
-        check(place.spec, &material)?;
-        self.keep(place, account_key, &material, Birth::new(Source::ImportedRaw, "raw bytes, not wrapped", &[]))
+        let fresh = check(place.spec, material)?;
+        self.keep(place, account_key, &fresh, Birth::new(Source::ImportedRaw, "raw bytes, not wrapped", &[]))
+    }
+
+    /// Takes in the private half of a pair from a PKCS#8 file (RFC 5958): PEM or DER, plain or encrypted by a passphrase (PBES2 of RFC 8018).
+    ///
+    /// # Errors
+    /// [`VaultError::MaterialRefused`], and those of opening the account key.
+    pub fn take_in_pkcs8(
+        &self,
+        place: &Place<'_>,
+        account_key: AccountKey<'_>,
+        file: &SecretBytes,
+        passphrase: Option<&SecretBytes>,
+    ) -> Result<Generated, VaultError> {
+        let fresh = check(place.spec, pkcs8::open(file, passphrase)?)?;
+        self.keep(place, account_key, &fresh, Birth::new(Source::ImportedRaw, "PKCS#8 file", &[]))
     }
 
     /// Takes in material that is wrapped under an AES-256 key of this vault and the same account, by AES-KWP (RFC 5649) or AES-KW (RFC 3394).
@@ -34,9 +54,9 @@ impl Vault {
             return Err(MaterialRefused::NotAnUnwrappingKey { spec: kek.place.spec }.into());
         }
         let (material, mode) = self.with_material(kek, |kek| unwrap(kek, wrapped))?;
-        check(place.spec, &material)?;
+        let fresh = check(place.spec, trimmed(place.spec, material))?;
         let source = Source::ImportedWrapped { key: kek.place.key.clone(), version: kek.place.version.clone(), mode };
-        self.keep(place, account_key, &material, Birth::new(source, mechanism(mode), &[]))
+        self.keep(place, account_key, &fresh, Birth::new(source, mechanism(mode), &[]))
     }
 }
 
@@ -52,15 +72,29 @@ fn mechanism(mode: KeyWrapMode) -> &'static str {
     }
 }
 
-fn check(spec: KeySpec, material: &SecretBytes) -> Result<(), MaterialRefused> {
-    let (expected, found) = (spec.material_len(), material.len());
+/// Some modules pad a document with zeros before they wrap it: what follows its DER is cut off, if it is nothing else.
+fn trimmed(spec: KeySpec, material: SecretBytes) -> SecretBytes {
+    match der::document_len(material.expose()) {
+        Some(len) if spec.is_pair() && material.expose().iter().skip(len).all(|byte| *byte == 0) => material.shortened(len),
+        _ => material,
+    }
+}
+
+fn check(spec: KeySpec, material: SecretBytes) -> Result<Fresh, MaterialRefused> {
+    let Some(expected) = spec.material_len() else { return check_pair(spec, &material) };
+    let found = material.len();
     if found != expected {
         return Err(MaterialRefused::WrongSize { spec, expected, found });
     }
     if is_one_byte_repeated(material.expose()) {
         return Err(MaterialRefused::Weak);
     }
-    Ok(())
+    Ok(material.into())
+}
+
+fn check_pair(spec: KeySpec, der: &SecretBytes) -> Result<Fresh, MaterialRefused> {
+    let refused = || pair::recognise(der.expose()).map_or(MaterialRefused::NotPkcs8, |found| MaterialRefused::OtherPair { spec, found });
+    pair::read(spec, der.expose()).map(Fresh::from).ok_or_else(refused)
 }
 
 #[cfg(test)]
@@ -125,6 +159,115 @@ mod tests {
         assert_eq!(refusal(&[0; 32]), Some(MaterialRefused::Weak.into()));
         assert_eq!(refusal(&[0x41; 32]), Some(MaterialRefused::Weak.into()));
         assert_eq!(refusal(&counting()), None);
+    }
+
+    /// A pair in every form in which `openssl` writes it, and the fingerprint of the plain one.
+    fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+        let piped = std::process::Stdio::piped;
+        let mut child = std::process::Command::new("openssl")
+            .args(arguments)
+            .stdin(piped())
+            .stdout(piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("openssl is installed");
+        child.stdin.take().expect("a pipe").write_all(input).expect("openssl reads");
+        child.wait_with_output().expect("openssl ends").stdout
+    }
+
+    const PAIRS: [(KeySpec, &[&str]); 6] = [
+        (KeySpec::Rsa2048, &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
+        (KeySpec::Rsa3072, &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"]),
+        (KeySpec::EcP256, &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
+        (KeySpec::EcP384, &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"]),
+        (KeySpec::EcP521, &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"]),
+        (KeySpec::EcSecp256k1, &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"]),
+    ];
+
+    fn pem_of(spec: KeySpec) -> Vec<u8> {
+        let (_, arguments) = PAIRS.into_iter().find(|(found, _)| *found == spec).expect("a pair of the list");
+        openssl(&[&["genpkey"], arguments].concat(), b"")
+    }
+
+    fn taken(house: &House, spec: KeySpec, file: Vec<u8>, passphrase: Option<&str>) -> Result<Generated, VaultError> {
+        let passphrase = passphrase.map(|text| SecretBytes::from(text.to_owned()));
+        house.vault.take_in_pkcs8(&Place { spec, ..house.place() }, house.account_key(), &file.into(), passphrase.as_ref())
+    }
+
+    #[test]
+    fn every_kind_of_pair_is_taken_in_from_every_form_of_pkcs8() {
+        let house = House::new("house");
+        for (spec, _) in PAIRS {
+            let pem = pem_of(spec);
+            let plain = taken(&house, spec, pem.clone(), None).expect("a plain PEM");
+            assert_eq!(plain.public_key.clone(), Some(openssl(&["pkey", "-pubout", "-outform", "DER"], &pem)), "{spec:?}");
+            let der = openssl(&["pkcs8", "-topk8", "-nocrypt", "-outform", "DER"], &pem);
+            assert_eq!(taken(&house, spec, der, None).expect("a plain DER").fingerprint, plain.fingerprint);
+            for cipher in [&["-v2", "aes-256-cbc"][..], &["-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA1"], &["-v2", "aes-192-cbc", "-v2prf", "hmacWithSHA512"]]
+            {
+                let command = [&["pkcs8", "-topk8", "-passout", "pass:right"], cipher].concat();
+                let encrypted = openssl(&command, &pem);
+                assert_eq!(taken(&house, spec, encrypted.clone(), Some("right")).expect("its passphrase").fingerprint, plain.fingerprint);
+                assert_eq!(taken(&house, spec, encrypted.clone(), Some("wrong")).err(), Some(MaterialRefused::WrongPassphrase.into()));
+                assert_eq!(taken(&house, spec, encrypted, None).err(), Some(MaterialRefused::PassphraseMissing.into()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pair_of_another_kind_is_named() {
+        let house = House::new("house");
+        let other = MaterialRefused::OtherPair { spec: KeySpec::EcP256, found: KeySpec::EcP384 };
+        assert_eq!(taken(&house, KeySpec::EcP256, pem_of(KeySpec::EcP384), None).err(), Some(other.into()));
+        let small = openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"], b"");
+        assert_eq!(taken(&house, KeySpec::Rsa2048, small, None).err(), Some(MaterialRefused::NotPkcs8.into()));
+    }
+
+    #[test]
+    fn files_that_are_no_private_key_are_refused_with_their_mend() {
+        let house = House::new("house");
+        let pem = pem_of(KeySpec::EcP256);
+        let refusal = |file: Vec<u8>| taken(&house, KeySpec::EcP256, file, Some("right")).err();
+        assert_eq!(refusal(openssl(&["pkey", "-pubout"], &pem)), Some(MaterialRefused::NotPrivate.into()));
+        assert_eq!(refusal(openssl(&["ec"], &pem)), Some(MaterialRefused::OlderPem.into()));
+        assert_eq!(refusal(b"no key at all".to_vec()), Some(MaterialRefused::NotPkcs8.into()));
+        assert_eq!(refusal(vec![0x30; 20_000]), Some(MaterialRefused::NotPkcs8.into()));
+        let scrypt = openssl(&["pkcs8", "-topk8", "-passout", "pass:right", "-scrypt"], &pem);
+        assert_eq!(refusal(scrypt), Some(MaterialRefused::UnknownEncryption.into()));
+        let slow = openssl(&["pkcs8", "-topk8", "-passout", "pass:right", "-iter", "10000001"], &pem);
+        assert_eq!(refusal(slow), Some(MaterialRefused::TooManyRounds.into()));
+    }
+
+    #[test]
+    fn a_wrapped_document_may_end_in_the_zeros_that_some_modules_add() {
+        let house = House::new("house");
+        let pem = pem_of(KeySpec::EcP256);
+        let plain = taken(&house, KeySpec::EcP256, pem.clone(), None).expect("a plain PEM");
+        let document = openssl(&["pkcs8", "-topk8", "-nocrypt", "-outform", "DER"], &pem);
+        let held_kek = house.take_in(&kek());
+        for zeros in 0..8 {
+            let padded = [&document[..], &vec![0; zeros]].concat();
+            let wrapped = key_wrap::wrap_padded(&kek(), &padded).expect("wrapping works");
+            let place = Place { spec: KeySpec::EcP256, ..house.place() };
+            let taken = house.vault.take_in_wrapped(&place, house.account_key(), &wrapped, &house.held(held_kek.sealed.as_bytes()));
+            assert_eq!(taken.expect("the zeros are cut off").fingerprint, plain.fingerprint);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_key_is_made_and_opens_again() {
+        let house = House::new("house");
+        for spec in KeySpec::ALL.into_iter().filter(|spec| !matches!(spec, KeySpec::Rsa3072 | KeySpec::Rsa4096)) {
+            let place = Place { spec, ..house.place() };
+            let made = house.vault.generate(&place, house.account_key()).expect("the vault is open");
+            assert_eq!(made.public_key.is_some(), spec.is_pair(), "{spec:?}");
+            let held = Held { place, ..house.held(made.sealed.as_bytes()) };
+            assert_eq!(house.vault.fingerprint(&held), Ok(made.fingerprint));
+            assert_eq!(house.vault.public_key(&held), Ok(made.public_key.clone()));
+            let as_another = Held { place: Place { spec: KeySpec::Hmac224, ..place }, ..held };
+            assert_eq!(house.vault.fingerprint(&as_another).is_ok(), spec == KeySpec::Hmac224, "the kind is bound");
+        }
     }
 
     static HOUSE: LazyLock<(House, Generated)> = LazyLock::new(|| {

@@ -10,7 +10,11 @@ use super::{
 };
 use crate::{
     Blob, Random, SecretBytes, VaultError,
-    hazmat::{aad::Aad, gcm, health},
+    hazmat::{
+        aad::Aad,
+        gcm, health,
+        pair::{self, Pair},
+    },
 };
 
 /// Purposes of the two layers. They are part of the format.
@@ -24,8 +28,11 @@ impl Vault {
     /// [`VaultError::UnhealthyRandom`] when the source fails a test (with a sound one, once in a thousand million times: try again); those of opening the
     /// account key.
     pub fn generate(&self, place: &Place<'_>, account_key: AccountKey<'_>) -> Result<Generated, VaultError> {
-        let material = health::tested(self.random(), place.spec.material_len())?;
-        self.keep(place, account_key, &material, Birth::generated(self.random().mechanism()))
+        if let Some(pair) = pair::generate(place.spec)? {
+            return self.keep(place, account_key, &pair.into(), Birth::new(Source::Generated, pair::MECHANISM, &[]));
+        }
+        let material = health::tested(self.random(), place.spec.material_len().unwrap_or_default())?;
+        self.keep(place, account_key, &material.into(), Birth::generated(self.random().mechanism()))
     }
 
     /// Seals what is held anew: under the current root, under the account key given, for the same place at another generation. Both rotations and every
@@ -53,18 +60,45 @@ impl Vault {
         })
     }
 
+    /// The public half of a pair (SubjectPublicKeyInfo in DER), computed from the private one: what stands beside it in the database could have been changed.
+    ///
+    /// # Errors
+    /// Those of opening what is held.
+    pub fn public_key(&self, held: &Held<'_>) -> Result<Option<Vec<u8>>, VaultError> {
+        self.with_material(held, |material| Ok(pair::read(held.place.spec, material.expose()).map(|pair| pair.public)))
+    }
+
     /// Seals new material and says what is known of it.
-    pub(crate) fn keep(&self, place: &Place<'_>, account_key: AccountKey<'_>, material: &SecretBytes, birth: Birth) -> Result<Generated, VaultError> {
+    pub(crate) fn keep(&self, place: &Place<'_>, account_key: AccountKey<'_>, fresh: &Fresh, birth: Birth) -> Result<Generated, VaultError> {
         self.with_roots(|roots| {
             let secrets = account_key::open(roots, place.account, account_key)?;
-            let sealed = seal(&roots.current, &secrets, place, material, self.random())?;
-            Ok(Generated { sealed, fingerprint: Fingerprint::of(&secrets, place.spec, material), birth })
+            let sealed = seal(&roots.current, &secrets, place, &fresh.material, self.random())?;
+            let fingerprint = Fingerprint::of(&secrets, place.spec, &fresh.material);
+            Ok(Generated { sealed, fingerprint, public_key: fresh.public_key.clone(), birth })
         })
     }
 
     /// Runs a use of plain material. It is wiped when the use ends.
     pub(crate) fn with_material<T>(&self, held: &Held<'_>, work: impl FnOnce(&SecretBytes) -> Result<T, VaultError>) -> Result<T, VaultError> {
         self.with_roots(|roots| work(&open(roots, held)?.0))
+    }
+}
+
+/// Material on its way in, with the half of it that everybody may know.
+pub(crate) struct Fresh {
+    pub(crate) material: SecretBytes,
+    pub(crate) public_key: Option<Vec<u8>>,
+}
+
+impl From<SecretBytes> for Fresh {
+    fn from(material: SecretBytes) -> Self {
+        Self { material, public_key: None }
+    }
+}
+
+impl From<Pair> for Fresh {
+    fn from(pair: Pair) -> Self {
+        Self { material: pair.private, public_key: Some(pair.public) }
     }
 }
 
@@ -232,7 +266,7 @@ mod tests {
     }
 
     /// The format, frozen: whoever changes a byte of it must change the format number, and keep reading this one. A reader in another language, written from
-    /// the description alone, opened these lines before they were frozen.
+    /// the description alone, opened these lines before they were frozen. (The root of shares was frozen anew when commitments came, before any release.)
     #[test]
     fn blobs_of_format_one_are_these_to_the_byte() {
         let house = House::new("golden");

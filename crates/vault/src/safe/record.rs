@@ -1,11 +1,12 @@
 //! The root record: all that is kept of a root, and nothing that opens it without its unlock secret.
 //!
-//! Format 1, numbers big-endian: format (1 byte), kind (1), what the kind needs, root generation (4), mark of the root (16), the root under the unlock key
+//! Format 1, numbers big-endian: format (1 byte), kind (1), what the kind needs (for shares: threshold, count, set, a commitment to each), root generation (4), mark of the root (16), the root under the unlock key
 //! (60), then 0, or 1 with the previous root's generation (4) and the previous root under this root (60). Everything before a wrapped root is authenticated
 //! with it.
 
 use super::{
-    share::{SetId, numbers_are_possible},
+    share::SetId,
+    share_set::ShareSet,
     unlock::{Method, PassphraseCost, UnlockKind},
 };
 use crate::hazmat::gcm;
@@ -101,7 +102,7 @@ impl RootRecord {
     /// Threshold, count and set of its shares, if it opens by them.
     pub fn shares(&self) -> Option<(u8, u8, SetId)> {
         match &self.method {
-            Method::Shares { threshold, count, set } => Some((*threshold, *count, *set)),
+            Method::Shares(set) => Some((set.threshold, set.count(), set.id)),
             _ => None,
         }
     }
@@ -116,9 +117,10 @@ impl RootRecord {
                 [cost.memory_kib, cost.passes, cost.lanes].iter().for_each(|number| head.extend(number.to_be_bytes()));
             }
             Method::KeyFile => head.push(2),
-            Method::Shares { threshold, count, set } => {
-                head.extend([3, *threshold, *count]);
-                head.extend(set.0);
+            Method::Shares(set) => {
+                head.extend([3, set.threshold, set.count()]);
+                head.extend(set.id.0);
+                head.extend(set.commitments().as_flattened());
             }
         }
         head.extend(self.generation.to_be_bytes());
@@ -163,8 +165,9 @@ fn method(from: &mut Reader<'_>) -> Option<Method> {
         }
         [2] => Some(Method::KeyFile),
         [3] => {
-            let ([threshold, count], set) = (from.bytes()?, SetId(from.bytes()?));
-            numbers_are_possible(threshold, count).then_some(Method::Shares { threshold, count, set })
+            let ([threshold, count], id) = (from.bytes()?, SetId(from.bytes()?));
+            let commitments: Option<Vec<_>> = (0..count).map(|_| from.bytes()).collect();
+            ShareSet::new(threshold, id, commitments?).map(Method::Shares)
         }
         _ => None,
     }
@@ -177,7 +180,8 @@ mod tests {
 
     fn records() -> Vec<RootRecord> {
         let cost = PassphraseCost { memory_kib: 64, passes: 1, lanes: 1 };
-        let methods = [Method::Passphrase { salt: [7; 16], cost }, Method::KeyFile, Method::Shares { threshold: 3, count: 5, set: SetId([1, 2, 3, 4]) }];
+        let shares = ShareSet::new(3, SetId([1, 2, 3, 4]), (0..5).map(|number| [number; 32]).collect()).expect("3 of 5 can be");
+        let methods = [Method::Passphrase { salt: [7; 16], cost }, Method::KeyFile, Method::Shares(shares)];
         let previous = [None, Some(Previous { generation: 8, wrapped: [5; WRAPPED_LEN] })];
         let record = |method: &Method, previous: &Option<Previous>| RootRecord {
             method: method.clone(),
@@ -222,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 1u8..4) {
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..700), kind in 1u8..4) {
             let _ = RootRecord::from_bytes(&bytes);
             if let Ok(record) = RootRecord::from_bytes(&[&[FORMAT, kind], &bytes[..]].concat()) {
                 prop_assert_eq!(record.to_bytes(), [&[FORMAT, kind], &bytes[..]].concat());

@@ -4,8 +4,12 @@
 //! 1. [`begin_root_rotation`](Vault::begin_root_rotation) makes a new root. Its record holds the old root, too, wrapped under the new. Nothing else changes.
 //! 2. The caller stores the record. From here on a restart finds both roots; before, it finds the old one, under which everything still is.
 //! 3. [`adopt`](Vault::adopt): what is sealed from now on is sealed under the new root, and the old one still opens.
-//! 4. The caller goes through the rows: [`rewrap_account_key`](Vault::rewrap_account_key) and [`rewrap`](Vault::rewrap).
+//! 4. The caller makes each account's [next key](Vault::next_account_key), which is sealed under the new root, goes through the rows with
+//!    [`rewrap`](Vault::rewrap), and forgets the account keys before.
 //! 5. When no row names the old root, [`finish_root_rotation`](Vault::finish_root_rotation) makes a record without it; the caller stores and adopts it.
+//!
+//! An account key is never sealed anew under another root. So its generation says under which root it and all that is sealed with it lie, and a store that
+//! demands an account key of the stored root keeps everything out that another node still seals under an old one.
 //!
 //! An account key rotates without any state here: the caller holds both sealed keys, and re-wraps row by row from one to the other.
 
@@ -82,20 +86,31 @@ mod tests {
     /// The store of these tests: what survives a crash.
     struct Rows {
         record: RootRecord,
-        account_key: Vec<u8>,
+        /// Every generation of the account's key that is still there, from 1.
+        account_keys: Vec<Vec<u8>>,
         /// Sealed material, its place's generation, and what its fingerprint has to be.
         materials: Vec<(Vec<u8>, u32, Fingerprint)>,
     }
 
     fn rows(house: &House) -> Rows {
         let materials = (0..4).map(|_| house.generate()).map(|generated| (generated.sealed.into_bytes(), 1, generated.fingerprint)).collect();
-        Rows { record: house.vault.record(), account_key: house.account_key.as_bytes().to_vec(), materials }
+        Rows { record: house.vault.record(), account_keys: vec![house.account_key.as_bytes().to_vec()], materials }
     }
 
     fn held<'a>(house: &'a House, rows: &'a Rows, at: usize) -> Held<'a> {
         let (sealed, generation, _) = &rows.materials[at];
         let place = super::super::Place { generation: *generation, ..house.place() };
-        Held { place, account_key: AccountKey { generation: 1, sealed: &rows.account_key }, sealed }
+        Held { place, account_key: rows.account_key(sealed_under(sealed).expect("a blob").account_key_generation), sealed }
+    }
+
+    impl Rows {
+        fn account_key(&self, generation: u32) -> AccountKey<'_> {
+            AccountKey { generation, sealed: &self.account_keys[generation as usize - 1] }
+        }
+
+        fn newest(&self) -> AccountKey<'_> {
+            self.account_key(self.account_keys.len() as u32)
+        }
     }
 
     fn assert_all_open(vault: &Vault, house: &House, rows: &Rows, when: &str) {
@@ -104,18 +119,18 @@ mod tests {
         }
     }
 
-    /// One step of the migration that the caller does: first the account key, then row after row. False when there is nothing left.
+    /// One step of the migration that the caller does: first the next account key, then row after row. False when there is nothing left.
     fn migrate_one(vault: &Vault, house: &House, rows: &mut Rows) -> bool {
         let root = vault.record().generation();
-        let key = AccountKey { generation: 1, sealed: &rows.account_key };
-        if rows.account_key[4] != root as u8 {
-            rows.account_key = vault.rewrap_account_key(&house.account, key).expect("both roots are held").into_bytes();
+        if rows.newest().sealed[4] != root as u8 {
+            let next = rows.newest().generation + 1;
+            rows.account_keys.push(vault.next_account_key(&house.account, rows.newest(), next).expect("both roots are held").into_bytes());
             return true;
         }
         let behind = rows.materials.iter().position(|(sealed, _, _)| sealed_under(sealed).expect("a blob").root_generation != root);
         let Some(at) = behind else { return false };
         let generation = rows.materials[at].1 + 1;
-        let sealed = vault.rewrap(&held(house, rows, at), key, generation).expect("both roots are held").into_bytes();
+        let sealed = vault.rewrap(&held(house, rows, at), rows.newest(), generation).expect("both roots are held").into_bytes();
         (rows.materials[at].0, rows.materials[at].1) = (sealed, generation);
         true
     }
@@ -201,10 +216,30 @@ mod tests {
         other.unseal(&open_by_file(1)).expect("the old file");
         let record = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
         assert_eq!(other.adopt(record), Adopted::Sealed);
-        assert!(other.is_sealed());
+        assert!(other.is_sealed() && other.is_superseded());
+        other.seal();
+        assert!(other.is_superseded(), "it still needs the new secret");
         assert_eq!(other.unseal(&open_by_file(2)), Ok(()));
+        assert!(!other.is_superseded());
         let row = house.generate();
         assert_eq!(other.fingerprint(&house.held(row.sealed.as_bytes())), Ok(row.fingerprint));
+        other.seal();
+        assert!(!other.is_superseded(), "sealed by hand");
+    }
+
+    #[test]
+    fn a_node_that_meets_a_row_of_a_later_root_waits_and_takes_it_for_no_damage() {
+        let house = House::new("house");
+        let other = restarted(&house.vault.record(), "other node");
+        other.unseal(&open_by_file(1)).expect("the old file");
+        let record = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        house.vault.adopt(record.clone());
+        let row = house.generate();
+        assert!(!other.met_later_root());
+        assert_eq!(other.fingerprint(&house.held(row.sealed.as_bytes())), Err(VaultError::Sealed));
+        assert!(other.met_later_root() && !other.met_later_root(), "told once");
+        assert!(!other.is_sealed(), "a damaged row could say the same: only the stored record seals the vault");
+        assert_eq!(other.adopt(record), Adopted::Sealed);
     }
 
     #[test]

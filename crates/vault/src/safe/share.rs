@@ -3,12 +3,10 @@
 //! `keystead-share-1-3of5-a1b2c3d4-XXXXX-XXXXX-…`: format, threshold and count, the set that it belongs to, and twelve groups of Crockford's base 32, which
 //! has no I, L, O and U to mistake. The groups hold the share's number (1 byte), its 32 bytes and a check sum (4 bytes) over everything before it.
 
+use super::share_set::numbers_are_possible;
 use crate::{
-    ProviderFailed, Random, SHARES_MAX, SecretText,
-    hazmat::{
-        aad::Aad,
-        shamir::{self, Point},
-    },
+    Random, SHARES_MAX, SecretText,
+    hazmat::{aad::Aad, shamir::Point},
     random,
     secret::Secret,
 };
@@ -22,6 +20,8 @@ const PAYLOAD_LEN: usize = 1 + 32 + 4;
 /// The payload's length in base 32: 296 bits in 60 digits, with four bits of zero at the end.
 const DIGITS: usize = 60;
 const GROUP: usize = 5;
+/// Longest text that is looked at, in bytes: a share typed with many blanks, and far from what a stranger could fill the memory with.
+const TEXT_LEN_MAX: usize = 512;
 
 /// Which set of shares: shares of another root, or of this root's earlier unlock key, have another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,10 +41,10 @@ impl std::fmt::Display for SetId {
 
 /// One share of an unlock key. It cannot be printed or cloned by accident; [`text`](Self::text) is for its keeper.
 pub struct Share {
-    threshold: u8,
-    count: u8,
-    set: SetId,
-    point: Point,
+    pub(super) threshold: u8,
+    pub(super) count: u8,
+    pub(super) set: SetId,
+    pub(super) point: Point,
 }
 
 /// Why a share is none, or not one that helps.
@@ -68,13 +68,9 @@ pub enum ShareError {
     },
     /// The check sum does not fit: a slip of the pen.
     CheckSum,
-    /// A share of another set.
-    OtherSet {
-        /// The set that opens this vault.
-        wants: SetId,
-        /// The set that it belongs to.
-        given: SetId,
-    },
+    /// Not one of this vault's: forged, or of another vault, or of an earlier root. Which of these is not said, and neither is the set that would open it: who
+    /// offers a share need not be a keeper.
+    NotOfThisVault,
     /// This one was there before.
     Duplicate {
         /// The share's number.
@@ -98,7 +94,10 @@ impl ShareError {
             Self::BadCharacter { at } => (format!("has a character that no share has, at place {at} after the set"), "Compare it with the paper.".into()),
             Self::Length { found } => (format!("has {found} characters after the set, not {DIGITS}"), format!("Give all {} groups.", DIGITS / GROUP)),
             Self::CheckSum => ("does not fit its check sum".into(), "One character or more was mistyped; compare it with the paper.".into()),
-            Self::OtherSet { wants, given } => (format!("belongs to set {given}"), format!("This vault opens by set {wants}; look for a share of that set.")),
+            Self::NotOfThisVault => (
+                "is not one of this vault's, and was not counted".into(),
+                "Give one of the shares that were made with the present root; those of an earlier root, or of another vault, open nothing here.".into(),
+            ),
             Self::Duplicate { number } => (format!("is number {number}, which is there already"), "Give another keeper's share.".into()),
             Self::TooFew { have, need } => (format!("is not enough: there are {have} of {need}"), "Give further keepers' shares.".into()),
         };
@@ -128,6 +127,9 @@ impl Share {
     /// # Errors
     /// [`ShareError`]; a share that is read at all has the right check sum.
     pub fn parse(text: &str) -> Result<Self, ShareError> {
+        if text.len() > TEXT_LEN_MAX {
+            return Err(ShareError::NotAShare);
+        }
         let text = Zeroizing::new(text.to_ascii_lowercase());
         let mut parts = text.split(|c: char| c == '-' || c.is_whitespace()).filter(|part| !part.is_empty());
         if (parts.next(), parts.next()) != (Some("keystead"), Some("share")) {
@@ -198,40 +200,6 @@ impl Share {
     }
 }
 
-/// Whether k of n can be: at least two keepers, and no more shares than [`SHARES_MAX`].
-pub(crate) fn numbers_are_possible(threshold: u8, count: u8) -> bool {
-    (2..=SHARES_MAX).contains(&count) && (2..=count).contains(&threshold)
-}
-
-/// Splits an unlock key among `count` keepers.
-pub(crate) fn split(key: &Secret<32>, threshold: u8, count: u8, set: SetId, random: &dyn Random) -> Result<Vec<Share>, ProviderFailed> {
-    let points = shamir::split(key, threshold, count, random)?;
-    Ok(points.into_iter().map(|point| Share { threshold, count, set, point }).collect())
-}
-
-/// The unlock key of enough different shares of this set.
-pub(crate) fn join(threshold: u8, set: SetId, shares: &[Share]) -> Result<Secret<32>, ShareError> {
-    let mut points: Vec<&Point> = Vec::new();
-    for share in shares {
-        accept(set, points.iter().map(|point| point.x), share)?;
-        points.push(&share.point);
-    }
-    points.truncate(usize::from(threshold));
-    let have = u8::try_from(points.len()).unwrap_or(u8::MAX);
-    shamir::join(&points, threshold).ok_or(ShareError::TooFew { have, need: threshold })
-}
-
-/// Whether a share may stand beside those whose numbers are given.
-pub(crate) fn accept(set: SetId, mut present: impl Iterator<Item = u8>, share: &Share) -> Result<(), ShareError> {
-    if share.set != set {
-        return Err(ShareError::OtherSet { wants: set, given: share.set });
-    }
-    if present.any(|number| number == share.number()) {
-        return Err(ShareError::Duplicate { number: share.number() });
-    }
-    Ok(())
-}
-
 fn numbers(text: &str) -> Result<(u8, u8), ShareError> {
     let (threshold, count) = text.split_once("of").ok_or(ShareError::NotAShare)?;
     match (threshold.parse(), count.parse()) {
@@ -298,17 +266,14 @@ fn value(digit: char) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::seeded::Seeded;
+    use crate::{random::seeded::Seeded, safe::share_set};
     use proptest::prelude::*;
 
     const SET: SetId = SetId([0xa1, 0xb2, 0xc3, 0xd4]);
 
-    fn key() -> Secret<32> {
-        Secret::init_with(|bytes| Seeded::new("share key").fill(bytes))
-    }
-
     fn shares() -> Vec<Share> {
-        split(&key(), 3, 5, SET, &Seeded::new("shares")).expect("splitting works")
+        let key = Secret::init_with(|bytes| Seeded::new("share key").fill(bytes));
+        share_set::split(&key, 3, 5, SET, &Seeded::new("shares")).expect("splitting works").1
     }
 
     fn texts() -> Vec<String> {
@@ -369,24 +334,10 @@ mod tests {
     }
 
     #[test]
-    fn every_subset_of_three_opens_and_no_smaller_one_does() {
-        for chosen in 0u32..1 << 5 {
-            let subset: Vec<Share> = shares().into_iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1).map(|(_, share)| share).collect();
-            let have = subset.len();
-            match join(3, SET, &subset) {
-                Ok(found) => assert!(have >= 3 && found.expose() == key().expose()),
-                Err(error) => assert_eq!(error, ShareError::TooFew { have: u8::try_from(have).expect("at most five"), need: 3 }),
-            }
-        }
-    }
-
-    #[test]
-    fn a_foreign_share_and_one_twice_are_named() {
-        let mut twice = shares();
-        twice.push(shares().remove(4));
-        assert_eq!(join(3, SET, &twice).err(), Some(ShareError::Duplicate { number: 5 }));
-        let other = SetId([0; 4]);
-        assert_eq!(join(3, other, &shares()).err(), Some(ShareError::OtherSet { wants: other, given: SET }));
+    fn a_text_as_long_as_a_book_is_not_looked_at() {
+        let padded = |blanks: usize| format!("{}{}", texts()[0], " ".repeat(blanks));
+        assert!(Share::parse(&padded(100)).is_ok());
+        assert_eq!(refusal(&padded(100_000)), ShareError::NotAShare);
     }
 
     proptest! {

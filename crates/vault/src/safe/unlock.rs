@@ -1,6 +1,9 @@
 //! What a root opens by: a passphrase, a key file, or k of n shares. Each ends in the same thing, an AES-256 key that wraps the root and nothing else.
 
-use super::share::{self, SetId, Share};
+use super::{
+    share::{SetId, Share},
+    share_set::{self, ShareSet},
+};
 use crate::{
     Random, RootError, SecretBytes, UnsealError,
     hazmat::{aad::Aad, derive, health},
@@ -168,7 +171,7 @@ impl From<UnlockRefused> for Invalid {
 pub(crate) enum Method {
     Passphrase { salt: [u8; 16], cost: PassphraseCost },
     KeyFile,
-    Shares { threshold: u8, count: u8, set: SetId },
+    Shares(ShareSet),
 }
 
 impl Method {
@@ -176,7 +179,7 @@ impl Method {
         match self {
             Self::Passphrase { .. } => UnlockKind::Passphrase,
             Self::KeyFile => UnlockKind::KeyFile,
-            Self::Shares { .. } => UnlockKind::Shares,
+            Self::Shares(_) => UnlockKind::Shares,
         }
     }
 
@@ -186,7 +189,7 @@ impl Method {
             (Self::Passphrase { salt, cost }, UnlockSecret::Passphrase(passphrase)) => Ok(passphrase_key(passphrase, salt, *cost)?),
             (Self::KeyFile, UnlockSecret::KeyFile(file)) if file.len() == KEY_FILE_LEN => Ok(wrapping_key(UnlockKind::KeyFile, file.expose())?),
             (Self::KeyFile, UnlockSecret::KeyFile(file)) => Err(UnlockRefused::KeyFileLength { found: file.len() }.into()),
-            (Self::Shares { threshold, set, .. }, UnlockSecret::Shares(shares)) => shares_key(*threshold, *set, shares),
+            (Self::Shares(set), UnlockSecret::Shares(shares)) => Ok(wrapping_key(UnlockKind::Shares, set.join(shares)?.expose())?),
             _ => Err(UnsealError::OtherKind { wants: self.kind(), given: secret.kind() }),
         }
     }
@@ -230,23 +233,17 @@ fn prepare_key_file(file: &SecretBytes) -> Result<Prepared, RootError> {
 }
 
 fn prepare_shares(threshold: u8, count: u8, random: &dyn Random) -> Result<Prepared, RootError> {
-    if !share::numbers_are_possible(threshold, count) {
+    if !share_set::numbers_are_possible(threshold, count) {
         return Err(UnlockRefused::ShareNumbers.into());
     }
     let unlock_key = health::tested_key::<32>(random)?;
-    let set = SetId::new(random);
-    let shares = share::split(&unlock_key, threshold, count, set, random)?;
-    Ok(Prepared { method: Method::Shares { threshold, count, set }, key: wrapping_key(UnlockKind::Shares, unlock_key.expose())?, shares })
+    let (set, shares) = share_set::split(&unlock_key, threshold, count, SetId::new(random), random)?;
+    Ok(Prepared { method: Method::Shares(set), key: wrapping_key(UnlockKind::Shares, unlock_key.expose())?, shares })
 }
 
 fn passphrase_key(passphrase: &SecretBytes, salt: &[u8; 16], cost: PassphraseCost) -> Result<Secret<32>, crate::ProviderFailed> {
     let stretched = derive::from_passphrase(passphrase.expose(), salt, cost.memory_kib, cost.passes, cost.lanes)?;
     wrapping_key(UnlockKind::Passphrase, stretched.expose())
-}
-
-fn shares_key(threshold: u8, set: SetId, shares: &[Share]) -> Result<Secret<32>, UnsealError> {
-    let unlock_key = share::join(threshold, set, shares)?;
-    Ok(wrapping_key(UnlockKind::Shares, unlock_key.expose())?)
 }
 
 /// NIST SP 800-57 part 1, section 5.2: a key for one purpose. The key file may serve elsewhere, too; what wraps the root is derived from it.

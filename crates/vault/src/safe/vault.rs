@@ -3,17 +3,22 @@
 use super::{
     record::RootRecord,
     root::{self, Root, Roots},
-    share::{self, Share},
-    unlock::{Method, UnlockSecret},
+    share::Share,
+    unlock::UnlockSecret,
 };
 use crate::{Random, UnsealError, VaultError};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// The only place where key bytes are plain. It starts sealed, holds root keys while it is open, and forgets them when it is sealed or dropped.
 ///
 /// It is made to be shared in an [`Arc`]: uses run side by side, and sealing waits for those that run.
 pub struct Vault {
     state: RwLock<State>,
+    /// Whether a row named a later root than the vault holds. It stands beside the state because a use, which only reads, finds it out.
+    met_later_root: AtomicBool,
     random: Arc<dyn Random>,
 }
 
@@ -23,22 +28,15 @@ pub(crate) struct State {
     pub(crate) roots: Option<Roots>,
     /// A root that was made for a rotation whose record nobody has confirmed yet.
     pub(crate) pending: Option<Pending>,
+    /// Whether another node put another root in the place of the one that the vault held.
+    superseded: bool,
     /// Shares that came one by one.
-    offered: Vec<Share>,
+    pub(super) offered: Vec<Share>,
 }
 
 pub(crate) struct Pending {
     pub(crate) record: RootRecord,
     pub(crate) root: Root,
-}
-
-/// How far an unsealing by shares has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Shares that are there.
-    pub have: u8,
-    /// Shares that it takes.
-    pub need: u8,
 }
 
 /// What became of the vault when it took over a record.
@@ -53,7 +51,8 @@ pub enum Adopted {
 impl Vault {
     /// A sealed vault.
     pub fn sealed(record: RootRecord, random: Arc<dyn Random>) -> Self {
-        Self { state: RwLock::new(State { record, roots: None, pending: None, offered: Vec::new() }), random }
+        let state = State { record, roots: None, pending: None, superseded: false, offered: Vec::new() };
+        Self { state: RwLock::new(state), met_later_root: AtomicBool::new(false), random }
     }
 
     /// Opens the vault. A passphrase takes as long as its cost says; everybody else goes on meanwhile. An open vault opens again and is none the worse.
@@ -71,23 +70,6 @@ impl Vault {
         Ok(())
     }
 
-    /// Takes one share; the one that completes the threshold opens the vault. If it then does not open, all shares are forgotten, since nobody can say
-    /// which is false.
-    ///
-    /// # Errors
-    /// [`UnsealError::Share`] leaves the shares before it in place.
-    pub fn offer_share(&self, text: &str) -> Result<Progress, UnsealError> {
-        let offered = Share::parse(text)?;
-        self.write().offer(offered)
-    }
-
-    /// How far shares have come; `None` when shares do not open this vault.
-    pub fn progress(&self) -> Option<Progress> {
-        let state = self.read();
-        let (need, _, _) = state.record.shares()?;
-        Some(state.progress(need))
-    }
-
     /// Forgets every root key and every share. When it returns, no use is running and none can begin.
     pub fn seal(&self) {
         self.write().wipe();
@@ -96,6 +78,17 @@ impl Vault {
     /// Whether the vault holds no root key.
     pub fn is_sealed(&self) -> bool {
         self.read().roots.is_none()
+    }
+
+    /// Whether it is sealed because another node changed the root: it then opens by the new secret only.
+    pub fn is_superseded(&self) -> bool {
+        let state = self.read();
+        state.roots.is_none() && state.superseded
+    }
+
+    /// Whether a row named a later root since this was last asked. Another node may have made it, or the row is damaged: the stored record knows.
+    pub fn met_later_root(&self) -> bool {
+        self.met_later_root.swap(false, Ordering::Relaxed)
     }
 
     /// The record that the vault goes by.
@@ -111,6 +104,7 @@ impl Vault {
         let mut state = self.write();
         let current = state.take_root_of(&record);
         let roots = current.and_then(|current| root::with_previous(current, &record));
+        let is_another = state.record.mark != record.mark;
         state.record = record;
         state.offered = Vec::new();
         state.roots = roots;
@@ -118,6 +112,7 @@ impl Vault {
             return Adopted::Open;
         }
         state.wipe();
+        state.superseded |= is_another;
         Adopted::Sealed
     }
 
@@ -126,8 +121,19 @@ impl Vault {
     }
 
     /// Runs a use of the roots. The vault cannot be sealed under its feet.
+    ///
+    /// A blob under a later root means that another node rotated and this vault has not heard of it yet. For that blob it is as good as sealed, and says so:
+    /// who asked shall wait until the vault is opened with the new secret, and not take the row for a damaged one.
     pub(crate) fn with_roots<T>(&self, work: impl FnOnce(&Roots) -> Result<T, VaultError>) -> Result<T, VaultError> {
-        work(self.read().roots.as_ref().ok_or(VaultError::Sealed)?)
+        let state = self.read();
+        let roots = state.roots.as_ref().ok_or(VaultError::Sealed)?;
+        match work(roots) {
+            Err(VaultError::UnknownRoot { generation, .. }) if generation > roots.current.generation => {
+                self.met_later_root.store(true, Ordering::Relaxed);
+                Err(VaultError::Sealed)
+            }
+            done => done,
+        }
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -140,8 +146,9 @@ impl Vault {
 }
 
 impl State {
-    fn install(&mut self, roots: Roots) {
+    pub(super) fn install(&mut self, roots: Roots) {
         self.roots = Some(roots);
+        self.superseded = false;
         self.offered = Vec::new();
     }
 
@@ -149,27 +156,6 @@ impl State {
         self.roots = None;
         self.pending = None;
         self.offered = Vec::new();
-    }
-
-    fn progress(&self, need: u8) -> Progress {
-        let have = if self.roots.is_some() { need } else { u8::try_from(self.offered.len()).unwrap_or(need) };
-        Progress { have, need }
-    }
-
-    fn offer(&mut self, share: Share) -> Result<Progress, UnsealError> {
-        let Method::Shares { threshold, set, .. } = self.record.method else {
-            return Err(UnsealError::OtherKind { wants: self.record.kind(), given: super::UnlockKind::Shares });
-        };
-        share::accept(set, self.offered.iter().map(Share::number), &share)?;
-        if self.roots.is_none() {
-            self.offered.push(share);
-        }
-        if self.offered.len() >= usize::from(threshold) {
-            let secret = UnlockSecret::Shares(std::mem::take(&mut self.offered));
-            let roots = root::open(&self.record, &secret)?;
-            self.install(roots);
-        }
-        Ok(self.progress(threshold))
     }
 
     /// The root key of this record, if it is here: the pending one, or the current one.
@@ -185,19 +171,10 @@ impl State {
 mod tests {
     use super::*;
     use crate::{
-        NewUnlock, RootError, ShareError, UnlockKind, UnlockRefused,
+        NewUnlock, RootError, UnlockKind, UnlockRefused,
         random::seeded::{Seeded, Stuck},
         safe::testing::{House, counting, new_key_file, new_passphrase, open_by_file, passphrase, restarted},
     };
-
-    fn of_shares(threshold: u8, count: u8) -> (Vault, Vec<Share>) {
-        let created = root::create(&NewUnlock::Shares { threshold, count }, &Seeded::new("shares")).expect("a root is made");
-        (restarted(&created.record, "vault of shares"), created.shares)
-    }
-
-    fn texts(shares: &[Share]) -> Vec<String> {
-        shares.iter().map(|share| share.text().expose().to_owned()).collect()
-    }
 
     #[test]
     fn a_passphrase_opens_and_another_does_not() {
@@ -225,9 +202,6 @@ mod tests {
         let vault = House::new("house").vault;
         let error = UnsealError::OtherKind { wants: UnlockKind::KeyFile, given: UnlockKind::Passphrase };
         assert_eq!(vault.unseal(&UnlockSecret::Passphrase(passphrase("a passphrase"))), Err(error));
-        assert_eq!(vault.progress(), None);
-        let share = &texts(&of_shares(2, 2).1)[0];
-        assert_eq!(vault.offer_share(share), Err(UnsealError::OtherKind { wants: UnlockKind::KeyFile, given: UnlockKind::Shares }));
     }
 
     #[test]
@@ -258,46 +232,6 @@ mod tests {
     }
 
     #[test]
-    fn shares_open_one_by_one() {
-        let (vault, shares) = of_shares(3, 5);
-        let texts = texts(&shares);
-        assert_eq!(vault.progress(), Some(Progress { have: 0, need: 3 }));
-        assert_eq!(vault.offer_share(&texts[4]), Ok(Progress { have: 1, need: 3 }));
-        assert_eq!(vault.offer_share(&texts[4]), Err(ShareError::Duplicate { number: 5 }.into()));
-        assert_eq!(vault.offer_share(&texts[1]), Ok(Progress { have: 2, need: 3 }));
-        assert!(vault.is_sealed());
-        assert_eq!(vault.offer_share(&texts[0]), Ok(Progress { have: 3, need: 3 }));
-        assert!(!vault.is_sealed());
-        assert_eq!(vault.offer_share(&texts[2]), Ok(Progress { have: 3, need: 3 }), "a late keeper does no harm");
-    }
-
-    #[test]
-    fn shares_open_all_at_once() {
-        let (vault, mut shares) = of_shares(2, 3);
-        let last = shares.pop().expect("three shares");
-        assert_eq!(vault.unseal(&UnlockSecret::Shares(vec![last])), Err(ShareError::TooFew { have: 1, need: 2 }.into()));
-        assert_eq!(vault.unseal(&UnlockSecret::Shares(shares)), Ok(()));
-    }
-
-    #[test]
-    fn a_share_of_another_set_is_refused_and_those_before_it_stay() {
-        let (vault, shares) = of_shares(2, 2);
-        let other = root::create(&NewUnlock::Shares { threshold: 2, count: 2 }, &Seeded::new("another root")).expect("a root is made").shares;
-        vault.offer_share(&texts(&shares)[0]).expect("the first of two");
-        let error = ShareError::OtherSet { wants: shares[0].set(), given: other[1].set() };
-        assert_eq!(vault.offer_share(&texts(&other)[1]), Err(error.into()));
-        assert_eq!(vault.progress(), Some(Progress { have: 1, need: 2 }));
-    }
-
-    #[test]
-    fn sealing_forgets_shares_that_came() {
-        let (vault, shares) = of_shares(2, 2);
-        vault.offer_share(&texts(&shares)[0]).expect("the first of two");
-        vault.seal();
-        assert_eq!(vault.progress(), Some(Progress { have: 0, need: 2 }));
-    }
-
-    #[test]
     fn a_sealed_vault_does_nothing() {
         let house = House::new("house");
         let sealed = house.generate().sealed;
@@ -308,7 +242,6 @@ mod tests {
         assert_eq!(house.vault.take_in_wrapped(&place, account_key, &[0; 40], &held).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.new_account_key(&house.account, 1).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.next_account_key(&house.account, account_key, 2).err(), Some(VaultError::Sealed));
-        assert_eq!(house.vault.rewrap_account_key(&house.account, account_key).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.rewrap(&held, account_key, 2).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.fingerprint(&held).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.change_unlock(&new_key_file(2)).err(), Some(RootError::Sealed));

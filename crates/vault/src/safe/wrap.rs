@@ -5,7 +5,7 @@ use crate::{
     VaultError,
     hazmat::rsa::{PublicKeyError, Recipient, WrapError},
 };
-use keystead_domain::{Hash, WrapMethod, WrappingKeySpec};
+use keystead_domain::{Hash, KeySpec, WrapMethod, WrappingKeySpec};
 
 impl Vault {
     /// Wraps material for a cloud, under the public key (SubjectPublicKeyInfo in DER) that it offered. `asked_for` is the size that it was asked to offer:
@@ -18,12 +18,12 @@ impl Vault {
         self.wrap(held, &recipient, method)
     }
 
-    /// Wraps material for a person who holds the private half of `to`: RSAES-OAEP with SHA-256 (CM-064).
+    /// Wraps material for a person who holds the private half of `to`, as [`export_method`] says.
     ///
     /// # Errors
-    /// [`VaultError::TooLong`], and those of opening what is held.
+    /// Those of opening what is held.
     pub fn export(&self, held: &Held<'_>, to: &ExportKey) -> Result<Vec<u8>, VaultError> {
-        self.wrap(held, to.recipient(), WrapMethod::RsaOaep(Hash::Sha256))
+        self.wrap(held, to.recipient(), export_method(held.place.spec))
     }
 
     fn wrap(&self, held: &Held<'_>, recipient: &Recipient, method: WrapMethod) -> Result<Vec<u8>, VaultError> {
@@ -38,6 +38,11 @@ impl Vault {
             })
         })
     }
+}
+
+/// How a key leaves for a person: RSAES-OAEP with SHA-256 (CM-064); a pair, which is longer than any RSA block, by RSA-AES-KWP.
+pub const fn export_method(spec: KeySpec) -> WrapMethod {
+    if spec.is_pair() { WrapMethod::RsaAesKwp(Hash::Sha256) } else { WrapMethod::RsaOaep(Hash::Sha256) }
 }
 
 fn cloud_key(der: &[u8], expected: usize) -> Result<Recipient, PublicKeyError> {

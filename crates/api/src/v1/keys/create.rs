@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use keystead_app::keys::create::{Material, NewKey};
-use keystead_domain::{Alias, Invalid, KeySpec, Name, Timestamp, key::expiry::ExpiryPolicy};
+use keystead_domain::{Alias, Invalid, KeySpec, KeyUsage, Name, Timestamp, key::expiry::ExpiryPolicy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,7 +13,7 @@ use crate::{
     change::{Change, ChangeHeaders},
     extract::Input,
     problem::Refusal,
-    secret::{SecretString, length_only},
+    secret::{SecretString, length_only, length_only_opt},
     wire::{tags::GivenTags, time::when},
 };
 
@@ -26,9 +26,13 @@ pub(crate) struct CreateKey {
     name: String,
     /// The keystore's id or name.
     keystore: String,
-    /// `AES_256`, also when it is left out.
+    /// `AES_256` (also when it is left out), `HMAC_224`, `HMAC_256`, `HMAC_384`, `HMAC_512`, `RSA_2048`, `RSA_3072`, `RSA_4096`, `EC_P256`, `EC_P384`, `EC_P521` or
+    /// `EC_SECP256K1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spec: Option<String>,
+    /// `encrypt`, `sign`, `mac` or `key-agreement`, and it cannot be changed later. Left out, the usual use of the kind; an RSA pair must be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    usage: Option<String>,
     /// The alias that shall point at it, with or without `alias/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     alias: Option<String>,
@@ -54,15 +58,20 @@ pub(crate) struct CreateKey {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GivenMaterial {
-    /// What the file held: `raw` bytes, `base64` or `hex` text, or bytes `wrapped` under a key that Keystead has (AES-KWP, RFC 5649, or AES-KW, RFC 3394).
+    /// What the file held: `raw` bytes, `base64` or `hex` text, a private key in `pkcs8` (RFC 5958: PEM or DER, also encrypted), or bytes `wrapped` under a key
+    /// that Keystead has (AES-KWP, RFC 5649, or AES-KW, RFC 3394).
     format: String,
-    /// For `raw` and `wrapped` the file's bytes in base64, for `base64` and `hex` its text.
+    /// For `raw`, `pkcs8` and `wrapped` the file's bytes in base64, for `base64` and `hex` its text.
     #[serde(serialize_with = "length_only")]
     #[schema(value_type = String, format = Password, write_only)]
     data: SecretString,
     /// For `wrapped`: the key that opens it, by id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unwrap_with: Option<String>,
+    /// For `pkcs8`: the passphrase, if the file is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "length_only_opt")]
+    #[schema(value_type = Option<String>, format = Password, write_only)]
+    passphrase: Option<SecretString>,
 }
 
 impl Input for CreateKey {
@@ -77,6 +86,7 @@ impl CreateKey {
             name: Name::parse(&self.name)?,
             keystore: self.keystore,
             spec: self.spec.as_deref().map_or(Ok(KeySpec::Aes256), KeySpec::parse)?,
+            usage: self.usage.as_deref().map(KeyUsage::parse).transpose()?,
             alias: self.alias.as_deref().map(Alias::parse).transpose()?,
             description: self.description.unwrap_or_default(),
             tags: self.tags.read()?,
@@ -90,16 +100,20 @@ impl CreateKey {
 impl GivenMaterial {
     fn read(self) -> Result<Material, Invalid> {
         const DATA: &str = "material.data";
+        if self.passphrase.is_some() && self.format != "pkcs8" {
+            return Err(Invalid::new("material.passphrase", "is for pkcs8 only", "Leave it out, or give the format pkcs8."));
+        }
         match (self.format.as_str(), self.unwrap_with) {
             ("raw" | "base64", None) => self.data.decode_base64(DATA).map(Material::Raw),
             ("hex", None) => self.data.decode_hex(DATA).map(Material::Raw),
+            ("pkcs8", None) => Ok(Material::Pkcs8 { file: self.data.decode_base64(DATA)?, passphrase: self.passphrase.map(SecretString::into_bytes) }),
             // Wrapped bytes are no secret: who has them has nothing without the key.
             ("wrapped", Some(unwrap_with)) => Ok(Material::Wrapped { wrapped: self.data.decode_base64(DATA)?.expose().to_vec(), unwrap_with }),
             ("wrapped", None) => Err(Invalid::new("material.unwrap_with", "is missing", "Name the key that opens the material, by id or name.")),
-            ("raw" | "base64" | "hex", Some(_)) => {
+            ("raw" | "base64" | "hex" | "pkcs8", Some(_)) => {
                 Err(Invalid::new("material.unwrap_with", "is for wrapped material only", "Leave it out, or give the format wrapped."))
             }
-            _ => Err(Invalid::new("material.format", "is not a format", "Give raw, base64, hex or wrapped.")),
+            _ => Err(Invalid::new("material.format", "is not a format", "Give raw, base64, hex, pkcs8 or wrapped.")),
         }
     }
 }

@@ -1,11 +1,8 @@
 //! `GET /v1/keys`.
 
-use std::collections::BTreeMap;
-
 use axum::{Json, extract::State};
 use keystead_domain::KeyState;
-use keystead_identity::Principal;
-use keystead_store::keys::{KeyFilter, KeyRow};
+use keystead_store::keys::KeyFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -45,22 +42,5 @@ pub(crate) async fn list_keys(State(api): State<Api>, Caller(caller): Caller, Qu
     let state = asked.state.as_deref().map(KeyState::parse).transpose()?;
     let filter = KeyFilter { keystore: None, state, name: asked.name };
     let listed = api.app.list_keys(&caller, asked.keystore.as_deref(), filter, page).await?;
-    let regions = regions(&api, &caller, &listed.rows).await?;
-    let region = |row: &KeyRow| regions.get(row.keystore_id.as_str()).cloned().unwrap_or_default();
-    Ok(Json(Listing::of(listed, |row| {
-        let region = region(&row);
-        Key::of(row, region)
-    })))
-}
-
-/// The Region of each keystore that occurs.
-async fn regions(api: &Api, caller: &Principal, keys: &[KeyRow]) -> Result<BTreeMap<String, String>, Refusal> {
-    let mut regions = BTreeMap::new();
-    for key in keys {
-        if !regions.contains_key(key.keystore_id.as_str()) {
-            let keystore = api.app.keystore(caller, key.keystore_id.as_str()).await?;
-            regions.insert(key.keystore_id.to_string(), keystore.location.region);
-        }
-    }
-    Ok(regions)
+    Ok(Json(Listing::of(listed, Key::of)))
 }

@@ -11,6 +11,5 @@ use crate::{api::Api, caller::Caller, extract::Named, problem::Refusal, wire::ke
 #[utoipa::path(get, path = "/v1/keys/{key}", tag = "keys", params(WhichKey), responses((status = 200, description = "The key.", body = Key)))]
 pub(crate) async fn show_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named) -> Result<Json<Key>, Refusal> {
     let (row, versions) = api.app.show_key(&caller, &key).await?;
-    let keystore = api.app.keystore(&caller, row.keystore_id.as_str()).await?;
-    Ok(Json(Key::of(row, keystore.location.region).with_versions(versions)))
+    Ok(Json(Key::of(row).with_versions(versions)))
 }

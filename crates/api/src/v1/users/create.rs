@@ -9,7 +9,8 @@ use crate::{
     answer::Made,
     api::Api,
     caller::Caller,
-    extract::{Body, Input},
+    change::{Change, IdempotencyHeader},
+    extract::Input,
     problem::Refusal,
     wire::user::NewUser,
 };
@@ -27,10 +28,11 @@ impl Input for CreateUser {}
 
 /// Create a user
 ///
-/// The answer holds their token, this once.
-#[utoipa::path(post, path = "/v1/users", tag = "users", request_body = CreateUser,
+/// The answer holds their token, this once. The same request again with the same `Idempotency-Key` makes nobody and is answered with 409 `already-done`: the token is
+/// not kept. If it was lost, give them a new one.
+#[utoipa::path(post, path = "/v1/users", tag = "users", params(IdempotencyHeader), request_body = CreateUser,
     responses((status = 201, description = "They are made.", body = NewUser)))]
-pub(crate) async fn create_user(State(api): State<Api>, Caller(caller): Caller, Body(asked): Body<CreateUser>) -> Result<Made<NewUser>, Refusal> {
-    let (row, token) = api.app.create_user(&caller, Name::parse(&asked.name)?).await?;
+pub(crate) async fn create_user(State(api): State<Api>, Caller(caller): Caller, change: Change<CreateUser>) -> Result<Made<NewUser>, Refusal> {
+    let (row, token) = api.app.create_user(&caller, &change.request(&caller), Name::parse(&change.body.name)?).await?;
     Ok(Made { body: NewUser::of(row, token), at: None })
 }

@@ -11,7 +11,8 @@ use super::unseal::optional_length;
 use crate::{
     api::Api,
     caller::Caller,
-    extract::{Body, Input},
+    change::{Change, IdempotencyHeader},
+    extract::Input,
     problem::Refusal,
     secret::{SecretString, ShownOnce},
     wire::vault::Vault,
@@ -66,7 +67,8 @@ impl Input for RotateVault {
 /// The vault after a rotation.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "sealed": false, "kind": "shares", "shares_needed": 2, "shares_have": 0, "root_generation": 2, "rotation": null, "rewrapped": 1200,
+    "sealed": false, "kind": "shares", "shares_needed": 2, "shares_have": 0, "root_generation": 2, "root_changed": false, "rotation": null,
+    "rewrapped": 1200,
     "new_shares": ["keystead-share-…", "keystead-share-…", "keystead-share-…"]
 }))]
 pub(crate) struct RotatedVault {
@@ -111,14 +113,18 @@ impl GivenUnlock {
 /// Rotate a key of the vault
 ///
 /// Makes a new root key or account key and seals everything anew under it, while the house goes on. The answer comes when all of it is done; a crash in between
-/// leaves every row openable, and the next start goes on.
-#[utoipa::path(post, path = "/v1/vault/rotate", tag = "vault", request_body = RotateVault,
+/// leaves every row openable, and the next start goes on. With a new root every other node on the same PostgreSQL seals itself (`root_changed` in `GET /v1/vault` and
+/// `GET /v1/status`): unseal each with the new secret. A key that was being made at that moment may be refused with 409 `moved-on`: repeat it. The same request again with the same `Idempotency-Key` makes no other key: for `account-key` it goes on with
+/// what the first left undone and answers like it; for `root` it is answered with 409 `already-done`, because nothing of a secret is kept: not the new shares, and not by
+/// which passphrase or key file a repeated request could be told from another one.
+#[utoipa::path(post, path = "/v1/vault/rotate", tag = "vault", params(IdempotencyHeader), request_body = RotateVault,
     responses((status = 200, description = "It is done.", body = RotatedVault)))]
-pub(crate) async fn rotate_vault(State(api): State<Api>, Caller(caller): Caller, Body(asked): Body<RotateVault>) -> Result<Json<RotatedVault>, Refusal> {
-    let Rotated { rewrapped, shares } = match asked.read()? {
-        What::Root(unlock) => api.app.rotate_root(&caller, unlock).await?,
-        What::AccountKey => api.app.rotate_account_key(&caller).await?,
+pub(crate) async fn rotate_vault(State(api): State<Api>, Caller(caller): Caller, change: Change<RotateVault>) -> Result<Json<RotatedVault>, Refusal> {
+    let request = change.request(&caller);
+    let Rotated { rewrapped, shares } = match change.body.read()? {
+        What::Root(unlock) => api.app.rotate_root(&caller, &request, unlock).await?,
+        What::AccountKey => api.app.rotate_account_key(&caller, &request).await?,
     };
     let new_shares = (!shares.is_empty()).then(|| shares.into_iter().map(ShownOnce::Share).collect());
-    Ok(Json(RotatedVault { vault: api.app.vault_status().into(), rewrapped, new_shares }))
+    Ok(Json(RotatedVault { vault: api.app.vault_status().await.into(), rewrapped, new_shares }))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::Extensions};
 use keystead_app::vault::Offer;
 use keystead_domain::Invalid;
 use keystead_vault::UnlockSecret;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::Api,
+    caller::peer,
     extract::{Body, Input},
     problem::Refusal,
     secret::{SecretString, length_only},
@@ -70,15 +71,15 @@ impl UnsealVault {
 /// Needs no token: knowing the secret is the proof. Operations that waited for it go on at once. An open vault is left as it is, and the secret is not looked at.
 #[utoipa::path(post, path = "/v1/vault/unseal", tag = "vault", security(()), request_body = UnsealVault,
     responses((status = 200, description = "The vault: open, or waiting for more shares.", body = Vault)))]
-pub(crate) async fn unseal_vault(State(api): State<Api>, Body(asked): Body<UnsealVault>) -> Result<Json<Vault>, Refusal> {
+pub(crate) async fn unseal_vault(State(api): State<Api>, extensions: Extensions, Body(asked): Body<UnsealVault>) -> Result<Json<Vault>, Refusal> {
     let offer = asked.read()?;
     let _turn = turn(&api).await?;
-    let status = api.app.vault_status();
+    let status = api.app.vault_status().await;
     // Nobody shall try secrets against a house that works.
     if !status.sealed {
         return Ok(Json(status.into()));
     }
-    Ok(Json(api.app.unseal(offer).await?.into()))
+    Ok(Json(api.app.unseal(offer, peer(&extensions)).await?.into()))
 }
 
 async fn turn(api: &Api) -> Result<SemaphorePermit<'_>, Refusal> {

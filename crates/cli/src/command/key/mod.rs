@@ -4,6 +4,7 @@ mod export;
 mod new;
 mod update;
 
+use keystead_domain::Invalid;
 use serde::Serialize;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     args::key::{History, KeyVerb, List, One, ScheduleDeletion},
+    client::read,
     error::CliError,
     output::{audit::AuditEntry, key::Key},
     route::Route,
@@ -31,6 +33,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Import(args) => new::import(context, &args).await,
         KeyVerb::List(args) => list(context, &args).await,
         KeyVerb::Show(one) => show(context, &one).await,
+        KeyVerb::PublicKey(one) => public_key(context, &one).await,
         KeyVerb::History(args) => history(context, &args).await,
         KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
         KeyVerb::Activate(one) => ask(context, &one, "activate", Shown::Same).await,
@@ -74,6 +77,17 @@ async fn list(context: &Context, args: &List) -> Result<(), CliError> {
 async fn show(context: &Context, one: &One) -> Result<(), CliError> {
     let key = context.client()?.get(&route(one)?).await?;
     context.output.one::<Key>(&key)
+}
+
+/// The newest version's, as it is: PEM is what the tools read.
+async fn public_key(context: &Context, one: &One) -> Result<(), CliError> {
+    let shown = context.client()?.get(&route(one)?).await?;
+    let key: Key = read(&shown)?;
+    let pem = key.public_key().ok_or_else(|| {
+        let mend = "Name a key pair: `keystead key show` says the kind of a key.";
+        CliError::from(Invalid::new("key", format!("{} is a symmetric key and has no public half", one.key), mend))
+    })?;
+    context.output.text(pem, &serde_json::json!({ "id": key.id, "public_key": pem }))
 }
 
 async fn history(context: &Context, args: &History) -> Result<(), CliError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keystead_domain::{Invalid, Tags};
+use keystead_domain::{Invalid, KeyUsage, Tags};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -23,6 +23,9 @@ use crate::{
 struct Body<'a> {
     name: &'a str,
     keystore: &'a str,
+    spec: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +46,8 @@ struct Material<'a> {
     data: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     unwrap_with: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passphrase: Option<&'a str>,
 }
 
 /// Material is generated in the vault.
@@ -58,12 +63,24 @@ pub async fn import(context: &Context, args: &Import) -> Result<(), CliError> {
     if unwrap_with.is_some() && args.format != MaterialFormat::Wrapped {
         return Err(Invalid::new("unwrap_with", "is given, but the material is not wrapped", "Give --format wrapped, or leave --unwrap-with out.").into());
     }
-    send(context, &args.new, Some(Material { format: args.format.as_str(), data: &data, unwrap_with })).await
+    if args.passphrase_file.is_some() && args.format != MaterialFormat::Pkcs8 {
+        return Err(Invalid::new("passphrase_file", "is given, but the file is not PKCS#8", "Give --format pkcs8, or leave --passphrase-file out.").into());
+    }
+    let passphrase = args.passphrase_file.as_deref().map(passphrase).transpose()?;
+    let passphrase = passphrase.as_ref().map(|text| text.as_str());
+    send(context, &args.new, Some(Material { format: args.format.as_str(), data: &data, unwrap_with, passphrase })).await
+}
+
+/// The first line of a file; what editors put behind it is no part of a passphrase.
+fn passphrase(file: &std::path::Path) -> Result<Zeroizing<String>, CliError> {
+    let bytes = read_file("passphrase_file", file)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Invalid::new("passphrase_file", "is not text", "Give a file with the passphrase in its first line."))?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 /// Bytes travel in base64; what is text already, without the line end that editors put behind it.
 fn data(format: MaterialFormat, bytes: &[u8]) -> Result<Zeroizing<String>, CliError> {
-    if matches!(format, MaterialFormat::Raw | MaterialFormat::Wrapped) {
+    if matches!(format, MaterialFormat::Raw | MaterialFormat::Wrapped | MaterialFormat::Pkcs8) {
         return Ok(Zeroizing::new(STANDARD.encode(bytes)));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Invalid::new("file", "is not text", "For the bytes as they are, give --format raw."))?;
@@ -80,6 +97,8 @@ fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>,
     Ok(Body {
         name: &new.name,
         keystore: &new.keystore,
+        spec: new.spec.as_str(),
+        usage: new.usage.map(KeyUsage::as_str),
         alias: new.alias.as_deref(),
         description: new.description.as_deref(),
         tags: tags(&new.tags)?,
@@ -116,16 +135,16 @@ mod tests {
     fn what_is_not_said_is_not_sent() {
         let KeyVerb::Create(args) = parse("keystead key create orders --keystore payments-eu") else { panic!("create") };
         let sent = serde_json::to_value(body(&args.new, None).expect("a body")).expect("json");
-        assert_eq!(sent, serde_json::json!({"name": "orders", "keystore": "payments-eu"}));
+        assert_eq!(sent, serde_json::json!({"name": "orders", "keystore": "payments-eu", "spec": "AES_256"}));
     }
 
     #[test]
     fn everything_that_is_said_is_sent() {
-        let line = "keystead key import orders --keystore k --alias alias/o --description d --tag team=pay --tag x= --expires 90d --expiry-policy renew --file f --format wrapped --unwrap-with t";
+        let line = "keystead key import orders --keystore k --alias alias/o --description d --tag team=pay --tag x= --expires 90d --expiry-policy renew --spec ec-p256 --usage sign --file f --format wrapped --unwrap-with t";
         let KeyVerb::Import(args) = parse(line) else { panic!("import") };
-        let material = Material { format: args.format.as_str(), data: "AA==", unwrap_with: args.unwrap_with.as_deref() };
+        let material = Material { format: args.format.as_str(), data: "AA==", unwrap_with: args.unwrap_with.as_deref(), passphrase: None };
         let sent = serde_json::to_value(body(&args.new, Some(material)).expect("a body")).expect("json");
-        let expected = serde_json::json!({"name": "orders", "keystore": "k", "alias": "o", "description": "d", "tags": {"team": "pay", "x": ""}, "expires": "90d",
+        let expected = serde_json::json!({"name": "orders", "keystore": "k", "spec": "EC_P256", "usage": "sign", "alias": "o", "description": "d", "tags": {"team": "pay", "x": ""}, "expires": "90d",
             "expiry_policy": "renew", "material": {"format": "wrapped", "data": "AA==", "unwrap_with": "t"}});
         assert_eq!(sent, expected);
     }

@@ -1,5 +1,6 @@
 //! AWS KMS, API version 2014-11-01. One file a subject; the table of operations stands here, the table of states in `state`.
 
+pub(crate) mod agree;
 pub(crate) mod alias;
 pub(crate) mod asymmetric;
 pub(crate) mod cipher;
@@ -44,6 +45,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     reads("Decrypt", encrypt::decrypt),
     changes("DeleteAlias", alias::delete),
     changes("DeleteImportedKeyMaterial", import::delete_material),
+    reads("DeriveSharedSecret", agree::derive),
     reads("DescribeKey", describe::describe_key),
     changes("DisableKey", lifecycle::disable),
     changes("EnableKey", lifecycle::enable),

@@ -85,6 +85,7 @@ const TABLE: &[(&str, Row)] = &[
     ("Decrypt", USE),
     ("DeleteAlias", ANY),
     ("DeleteImportedKeyMaterial", [OK, OK, OK, OK, X11, X14, X15]),
+    ("DeriveSharedSecret", USE),
     ("DescribeKey", ANY),
     ("DisableKey", SWITCH),
     ("EnableKey", SWITCH),
@@ -150,6 +151,7 @@ CreateAlias                      ok       ok       X3       ok       ok       ok
 Decrypt                          ok       X1       X3       X5       X11      X14      ok
 DeleteAlias                      ok       ok       ok       ok       ok       ok       ok
 DeleteImportedKeyMaterial        ok       ok       ok       ok       X11      X14      X15
+DeriveSharedSecret               ok       X1       X3       X5       X11      X14      ok
 DescribeKey                      ok       ok       ok       ok       ok       ok       ok
 DisableKey                       ok       ok       X3       X5       ok       X14      X15
 EnableKey                        ok       ok       X3       X5       ok       X14      X15

@@ -14,6 +14,7 @@ fn export(by: &str, minutes: i64) -> ExportRow {
         public_key: format!("-----BEGIN PUBLIC KEY-----\n{by}\n-----END PUBLIC KEY-----\n"),
         prepared_by: by.to_owned(),
         prepared_at: NOW.plus_micros(minutes * 60_000_000),
+        seal: format!("\0seal {by} {minutes}").into_bytes(),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Keys: what is wanted of them, what the cloud last said, and when something is due.
+//! Keys: what is wanted of them, and what the cloud last said.
 
-use keystead_domain::{KeyState, Tags, Timestamp, key::expiry::ExpiryPolicy, key::lifecycle::STATES, time::DAY};
+use keystead_domain::{KeyState, Tags, key::expiry::ExpiryPolicy, key::lifecycle::STATES, time::DAY};
 use keystead_store::{
     StoreError,
     keys::{self, CloudFacts, KeyProperties, KeyRow},
-    lineages, locks, operations, versions,
+    lineages, versions,
 };
 
 use crate::world::*;
@@ -126,90 +126,6 @@ pub async fn only_a_key_that_never_was_is_taken_back(world: World) {
     assert_eq!(world.read(|tx| keys::by_id(tx, &key_id(2))).await, Ok(None));
     assert_eq!(world.write(|tx| keys::delete_uncreated(tx, &key_id(1))).await, Err(StoreError::MovedOn("key")), "an active key stays");
     assert_eq!(world.write(|tx| lineages::delete(tx, &lineage_id(2))).await, Err(StoreError::MovedOn("lineage")));
-}
-
-/// Gives a key its state and its dates, past the rules.
-fn set_dates(world: &World, n: u64, state: KeyState, deletion_at: Option<Timestamp>, expires_at: Option<Timestamp>, policy: ExpiryPolicy) {
-    let micros = |at: Option<Timestamp>| at.map_or("NULL".to_owned(), |at| at.as_micros().to_string());
-    world.aside(&format!(
-        "UPDATE keys SET state = '{}', deletion_at = {}, expires_at = {}, expiry_policy = '{}' WHERE id = '{}'",
-        state.as_str(),
-        micros(deletion_at),
-        micros(expires_at),
-        policy.as_str(),
-        key_id(n)
-    ));
-}
-
-async fn lock(world: &World, n: u64) {
-    let locked = world.write(move |tx| {
-        operations::insert(tx, &operation_row(n), NOW, None)?;
-        locks::take(tx, key_id(n).as_str(), &operation_id(n))
-    });
-    locked.await.expect("is locked");
-}
-
-/// CM-061.
-pub async fn keys_are_due_for_clean_up_when_their_countdown_has_ended(world: World) {
-    let world = world.with_keys(1..=6).await;
-    let (pending, days) = (KeyState::PendingDeletion, |n| Some(NOW.plus_days(n)));
-    set_dates(&world, 1, pending, days(0), None, ExpiryPolicy::Alert);
-    set_dates(&world, 2, pending, days(-3), None, ExpiryPolicy::Alert);
-    set_dates(&world, 3, pending, days(1), None, ExpiryPolicy::Alert);
-    set_dates(&world, 4, KeyState::Inactive, days(-1), None, ExpiryPolicy::Alert);
-    set_dates(&world, 5, pending, days(-1), None, ExpiryPolicy::Alert);
-    set_dates(&world, 6, pending, None, None, ExpiryPolicy::Alert);
-    let due = async |limit: u32| ids(world.read(move |tx| keys::due_for_clean_up(tx, NOW, limit)).await);
-    assert_eq!(due(10).await, [key_id(2), key_id(5), key_id(1)], "the longest overdue first");
-    assert_eq!(due(1).await, [key_id(2)]);
-    lock(&world, 5).await;
-    assert_eq!(due(10).await, [key_id(2), key_id(1)], "what an operation has in hand is left alone");
-}
-
-pub async fn keys_are_due_for_expiry_when_their_policy_acts_by_itself(world: World) {
-    let world = world.with_keys(1..=7).await;
-    let (active, days) = (KeyState::Active, |n| Some(NOW.plus_days(n)));
-    set_dates(&world, 1, active, None, days(5), ExpiryPolicy::Renew);
-    set_dates(&world, 2, active, None, days(1), ExpiryPolicy::Extend);
-    set_dates(&world, 3, active, None, days(1), ExpiryPolicy::Alert);
-    set_dates(&world, 4, KeyState::Inactive, None, days(1), ExpiryPolicy::Renew);
-    set_dates(&world, 5, active, None, days(8), ExpiryPolicy::Renew);
-    set_dates(&world, 6, active, None, None, ExpiryPolicy::Renew);
-    set_dates(&world, 7, KeyState::Replaced, None, days(6), ExpiryPolicy::Renew);
-    let due = async |limit: u32| ids(world.read(move |tx| keys::due_for_expiry(tx, NOW.plus_days(7), limit)).await);
-    assert_eq!(due(10).await, [key_id(2), key_id(1), key_id(7)], "a replaced key still decrypts");
-    assert_eq!(due(1).await, [key_id(2)]);
-    lock(&world, 2).await;
-    assert_eq!(due(10).await, [key_id(1), key_id(7)]);
-}
-
-pub async fn keys_are_due_for_an_alert_until_they_have_expired(world: World) {
-    let world = world.with_keys(1..=4).await;
-    let (active, days) = (KeyState::Active, |n| Some(NOW.plus_days(n)));
-    set_dates(&world, 1, active, None, days(3), ExpiryPolicy::Alert);
-    set_dates(&world, 2, active, None, days(3), ExpiryPolicy::Extend);
-    set_dates(&world, 3, active, None, days(-1), ExpiryPolicy::Alert);
-    set_dates(&world, 4, KeyState::Replaced, None, days(2), ExpiryPolicy::Alert);
-    assert_eq!(ids(world.read(|tx| keys::due_for_alert(tx, NOW, NOW.plus_days(7), 10)).await), [key_id(4), key_id(1)]);
-    assert_eq!(ids(world.read(|tx| keys::due_for_alert(tx, NOW, NOW.plus_days(7), 1)).await), [key_id(4)]);
-}
-
-pub async fn what_has_expired_is_looked_at_until_the_row_says_so(world: World) {
-    let world = world.with_keys(1..=2).await;
-    let days = |n| Some(NOW.plus_days(n));
-    set_dates(&world, 1, KeyState::Active, None, days(-1), ExpiryPolicy::Alert);
-    set_dates(&world, 2, KeyState::Active, None, days(1), ExpiryPolicy::Alert);
-    let present = |present: bool| CloudFacts { material_present: Some(present), ..CloudFacts::default() };
-    for n in 1..=2 {
-        world.write(move |tx| keys::keep_facts(tx, &key_id(n), &present(true), NOW)).await.expect("are kept");
-    }
-    assert_eq!(ids(world.read(|tx| keys::expired_unseen(tx, NOW, 10)).await), [key_id(1)]);
-    world.write(move |tx| keys::keep_facts(tx, &key_id(1), &present(false), NOW)).await.expect("are kept");
-    assert_eq!(ids(world.read(|tx| keys::expired_unseen(tx, NOW, 10)).await), []);
-}
-
-fn ids(rows: Result<Vec<KeyRow>, StoreError>) -> Vec<keystead_domain::KeyId> {
-    rows.expect("are listed").into_iter().map(|key| key.id).collect()
 }
 
 pub async fn a_row_that_does_not_read_as_it_was_written_is_told(world: World) {

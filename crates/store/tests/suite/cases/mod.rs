@@ -1,24 +1,28 @@
 //! The cases that both engines must pass, by theme. Each takes a [`World`](crate::world::World) and asks nothing about the engine beneath it.
 
 mod audit;
+mod due;
 mod exports;
 mod keys;
 mod keystores;
 mod names;
 mod operations;
 mod pages;
+mod requests;
 mod sealed;
 mod shared;
 mod transactions;
 mod users;
 
 pub use audit::*;
+pub use due::*;
 pub use exports::*;
 pub use keys::*;
 pub use keystores::*;
 pub use names::*;
 pub use operations::*;
 pub use pages::*;
+pub use requests::*;
 pub use sealed::*;
 pub use shared::*;
 pub use transactions::*;

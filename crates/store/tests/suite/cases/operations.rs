@@ -4,8 +4,8 @@ use keystead_domain::{KeystoreId, OperationId, Timestamp};
 use keystead_store::{
     StoreError, Tx,
     journal::{self, JournalRow},
-    locks,
-    operations::{self, Idempotency, OperationRow, Progress},
+    keystores, locks,
+    operations::{self, Count, Idempotency, OperationRow, Progress},
     page::Page,
 };
 
@@ -128,8 +128,52 @@ pub async fn a_waiting_operation_is_woken(world: World) {
     world.write(|tx| operations::wake(tx, &operation_id(1), NOW.plus_days(3))).await.expect("is no harm");
     assert_eq!(operation(&world, 1).await.run_at, NOW, "waking puts nothing off");
     world.write(|tx| operations::insert(tx, &operation_row(3), NEVER, None)).await.expect("is made");
-    assert_eq!(world.write(|tx| operations::wake_all(tx, NOW)).await, Ok(1), "of the running ones, those that wait");
+    assert_eq!(world.write(|tx| operations::wake_all(tx, NOW)).await, Ok(2), "those that run, waiting or about to");
     assert_eq!((operation(&world, 3).await.run_at, operation(&world, 2).await.run_at), (NOW, NOW.plus_days(1)));
+}
+
+/// A person mends the reason while the step is still failing for it: the waking and the pause meet in the row, whichever comes first.
+pub async fn what_is_woken_during_a_step_does_not_wait_behind_it(world: World) {
+    let world = world.with_operations(1..=2).await;
+    let soon = NOW.plus_micros(9);
+    let pause = |n: u64, fence: i64| move |tx: &mut Tx<'_>| operations::progress(tx, &operation_id(n), fence, &progress_to(0, NEVER));
+    lease(&world, "node-1", soon, 9).await;
+    world.write(move |tx| operations::wake(tx, &operation_id(1), soon)).await.expect("is woken");
+    for n in 1..=2 {
+        world.write(pause(n, 1)).await.expect("waits");
+    }
+    assert_eq!(lease(&world, "node-1", soon, 9).await, [operation_id(1)], "the other one waits for its time");
+    world.write(pause(1, 2)).await.expect("waits");
+    assert_eq!(lease(&world, "node-1", soon, 9).await, [], "woken once, tried once");
+    world.write(move |tx| operations::wake_all(tx, soon)).await.expect("are woken");
+    assert_eq!(lease(&world, "node-1", soon, 9).await, [operation_id(1), operation_id(2)]);
+    world.write(move |tx| operations::wake_all(tx, soon).map(drop)).await.expect("are woken");
+    world
+        .write(move |tx| operations::progress(tx, &operation_id(1), 3, &Progress { run_at: soon, ..progress_to(1, soon.plus_days(1)) }))
+        .await
+        .expect("goes on");
+    world.write(pause(1, 3)).await.expect("waits");
+    world.write(pause(2, 2)).await.expect("waits");
+    assert_eq!(lease(&world, "node-1", soon, 9).await, [operation_id(2)], "a step that began behind the waking fails for itself");
+}
+
+pub async fn operations_are_counted_by_kind_and_state_and_by_keystore(world: World) {
+    let world = world.with_operations(1..=3).await;
+    let made = world.write(|tx| {
+        keystores::insert(tx, &keystore_row(2, "other"))?;
+        for (n, keystore, by) in [(4, 2, "system"), (5, 2, "ann"), (6, 2, "system")] {
+            let row = OperationRow { kind: "renew-key".to_owned(), keystore_id: keystore_id(keystore), created_by: by.to_owned(), ..operation_row(n) };
+            operations::insert(tx, &row, NEVER, None)?;
+        }
+        operations::finish(tx, &operation_id(3), 0, "FAILED", None, NOW)?;
+        operations::finish(tx, &operation_id(6), 0, "SUCCEEDED", None, NOW)
+    });
+    made.await.expect("are made");
+    let count = |kind: &str, state: &str, count: i64| Count { kind: kind.to_owned(), state: state.to_owned(), count };
+    let counts = [count("create-key", "FAILED", 1), count("create-key", "RUNNING", 2), count("renew-key", "RUNNING", 2), count("renew-key", "SUCCEEDED", 1)];
+    assert_eq!(world.read(operations::counts).await, Ok(counts.to_vec()));
+    let by_themselves = [(keystore_id(1), 2), (keystore_id(2), 1)];
+    assert_eq!(world.read(operations::running_by_themselves).await, Ok(by_themselves.into()), "what people asked for, or what has ended, does not count");
 }
 
 pub async fn an_idempotency_key_names_one_operation(world: World) {

@@ -2,38 +2,70 @@
 
 use keystead_domain::VersionId;
 use keystead_store::{
-    StoreError,
+    StoreError, Tx,
     vault::{self, AccountKeyRow},
     versions::{self, VersionRow},
 };
 
 use crate::world::*;
 
-fn account_key(generation: u32, sealed: &[u8]) -> AccountKeyRow {
-    AccountKeyRow { generation, sealed: sealed.to_vec() }
+fn account_key(generation: u32, root_generation: u32, sealed: &[u8]) -> AccountKeyRow {
+    AccountKeyRow { generation, root_generation, sealed: sealed.to_vec() }
 }
 
-pub async fn sealed_rows_change_only_from_what_was_read(world: World) {
-    let world = world.with_house().await;
+pub async fn the_root_changes_only_from_what_was_read(world: World) {
     assert_eq!(world.read(vault::root).await, Ok(None));
-    world.write(|tx| vault::insert_root(tx, b"\0root 1", NOW)).await.expect("is kept");
-    assert_eq!(world.write(|tx| vault::insert_root(tx, b"root 2", NOW)).await, taken("vault_root", "id"));
-    assert_eq!(world.write(|tx| vault::replace_root(tx, b"stale", b"root 2", NOW)).await, Err(StoreError::MovedOn("vault root")));
+    world.write(|tx| vault::insert_root(tx, b"\0root 1", 1, NOW)).await.expect("is kept");
+    assert_eq!(world.write(|tx| vault::insert_root(tx, b"root 2", 2, NOW)).await, taken("vault_root", "id"));
+    let moved_on = Err(StoreError::MovedOn("vault root"));
+    assert_eq!(world.write(|tx| vault::replace_root(tx, b"stale", b"root 2", 2, NOW)).await, moved_on);
+    assert_eq!(world.write(|tx| vault::replace_root(tx, b"\0root 1", b"root 2", 1, NOW)).await, moved_on, "the next root has a higher generation");
     assert_eq!(world.read(vault::root).await, Ok(Some(b"\0root 1".to_vec())));
-    world.write(|tx| vault::replace_root(tx, b"\0root 1", b"root 2", NOW)).await.expect("is replaced");
+    world.write(|tx| vault::replace_root(tx, b"\0root 1", b"root 2", 2, NOW)).await.expect("is replaced");
     assert_eq!(world.read(vault::root).await, Ok(Some(b"root 2".to_vec())));
+}
 
-    let second = account_key(2, b"");
-    let row = second.clone();
-    world.write(move |tx| vault::insert_account_key(tx, &account(), &row, NOW)).await.expect("is kept");
-    let again = second.clone();
-    assert_eq!(world.write(move |tx| vault::insert_account_key(tx, &account(), &again, NOW)).await, taken("account_keys", "generation"));
-    let stale = world.write(|tx| vault::replace_account_key(tx, &account(), 2, b"stale", b"new")).await;
-    assert_eq!(stale, Err(StoreError::MovedOn("account key")));
-    assert_eq!(world.read(|tx| vault::account_keys(tx, &account())).await, Ok(vec![account_key(1, b"account key 1"), second]));
-    world.write(|tx| vault::replace_account_key(tx, &account(), 2, b"", b"new")).await.expect("is replaced");
-    assert_eq!(world.read(|tx| vault::account_keys(tx, &account())).await, Ok(vec![account_key(1, b"account key 1"), account_key(2, b"new")]));
+pub async fn account_keys_belong_to_the_stored_root(world: World) {
+    let world = world.with_house().await;
+    let insert = async |row: AccountKeyRow| world.write(move |tx| vault::insert_account_key(tx, &account(), &row, NOW)).await;
+    let keys = async || world.read(|tx| vault::account_keys(tx, &account())).await;
+    assert_eq!(insert(account_key(2, 2, b"of a root to come")).await, Err(StoreError::MovedOn("vault root")));
+    assert_eq!(insert(account_key(2, 1, b"")).await, Ok(()));
+    assert_eq!(insert(account_key(2, 1, b"another")).await, taken("account_keys", "generation"));
+    assert_eq!(keys().await, Ok(vec![account_key(1, 1, b"account key 1"), account_key(2, 1, b"")]));
     assert_eq!(world.read(|tx| vault::account_keys(tx, &account_id(2))).await, Ok(Vec::new()));
+    assert_eq!(world.read(vault::accounts).await, Ok(vec![account()]));
+    world.write(|tx| vault::replace_root(tx, b"\0root 1", b"root 2", 2, NOW)).await.expect("is replaced");
+    assert_eq!(insert(account_key(3, 1, b"of an old root")).await, Err(StoreError::MovedOn("vault root")), "another node still seals under it");
+    assert_eq!(insert(account_key(3, 2, b"of the new root")).await, Ok(()));
+}
+
+/// A rotation of the root as the store sees it: from the new record on nothing comes in under the old root, and it goes when nothing is left under it.
+pub async fn an_old_root_goes_when_nothing_is_sealed_under_it(world: World) {
+    let world = world.with_keys(1..=3).await;
+    let of_old_root = |n| move |tx: &mut Tx<'_>| versions::insert(tx, &version_row(n, n, 1));
+    world.write(of_old_root(1)).await.expect("is kept");
+    world.write(of_old_root(2)).await.expect("is kept");
+    assert_eq!(world.read(versions::progress).await, Ok((2, 2)));
+    world.write(|tx| vault::replace_root(tx, b"\0root 1", b"root 2", 2, NOW)).await.expect("is replaced");
+    assert_eq!(world.read(versions::progress).await, Ok((0, 2)));
+    let moved_on = Err(StoreError::MovedOn("account key"));
+    assert_eq!(world.write(of_old_root(3)).await, moved_on, "another node still seals under the old root");
+    assert_eq!(world.write(|tx| versions::reseal(tx, &version_id(1), 1, &version_row(1, 1, 1))).await, moved_on);
+
+    let finish = async || world.write(|tx| vault::finish_root(tx, b"root 2", b"root 2 alone", NOW)).await;
+    let next = account_key(2, 2, b"account key 2");
+    world.write(move |tx| vault::insert_account_key(tx, &account(), &next, NOW)).await.expect("is kept");
+    world.write(|tx| versions::reseal(tx, &version_id(1), 1, &resealed(&version_row(1, 1, 1)))).await.expect("is resealed");
+    assert_eq!(world.read(versions::progress).await, Ok((1, 2)));
+    assert_eq!(world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await, Err(StoreError::MovedOn("account key")), "one row needs it");
+    assert_eq!(finish().await, Err(StoreError::MovedOn("vault root")), "and so the old root");
+    world.write(|tx| versions::destroy(tx, &key_id(2), NOW)).await.expect("is destroyed");
+    assert_eq!(world.read(versions::progress).await, Ok((1, 1)));
+    world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await.expect("nothing needs it");
+    assert_eq!(finish().await, Ok(()));
+    assert_eq!(finish().await, Err(StoreError::MovedOn("vault root")), "once");
+    assert_eq!(world.read(vault::root).await, Ok(Some(b"root 2 alone".to_vec())));
 }
 
 pub async fn material_is_destroyed_and_its_record_stays(world: World) {
@@ -58,7 +90,7 @@ pub async fn material_is_resealed_in_rounds(world: World) {
     let made = world.write(|tx| {
         (1..=6).try_for_each(|n| versions::insert(tx, &version_row(n, n, 1)))?;
         versions::destroy(tx, &key_id(4), NOW)?;
-        vault::insert_account_key(tx, &account(), &account_key(2, b"account key 2"), NOW)
+        vault::insert_account_key(tx, &account(), &account_key(2, 1, b"account key 2"), NOW)
     });
     made.await.expect("are kept");
     assert_eq!(
@@ -81,7 +113,7 @@ pub async fn material_is_resealed_in_rounds(world: World) {
     let stale = world.write(|tx| versions::reseal(tx, &version_id(5), 1, &version_row(5, 5, 1))).await;
     assert_eq!(stale, Err(StoreError::MovedOn("key version")), "another round was faster");
     world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await.expect("nothing is sealed under it any more");
-    assert_eq!(world.read(|tx| vault::account_keys(tx, &account())).await, Ok(vec![account_key(2, b"account key 2")]));
+    assert_eq!(world.read(|tx| vault::account_keys(tx, &account())).await, Ok(vec![account_key(2, 1, b"account key 2")]));
     assert_eq!(world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await, Err(StoreError::MovedOn("account key")));
 }
 

@@ -33,5 +33,10 @@ pub async fn a_schedule_runs_on_one_node(world: World) {
     assert_eq!(is_due(1).await, Ok(true));
     assert_eq!(world.write(take(1)).await, Ok(true));
     assert_eq!(world.write(take(1)).await, Ok(false));
+    let hasten = |day: i64| move |tx: &mut Tx<'_>| schedules::hasten(tx, "clean-up", NOW.plus_days(day));
+    world.write(hasten(5)).await.expect("is no harm");
+    assert_eq!((is_due(1).await, is_due(2).await), (Ok(false), Ok(true)), "hastening puts nothing off");
+    world.write(hasten(1)).await.expect("is hastened");
+    assert_eq!((is_due(0).await, is_due(1).await), (Ok(false), Ok(true)));
     assert_eq!(world.read(|tx| schedules::is_due(tx, "expiry", NOW)).await, Ok(true), "each task for itself");
 }

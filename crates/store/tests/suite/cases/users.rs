@@ -35,6 +35,9 @@ pub async fn users_are_found_by_their_tokens_hash(world: World) {
     assert_eq!(world.read(|tx| users::by_token_hash(tx, "hash-new")).await, Ok(Some(ana.clone())));
     world.write(|tx| users::set_state(tx, &user_id(1), "DISABLED")).await.expect("is locked out");
     assert_eq!(world.read(|tx| users::by_token_hash(tx, "hash-new")).await, Ok(None), "who is locked out is not found");
+    let locked_out = world.read(|tx| users::locked_out_by_token_hash(tx, "hash-new")).await;
+    assert_eq!(locked_out.map(|user| user.map(|user| user.id)), Ok(Some(ana.id.clone())), "but known by name when they try");
+    assert_eq!(world.read(|tx| users::locked_out_by_token_hash(tx, "hash-ana")).await, Ok(None));
     world.write(|tx| users::set_state(tx, &user_id(1), "ACTIVE")).await.expect("is let in again");
     assert_eq!(world.read(|tx| users::by_token_hash(tx, "hash-new")).await, Ok(Some(ana)));
     assert_eq!(world.write(|tx| users::replace_token(tx, &user_id(2), "hash-new")).await, taken("users", "token_hash"));
@@ -59,4 +62,18 @@ pub async fn users_belong_to_one_account(world: World) {
     assert_eq!((listed.rows, listed.next), (vec![stranger], None));
     let homeless = UserRow { account_id: account_id(3), ..user_row(3, "eve") };
     assert!(matches!(world.write(move |tx| users::insert(tx, &homeless, "h3", None)).await, Err(StoreError::Database(_))), "an account that is not there");
+}
+
+pub async fn who_was_locked_out_locks_nobody_out(world: World) {
+    let world = world.with_house().await;
+    let made = world.write(|tx| (1..=3).try_for_each(|n| users::insert(tx, &user_row(n, &format!("user-{n}")), &format!("hash-{n}"), None)));
+    made.await.expect("are made");
+    let disable = async |id: u64, by: u64| world.write(move |tx| users::disable(tx, &user_id(id), &user_id(by))).await;
+    assert_eq!(disable(1, 2).await, Ok(()));
+    // Each was somebody when their request came in.
+    assert_eq!(disable(2, 1).await, Err(StoreError::MovedOn("caller")));
+    assert_eq!(disable(3, 9).await, Err(StoreError::MovedOn("caller")), "nobody");
+    assert_eq!(disable(9, 2).await, Err(StoreError::MovedOn("user")));
+    assert_eq!(disable(1, 3).await, Ok(()), "again is no harm");
+    assert_eq!(world.ask("SELECT COUNT(*) FROM users WHERE state = 'ACTIVE'"), 2);
 }

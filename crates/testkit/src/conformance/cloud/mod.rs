@@ -12,7 +12,7 @@ mod wrap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use keystead_cloud::{Cloud, CloudError, CloudKey, CloudKeyId, Import, Imported, Kind, NewCloudKey, Observed, OwnTags};
-use keystead_domain::{Hash, KeySpec, Timestamp, WrapMethod, WrappingKeySpec};
+use keystead_domain::{Hash, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec};
 
 pub use find::*;
 pub use life::*;
@@ -32,6 +32,16 @@ pub enum Known {
     EnablesDuringCountdown,
     /// Disabling is taken on a key without material, and hides that it has none.
     DisablesEmptyKeys,
+    /// A second import waits for a rotation that was not asked for, and so a third is in the wrong state.
+    KeepsImportsPending,
+    /// The date of material is taken and never shown.
+    HidesExpiry,
+    /// A key takes another key's token, and a token that nobody made is "not found".
+    TakesAnyToken,
+    /// What cannot be unwrapped is a failure of the cloud.
+    FailsToUnwrap,
+    /// A key takes material of any length.
+    TakesAnyLength,
 }
 
 /// The cloud under test, and what is known of it.
@@ -70,6 +80,7 @@ impl<'a> Subject<'a> {
         let number = self.number();
         NewCloudKey {
             spec: KeySpec::Aes256,
+            usage: KeyUsage::Encrypt,
             description: format!("conformance {number}"),
             tags: vec![("team".into(), "pay".into())],
             own: OwnTags { key: format!("key_{number}"), operation: format!("op_{number}"), installation: self.installation.to_owned() },

@@ -1,0 +1,48 @@
+//! The connector against localemu, an AWS emulator by others (PyPI): one misunderstanding cannot then sit on both sides.
+//!
+//! It is found by the environment variable KEYSTEAD_LOCALEMU, the path of a Python (3.13 or later) that has it.
+
+use keystead_cloud::{Cloud as _, CloudKeyId, Kind as Failure, Standing};
+use keystead_testkit::{
+    conformance::cloud::{self, Known, Subject},
+    emulator::Kind,
+};
+
+use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
+
+/// What localemu 1.3.2 does otherwise than AWS.
+const KNOWN: [Known; 6] =
+    [Known::KeepsImportsPending, Known::HidesExpiry, Known::TakesAnyToken, Known::FailsToUnwrap, Known::TakesAnyLength, Known::DisablesEmptyKeys];
+
+#[tokio::test]
+async fn the_connector_conforms_on_localemu_under_our_own_policies() {
+    let Some(house) = House::start(Kind::Localemu).await else { return };
+    for wrong in [None, Some("another-id")] {
+        let error = house.connect(wrong).await.observe(&CloudKeyId("k".into())).await.expect_err("the wrong external id");
+        assert_eq!((error.kind, error.call), (Failure::RoleNotAssumable, "AssumeRole"), "{error}");
+    }
+    let aws = house.connect(Some(EXTERNAL_ID)).await;
+    cloud::all(&Subject::new(&aws, crate::now(), crate::INSTALLATION, &KNOWN)).await;
+    the_probe_tells_what_is_missing_and_what_is_too_much(&house, &aws).await;
+}
+
+async fn the_probe_tells_what_is_missing_and_what_is_too_much(house: &House, aws: &keystead_cloud_aws::AwsCloud) {
+    let ours = aws.probe().await.expect("a probe");
+    assert!(
+        ours.findings.iter().all(|finding| matches!(finding.standing, Standing::Granted | Standing::Untested)),
+        "our own policy is neither too little nor too much: {ours:#?}"
+    );
+    house.allow(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"},{"Effect":"Deny","Action":"kms:ImportKeyMaterial","Resource":"*"}]}"#).await;
+    let report = aws.probe().await.expect("a probe");
+    let standing = |action: &str| report.findings.iter().find(|finding| finding.action == action).map(|finding| finding.standing);
+    assert!(!report.is_sufficient());
+    assert_eq!(standing("kms:ImportKeyMaterial"), Some(Standing::Missing));
+    assert_eq!(standing("kms:EnableKey"), Some(Standing::Granted));
+    assert_eq!(standing("kms:Encrypt"), Some(Standing::Excess));
+    assert_eq!(report.account, ACCOUNT);
+}
+
+#[tokio::test]
+async fn the_official_python_client_finds_localemu_as_the_table_says() {
+    boto3_flow(Kind::Localemu).await;
+}

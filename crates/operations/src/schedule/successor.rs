@@ -1,0 +1,45 @@
+//! A successor that is about to be written, by the schedule or for a person.
+
+use keystead_domain::{KeyId, LineageId};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, lineages, versions, versions::VersionRow};
+
+use crate::{Saga, saga::renew_key::RenewKey, stored::Stored};
+
+/// A successor that is about to be written: its row and its sealed material.
+pub struct PreparedSuccessor {
+    pub(crate) key: KeyRow,
+    pub(crate) version: VersionRow,
+    pub(crate) predecessor: KeyId,
+    pub(crate) lineage: LineageId,
+}
+
+impl PreparedSuccessor {
+    /// The saga that makes it.
+    pub fn saga(&self) -> Saga {
+        Saga::RenewKey(RenewKey {
+            predecessor: Stored(self.predecessor.clone()),
+            successor: Stored(self.key.id.clone()),
+            lineage: Stored(self.lineage.clone()),
+            alias: self.key.alias.as_ref().map(ToString::to_string),
+            expires: self.key.expires_at.map(Into::into),
+        })
+    }
+
+    /// The successor's id.
+    pub fn id(&self) -> &KeyId {
+        &self.key.id
+    }
+
+    /// Writes row and material; in the transaction of the intent.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn write(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let lineage = lineages::by_id(tx, &self.lineage)?.ok_or_else(|| StoreError::Corrupt("a key without a lineage".to_owned()))?;
+        if lineage.current_key_id != self.predecessor {
+            return Err(StoreError::MovedOn("lineage"));
+        }
+        keys::insert(tx, &self.key)?;
+        versions::insert(tx, &self.version)
+    }
+}

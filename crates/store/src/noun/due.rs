@@ -1,0 +1,112 @@
+//! What is due: the keys on which the schedule acts, page by page in the order in which they fell due. A key that an operation holds, or that rests behind a
+//! failure, is not due.
+
+use keystead_domain::{KeyId, KeystoreId, Timestamp, key::expiry};
+
+use super::{
+    keys::{self, KeyRow},
+    keystores::{self, KeystoreRow},
+};
+use crate::{StoreError, Tx};
+
+/// What the schedule does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// The daily clean-up: countdowns that have ended (CM-061).
+    CleanUp,
+    /// Keys in use (a replaced one still decrypts) that their policy extends or renews now.
+    Expiry,
+    /// Keys whose material has expired although the row says that it is there: what the cloud did by itself was not looked at yet.
+    Expired,
+}
+
+impl Task {
+    /// The name in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CleanUp => "clean-up",
+            Self::Expiry => "expiry",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// When a key falls due, as SQL. The column `acts_at` is [`expiry::lead_micros`] before the end; a case of the suite holds the two together.
+    const fn due_at_sql(self) -> &'static str {
+        match self {
+            Self::CleanUp => "k.deletion_at",
+            Self::Expiry => "k.acts_at",
+            Self::Expired => "k.expires_at",
+        }
+    }
+
+    const fn concerns(self) -> &'static str {
+        match self {
+            Self::CleanUp => "k.state = 'PENDING_DELETION'",
+            Self::Expiry => "k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy <> 'alert'",
+            Self::Expired => "k.state IN ('ACTIVE', 'REPLACED') AND k.material_present = 1",
+        }
+    }
+
+    /// The keys `k` that are due; `$1` is the time now, `$2` the task's name.
+    fn is_due(self) -> String {
+        let (concerns, due_at) = (self.concerns(), self.due_at_sql());
+        format!(
+            "{concerns} AND {due_at} <= $1 AND NOT EXISTS (SELECT 1 FROM locks WHERE locks.subject_id = k.id)
+               AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.key_id = k.id AND a.task = $2 AND a.not_before > $1)"
+        )
+    }
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    due_at: Timestamp,
+    key: KeyId,
+}
+
+impl Position {
+    /// The place of a key among those that are due for a task.
+    pub fn of(task: Task, key: &KeyRow) -> Self {
+        let due_at = match task {
+            Task::CleanUp => key.deletion_at,
+            Task::Expiry => key.expires_at.zip(key.expiry_span).map(|(expires, span)| expires.plus_micros(-expiry::lead_micros(span))),
+            Task::Expired => key.expires_at,
+        };
+        Self { due_at: due_at.unwrap_or(Timestamp::from_micros(i64::MIN)), key: key.id.clone() }
+    }
+}
+
+/// The keystores in which something is due.
+pub fn keystores(tx: &mut Tx<'_>, task: Task, now: Timestamp) -> Result<Vec<KeystoreRow>, StoreError> {
+    let sql = format!(
+        "{} WHERE state = 'ACTIVE' AND EXISTS (SELECT 1 FROM keys k WHERE k.keystore_id = keystores.id AND {}) ORDER BY id",
+        keystores::COLUMNS,
+        task.is_due()
+    );
+    tx.query(&sql, &[now.into(), task.name().into()])?.into_iter().map(keystores::read).collect()
+}
+
+/// A page of a keystore's due keys behind a position, the longest due first.
+pub fn keys(tx: &mut Tx<'_>, task: Task, keystore: &KeystoreId, now: Timestamp, after: Option<&Position>, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let due_at = task.due_at_sql();
+    let sql = format!("{} WHERE k.keystore_id = $3 AND {} AND ({due_at}, k.id) > ($4, $5) ORDER BY {due_at}, k.id LIMIT {limit}", keys::COLUMNS, task.is_due());
+    let (behind, id) = after.map_or((i64::MIN, ""), |position| (position.due_at.as_micros(), position.key.as_str()));
+    let values = [now.into(), task.name().into(), keystore.as_str().into(), behind.into(), id.into()];
+    tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
+}
+
+/// The name under which an alert is given once: this key, this end.
+pub fn alert_name(key: &KeyId, expires_at: Timestamp) -> String {
+    format!("alert/{key}/{}", expires_at.as_micros())
+}
+
+/// Keys in use whose policy is to warn, whose time to warn has come, and of whose end nobody was told yet.
+pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!(
+        "{} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy = 'alert' AND k.acts_at <= $1 AND k.expires_at > $1
+           AND NOT EXISTS (SELECT 1 FROM schedules WHERE schedules.name = 'alert/' || k.id || '/' || CAST(k.expires_at AS TEXT))
+         ORDER BY k.acts_at, k.id LIMIT {limit}",
+        keys::COLUMNS
+    );
+    tx.query(&sql, &[now.into()])?.into_iter().map(keys::read).collect()
+}
