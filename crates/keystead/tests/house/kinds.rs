@@ -105,8 +105,8 @@ fn curve(spec: KeySpec) -> &'static agreement::Algorithm {
 /// The uncompressed point at the end of a SubjectPublicKeyInfo (RFC 5480, section 2.2).
 fn point(spki: &[u8]) -> &[u8] {
     let len = match spki.len() {
-        ..=91 => 65,
-        ..=120 => 97,
+        0..=91 => 65,
+        92..=120 => 97,
         _ => 133,
     };
     &spki[spki.len() - len..]
