@@ -223,7 +223,7 @@ fn already_done(done: &Done) -> Problem {
             (format!("the export of {key} was downloaded"), mend)
         }
         (Deed::RotateRoot, generation) => {
-            let mend = "The vault opens by the secret of that request. If it or a share was lost, rotate again with a fresh key while the vault is open.";
+            let mend = "The vault opens by the secret of that request. If it was lost, rotate again with a fresh key while the vault is open.";
             (format!("the root of the vault was rotated to generation {generation}"), mend.to_owned())
         }
         (Deed::RotateAccountKey, generation) => (format!("the account key was rotated to generation {generation}"), "Nothing is left to do.".to_owned()),

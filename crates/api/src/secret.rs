@@ -98,6 +98,11 @@ pub(crate) fn length_only_opt<S: Serializer>(secret: &Option<SecretString>, seri
     }
 }
 
+/// The same for several secrets.
+pub(crate) fn lengths_only<S: Serializer>(secrets: &[SecretString], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter().map(|secret| secret.0.len()))
+}
+
 /// Secret text of an answer, shown this once.
 pub(crate) enum ShownOnce {
     /// A user's token.

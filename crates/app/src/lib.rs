@@ -3,9 +3,11 @@
 //! *Invariants*: this room knows no HTTP and no SQL. A use-case takes its caller's proof ([`keystead_identity::Authorized`]), asks `domain`'s table, and writes one
 //! intent; it never calls a cloud for effect. A refusal is an entry of the audit log like a success. Errors are in users' words and name field and mend.
 
+mod account_key;
 pub mod audit;
 pub mod catalog;
 pub mod error;
+mod finish;
 pub mod keys;
 pub mod keystores;
 mod knocks;
@@ -14,6 +16,7 @@ pub mod operations;
 pub mod request;
 mod rewrap;
 pub mod rotation;
+mod unseal;
 pub mod users;
 pub mod vault;
 
@@ -27,6 +30,8 @@ use keystead_operations::{Engine, words, words::Who};
 use keystead_store::Store;
 use knocks::Knocks;
 pub use request::{Request, Started};
+use rotation::RootChanges;
+use vault::Counted;
 
 /// The application: everything a request can do.
 #[derive(Clone)]
@@ -34,7 +39,9 @@ pub struct App {
     engine: Engine,
     catalog: Arc<dyn Catalog>,
     /// Whoever changes the root of the vault, or goes by a changed one, holds this.
-    root_changes: Arc<tokio::sync::Mutex<()>>,
+    root_changes: Arc<tokio::sync::Mutex<RootChanges>>,
+    /// How far a rotation of the root was, a moment ago.
+    counted: Arc<tokio::sync::Mutex<Counted>>,
     /// Who knocked in the last minute and was not let in, for the audit log.
     knocks: Arc<Mutex<Knocks>>,
 }
@@ -44,7 +51,7 @@ impl App {
     pub fn new(engine: Engine, catalog: Arc<dyn Catalog>) -> Self {
         let mut salt = [0; 32];
         engine.parts().random.fill(&mut salt);
-        Self { engine, catalog, root_changes: Arc::default(), knocks: Arc::new(Mutex::new(Knocks::new(salt))) }
+        Self { engine, catalog, root_changes: Arc::default(), counted: Arc::default(), knocks: Arc::new(Mutex::new(Knocks::new(salt))) }
     }
 
     /// The engine beneath.

@@ -1,7 +1,10 @@
 //! Material is sealed anew, page by page: what both rotations come to.
 
 use keystead_domain::AccountId;
-use keystead_operations::engine::material::{Sealed, account_key, place};
+use keystead_operations::{
+    Problem,
+    engine::material::{Sealed, account_key, place},
+};
 use keystead_store::{StoreError, Tx, vault, vault::AccountKeyRow, versions, versions::VersionRow};
 use keystead_vault::{SealedUnder, sealed_under};
 
@@ -10,44 +13,83 @@ use crate::{App, Error};
 /// How many versions are sealed anew in one transaction.
 const BATCH: u32 = 200;
 
+/// What one round over the versions came to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// How many were sealed anew.
+    pub rewrapped: u64,
+    /// How many do not open, and stay as they are.
+    pub unopened: u64,
+}
+
+impl Round {
+    pub fn add(&mut self, other: Self) {
+        self.rewrapped += other.rewrapped;
+        self.unopened += other.unopened;
+    }
+
+    /// How many were sealed anew, if none was left.
+    ///
+    /// # Errors
+    /// [`Error::Problem`] naming how many do not open.
+    pub fn whole(self) -> Result<u64, Error> {
+        let Self { rewrapped, unopened } = self;
+        if unopened == 0 {
+            return Ok(rewrapped);
+        }
+        let detail = format!("{unopened} key versions do not open and could not be sealed anew; {rewrapped} were. What they are sealed under stays.");
+        let mend = "The server's log names each of them. Restore their rows from a backup, or delete their keys; then what is left goes on.";
+        Err(Error::Problem(Problem::new("vault-failure", detail, mend)))
+    }
+}
+
 impl App {
-    /// Seals every version anew that is not under the current root and the newest account key.
-    pub(crate) async fn rewrap_versions(&self, account: &AccountId) -> Result<u64, Error> {
+    /// Seals every version anew that is not under the current root and the newest account key. One that does not open does not hold up the others.
+    pub(crate) async fn rewrap_versions(&self, account: &AccountId) -> Result<Round, Error> {
         let owner = account.clone();
         let keys = self.store().read("vault.account_keys", move |tx| vault::account_keys(tx, &owner)).await?;
-        let (mut after, mut rewrapped) = (String::new(), 0);
+        let (mut after, mut round) = (String::new(), Round::default());
         loop {
             let (owner, from) = (account.clone(), after.clone());
             let page = self.store().read("versions.page", move |tx| versions::page_with_material(tx, &owner, &from, BATCH)).await?;
-            let Some(last) = page.last() else { return Ok(rewrapped) };
+            let Some(last) = page.last() else { return Ok(round) };
             after = last.id.to_string();
-            rewrapped += self.rewrap_page(page, &keys).await?;
+            round.add(self.rewrap_page(page, &keys).await?);
         }
     }
 
-    async fn rewrap_page(&self, page: Vec<VersionRow>, keys: &[AccountKeyRow]) -> Result<u64, Error> {
-        let Some(newest) = keys.last() else { return Ok(0) };
-        let goal = SealedUnder { root_generation: self.vault().record().generation(), account_key_generation: newest.generation };
-        let mut changed = Vec::new();
+    async fn rewrap_page(&self, page: Vec<VersionRow>, keys: &[AccountKeyRow]) -> Result<Round, Error> {
+        let (mut changed, mut unopened) = (Vec::new(), 0);
         for version in page {
-            if version.sealed.as_deref().map(sealed_under).transpose()? != Some(goal) {
-                let new = self.rewrap_version(&version, keys, newest)?;
-                changed.push((version, new));
+            match self.rewrap_version(&version, keys) {
+                Ok(Some(new)) => changed.push((version, new)),
+                Ok(None) => {}
+                Err(Error::Sealed) if self.is_sealed() => return Err(Error::Sealed),
+                Err(error) => {
+                    tracing::error!(version = %version.id, key = %version.key_id, ?error, "a key version does not open and stays as it is");
+                    unopened += 1;
+                }
             }
         }
-        let count = changed.len() as u64;
+        let rewrapped = changed.len() as u64;
         self.store().write("versions.reseal", move |tx| changed.iter().try_for_each(|(old, new)| reseal(tx, old, new))).await?;
-        Ok(count)
+        Ok(Round { rewrapped, unopened })
     }
 
-    fn rewrap_version(&self, version: &VersionRow, keys: &[AccountKeyRow], newest: &AccountKeyRow) -> Result<VersionRow, Error> {
+    /// The version as it shall be; `None` when it is so already.
+    fn rewrap_version(&self, version: &VersionRow, keys: &[AccountKeyRow]) -> Result<Option<VersionRow>, Error> {
+        let newest = keys.last().ok_or_else(|| Error::Internal("the account has no key".to_owned()))?;
+        let goal = SealedUnder { root_generation: self.vault().record().generation(), account_key_generation: newest.generation };
+        if version.sealed.as_deref().map(sealed_under).transpose()? == Some(goal) {
+            return Ok(None);
+        }
         let under = keys.iter().find(|key| key.generation == version.account_key_generation);
         let sealed = Sealed { version: version.clone(), account_key: under.cloned().ok_or_else(|| Error::Internal("an account key is missing".to_owned()))? };
         let held = sealed.held().ok_or_else(|| Error::Internal("the version has no material".to_owned()))?;
         debug_assert_eq!(held.place, place(&version.account_id, version));
         let generation = version.generation + 1;
         let new = self.vault().rewrap(&held, account_key(newest), generation)?;
-        Ok(VersionRow { sealed: Some(new.into_bytes()), generation, account_key_generation: newest.generation, ..version.clone() })
+        Ok(Some(VersionRow { sealed: Some(new.into_bytes()), generation, account_key_generation: newest.generation, ..version.clone() }))
     }
 }
 
@@ -57,5 +99,19 @@ fn reseal(tx: &mut Tx<'_>, old: &VersionRow, new: &VersionRow) -> Result<(), Sto
     match versions::reseal(tx, &old.id, old.generation, new) {
         Err(StoreError::MovedOn("key version")) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_that_left_something_names_how_much() {
+        let mut round = Round { rewrapped: 7, unopened: 0 };
+        assert_eq!(round.whole(), Ok(7));
+        round.add(Round { rewrapped: 1, unopened: 2 });
+        let told = round.whole();
+        assert!(matches!(told, Err(Error::Problem(ref problem)) if problem.detail.starts_with("2 key versions do not open")), "{told:?}");
     }
 }

@@ -1,4 +1,7 @@
-//! The vault's keys are made new while the house is open: the root, and the account keys beneath it.
+//! The root of the vault is made new while the house is open: begun here, finished in `finish.rs`.
+//!
+//! A root that opens by shares is begun in two steps. The first makes it and hands the shares out; nothing is stored. The second takes enough of them back, as proof
+//! that their keepers have them. So no lost answer can leave a vault behind that nobody opens.
 //!
 //! On several nodes a rotation of the root needs no agreement. One node stores the record of the new root; from that commit on the store takes nothing that is
 //! sealed under the old one, whoever sealed it (`keystead_store::vault` says how). A node that does not know the new root finds that out from the record, or from
@@ -6,80 +9,240 @@
 
 use std::time::Duration;
 
-use keystead_audit::Entry;
-use keystead_domain::AccountId;
+use keystead_domain::{Invalid, Timestamp, time::SECOND};
 use keystead_identity::{Action, Principal};
-use keystead_operations::engine::material::account_key;
-use keystead_store::{StoreError, audit, vault, vault::AccountKeyRow};
-use keystead_vault::{Adopted, NewUnlock, RootRecord, Share, sealed_under};
+use keystead_store::{StoreError, vault};
+use keystead_vault::{Adopted, LaterRoot, NewUnlock, RootRecord, SecretText, Share, UnlockSecret, UnsealError, VaultError, root::Created};
+use tokio::sync::OwnedMutexGuard;
+use zeroize::Zeroizing;
 
-use crate::{
-    App, Error, Request,
-    error::TxError,
-    once::{Deed, Memory},
-    permit,
-    vault::{Rotated, root_error},
-};
+use crate::{App, Error, Request, error::TxError, once::Deed, permit, vault::root_error};
 
-/// How long this node still opens what lies under the old root when no row does any more: somebody may have read a row just before it was sealed anew, and not used
-/// it yet.
-const STRAGGLERS: Duration = Duration::from_secs(2);
+/// How long new shares wait to be shown again.
+const CONFIRM_WITHIN_MICROS: i64 = 15 * 60 * SECOND;
+/// The pauses between looks at what became of a commit that was not answered. Behind the last, it is looked at in the background.
+const SETTLE_PAUSES: [Duration; 5] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1), Duration::from_secs(3)];
+
+/// What whoever changes the root has in hand.
+#[derive(Debug, Default)]
+pub(crate) struct RootChanges {
+    /// The rotation that waits for its shares.
+    waiting: Option<Waiting>,
+}
+
+/// A rotation whose shares were handed out. The root itself is in the vault, and nowhere else.
+#[derive(Debug)]
+struct Waiting {
+    rotation: String,
+    confirm_by: Timestamp,
+}
+
+/// What became of a record whose commit was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// There is none.
+    Nothing,
+    /// It is stored.
+    Stored,
+    /// It is not, and will not be.
+    NotStored,
+}
+
+/// A new root whose shares have to be shown again before it counts.
+pub struct Prepared {
+    /// Names it.
+    pub rotation: String,
+    /// Until when.
+    pub confirm_by: Timestamp,
+    /// How many of them have to be shown.
+    pub threshold: u8,
+    /// All of them, this once.
+    pub shares: Vec<SecretText>,
+}
+
+/// What became of a rotation of the root.
+pub enum Rotation {
+    /// The new root is stored; sealing everything anew under it goes on in the background.
+    Begun,
+    /// Nothing has changed yet.
+    Prepared(Prepared),
+}
 
 impl App {
-    /// Makes a new root and seals everything anew under it, while the house is open. Every other node seals itself until it is opened with the new secret. A crash in
-    /// between leaves every row openable; the next start goes on.
+    /// Makes a new root. One that opens by a passphrase or a key file is stored at once; every other node then seals itself until it is opened with the new secret. One
+    /// that opens by shares waits for [`confirm_root_rotation`](Self::confirm_root_rotation); another rotation that waited is forgotten.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an unfit secret, [`Error::Sealed`], [`Error::RootChanged`]; [`Error::MovedOn`] when another node was faster. [`Error::AlreadyDone`] for the
-    /// same request again: whether it names the same secret cannot be told, because nothing of a secret is remembered, and new shares are shown once.
-    pub async fn rotate_root(&self, principal: &Principal, request: &Request, unlock: NewUnlock) -> Result<Rotated, Error> {
+    /// same request again: whether it names the same secret cannot be told, because nothing of a secret is remembered.
+    pub async fn rotate_root(&self, principal: &Principal, request: &Request, unlock: NewUnlock) -> Result<Rotation, Error> {
         let proof = permit(principal, Action::ManageVault, &principal.account, unlock)?;
-        let _alone = self.root_changes.lock().await;
+        let mut changes = self.root_changes.clone().lock_owned().await;
         self.refuse_again(principal, request).await?;
-        // Beginning forgets the root of a rotation whose commit was not answered. If it was kept after all, this takes it over first.
-        self.follow().await?;
+        // What is not settled is settled first: beginning forgets the root that was begun before.
+        self.follow(&mut changes).await?;
+        let is_by_shares = matches!(proof.payload, NewUnlock::Shares { .. });
+        changes.waiting = None;
         let engine = self.engine.clone();
         let begun = tokio::task::spawn_blocking(move || engine.parts().vault.begin_root_rotation(&proof.payload)).await;
         let created = match begun.map_err(|error| Error::Internal(error.to_string()))? {
             Ok(created) => created,
             Err(error) => return Err(self.told_of_root(root_error(error))),
         };
-        let generation = created.record.generation().to_string();
-        let entry = self.entry(principal, "vault.rotate-root", proof.rule).detail("generation", generation.clone()).done();
-        let memory = self.memory(principal, request, Deed::RotateRoot, generation);
-        if let Err(error) = self.begin_under(created.record, entry, memory).await {
-            return Err(self.met_itself(principal, request, error).await.into());
+        if is_by_shares {
+            return self.hand_out_shares(principal, created, proof.rule, &mut changes).await.map(Rotation::Prepared);
         }
-        // The new record is durable: from here on the new shares are what opens the vault, and nothing may keep them from their owner. What is left to seal anew is
-        // gone on with in the background.
-        let rewrapped = self.finish_rotation().await.unwrap_or_else(|error| {
-            tracing::warn!(?error, "the rotation of the root is not finished; it goes on by itself");
-            0
-        });
-        Ok(Rotated { rewrapped, shares: created.shares.iter().map(Share::text).collect() })
+        self.begin_root(principal, request, created.record, proof.rule, changes).await?;
+        Ok(Rotation::Begun)
     }
 
-    /// Goes on with a rotation of the root that was interrupted, here or on another node; nothing to do is 0.
+    async fn hand_out_shares(&self, principal: &Principal, created: Created, rule: &str, changes: &mut RootChanges) -> Result<Prepared, Error> {
+        let rotation = format!("rotation_{}", hex::encode(self.random::<8>()));
+        let generation = created.record.generation().to_string();
+        let entry = self.entry(principal, "vault.prepare-root", rule).detail("generation", generation).detail("rotation", rotation.clone()).done();
+        self.store()
+            .write("vault.prepare_root", move |tx| {
+                tx.audit(entry.clone());
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        let confirm_by = self.now().plus_micros(CONFIRM_WITHIN_MICROS);
+        changes.waiting = Some(Waiting { rotation: rotation.clone(), confirm_by });
+        let threshold = created.shares.first().map_or(0, Share::threshold);
+        Ok(Prepared { rotation, confirm_by, threshold, shares: created.shares.iter().map(Share::text).collect() })
+    }
+
+    /// Begins a rotation whose new shares are shown: at least as many as open the vault. The same request again does nothing and succeeds.
     ///
     /// # Errors
-    /// What store and vault say.
-    pub async fn finish_root_rotation(&self) -> Result<u64, Error> {
-        let _alone = self.root_changes.lock().await;
-        self.finish_rotation().await
+    /// [`Error::Invalid`] for shares that do not open the new root, which changes nothing, and for a rotation that does not wait here; else as
+    /// [`rotate_root`](Self::rotate_root).
+    pub async fn confirm_root_rotation(&self, principal: &Principal, request: &Request, rotation: &str, shares: Vec<Zeroizing<String>>) -> Result<(), Error> {
+        let shares: Vec<Share> = shares.iter().map(|text| Share::parse(text)).collect::<Result<_, _>>().map_err(|error| unproved(error.into()))?;
+        let proof = permit(principal, Action::ManageVault, &principal.account, UnlockSecret::Shares(shares))?;
+        let mut changes = self.root_changes.clone().lock_owned().await;
+        if self.done_before(principal, request).await?.is_some() {
+            return Ok(());
+        }
+        self.follow(&mut changes).await?;
+        if self.is_sealed() {
+            return Err(self.told_of_root(Error::Sealed));
+        }
+        if changes.waiting.as_ref().is_none_or(|waiting| waiting.rotation != rotation) {
+            return Err(not_waiting());
+        }
+        let record = self.vault().prove_begun(&proof.payload).map_err(unproved)?;
+        self.begin_root(principal, request, record, proof.rule, changes).await
     }
 
-    /// Whether the root that this node knows has a rotation behind it that is not finished.
-    pub fn is_rotating(&self) -> bool {
-        self.vault().record().previous_generation().is_some()
+    /// Stores the record of the root that was begun, and only then goes by it. It runs on a task of its own: whoever asked may go away in the middle, and what became
+    /// of the commit is looked at all the same.
+    async fn begin_root(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        record: RootRecord,
+        rule: &'static str,
+        mut changes: OwnedMutexGuard<RootChanges>,
+    ) -> Result<(), Error> {
+        let (app, principal, request) = (self.clone(), principal.clone(), request.clone());
+        let task = tokio::spawn(async move {
+            let begun = app.store_begun(&principal, &request, record, rule, &mut changes).await;
+            drop(changes);
+            if begun.is_ok() {
+                app.finish_in_background();
+            }
+            begun
+        });
+        task.await.map_err(|error| Error::Internal(error.to_string()))?
     }
 
-    /// Takes over what another node did to the root. A node that does not know the new root seals itself and waits.
+    async fn store_begun(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        record: RootRecord,
+        rule: &'static str,
+        changes: &mut RootChanges,
+    ) -> Result<(), Error> {
+        self.vault().begun_is_being_stored(&record).map_err(root_error)?;
+        let error = match self.replace_root(principal, request, &record, rule).await {
+            Ok(()) => return self.go_by(record, changes),
+            Err(error) => error,
+        };
+        if !is_unknown(&error) {
+            self.drop_begun(changes);
+            return Err(self.met_itself(principal, request, error).await.into());
+        }
+        match self.settle_soon(changes).await {
+            Ok(Settled::Stored) => Ok(()),
+            Ok(Settled::NotStored) => Err(StoreError::Unavailable("a commit was not kept".to_owned()).into()),
+            // Nobody knows still. The root stays where it is, no other is begun, and the background looks again; or the vault was sealed meanwhile, and forgot it.
+            Ok(Settled::Nothing) | Err(_) => Err(error.into()),
+        }
+    }
+
+    async fn replace_root(&self, principal: &Principal, request: &Request, record: &RootRecord, rule: &'static str) -> Result<(), TxError> {
+        let (old, new, now) = (self.vault().record().to_bytes(), record.to_bytes(), self.now());
+        let generation = record.generation();
+        let entry = self.entry(principal, "vault.rotate-root", rule).detail("generation", generation.to_string()).done();
+        let memory = self.memory(principal, request, Deed::RotateRoot, generation.to_string());
+        let kept = self.store().write("vault.replace_root", move |tx| {
+            memory.write(tx)?;
+            vault::replace_root(tx, &old, &new, generation, now)?;
+            tx.audit(entry.clone());
+            Ok::<_, TxError>(())
+        });
+        kept.await
+    }
+
+    fn go_by(&self, record: RootRecord, changes: &mut RootChanges) -> Result<(), Error> {
+        changes.waiting = None;
+        self.adopt(record)
+    }
+
+    fn drop_begun(&self, changes: &mut RootChanges) {
+        changes.waiting = None;
+        self.vault().forget_begun();
+    }
+
+    async fn settle_soon(&self, changes: &mut RootChanges) -> Result<Settled, Error> {
+        let mut settled = Ok(Settled::Nothing);
+        for pause in SETTLE_PAUSES {
+            tokio::time::sleep(pause).await;
+            settled = self.settle(changes).await;
+            if settled.is_ok() {
+                break;
+            }
+        }
+        settled
+    }
+
+    /// Finds out whether a record was stored whose commit was not answered. A read would not do: the commit may still be on its way, and
+    /// a snapshot from before it says no. A transaction that takes the row waits for it.
+    async fn settle(&self, changes: &mut RootChanges) -> Result<Settled, Error> {
+        let Some(begun) = self.vault().unsettled() else { return Ok(Settled::Nothing) };
+        let stored = self.store().write("vault.settle_root", vault::hold_root).await?;
+        let stored = stored.and_then(|bytes| RootRecord::from_bytes(&bytes).ok());
+        match stored.filter(|stored| stored.is_of_same_root(&begun)) {
+            Some(stored) => {
+                tracing::info!(generation = stored.generation(), "the rotation of the root whose commit was not answered is stored");
+                self.go_by(stored, changes).map(|()| Settled::Stored)
+            }
+            None => {
+                self.drop_begun(changes);
+                Ok(Settled::NotStored)
+            }
+        }
+    }
+
+    /// Takes over what another node did to the root. A node that does not know the new root seals itself and waits. Also finds out what became of a record of this
+    /// node's own whose commit was not answered, and forgets new roots whose shares were not shown in time.
     ///
     /// # Errors
     /// What the store says.
     pub async fn follow_root(&self) -> Result<(), Error> {
-        let _alone = self.root_changes.lock().await;
-        self.follow().await
+        self.follow(&mut *self.root_changes.lock().await).await
     }
 
     /// What a caller is told whose request met a sealed vault or a row that moved on: both may mean that another node changed the root, and then that is the answer.
@@ -88,26 +251,32 @@ impl App {
             return error;
         }
         // Whoever holds this changes the root on this very node.
-        if let Ok(_alone) = self.root_changes.try_lock()
-            && let Err(error) = self.follow().await
+        if let Ok(mut changes) = self.root_changes.try_lock()
+            && let Err(error) = self.follow(&mut changes).await
         {
             tracing::warn!(?error, "the record of the root could not be read");
         }
-        self.told_of_root(error)
+        match self.vault().denied_later_root() {
+            Some(damage) if error == Error::Sealed && !self.is_sealed() => VaultError::from(damage).into(),
+            _ => self.told_of_root(error),
+        }
     }
 
     fn told_of_root(&self, error: Error) -> Error {
         if self.is_root_changed() { Error::RootChanged } else { error }
     }
 
-    async fn follow(&self) -> Result<(), Error> {
-        let met_later_root = self.vault().met_later_root();
+    async fn follow(&self, changes: &mut RootChanges) -> Result<(), Error> {
+        self.settle(changes).await?;
+        // Without somebody who waits for it a root that was begun is nobody's: who asked went away, or came too late.
+        if changes.waiting.as_ref().is_none_or(|waiting| waiting.confirm_by <= self.now()) {
+            self.drop_begun(changes);
+        }
+        let later = self.vault().later_roots();
         let stored = self.store().read("vault.root", vault::root).await?;
         let Some(record) = stored.and_then(|bytes| RootRecord::from_bytes(&bytes).ok()) else { return Ok(()) };
         if record == self.vault().record() {
-            if met_later_root {
-                tracing::error!("a row names a later root than the stored one: it is damaged; restore it from a backup");
-            }
+            self.tell_damage(&later);
             return Ok(());
         }
         let was_open = !self.is_sealed();
@@ -117,160 +286,36 @@ impl App {
         Ok(())
     }
 
-    /// Stores the record of a new root, and only then goes by it.
-    async fn begin_under(&self, record: RootRecord, entry: Entry, memory: Memory) -> Result<(), TxError> {
-        let (old, new, now) = (self.vault().record().to_bytes(), record.to_bytes(), self.now());
-        let generation = record.generation();
-        let kept = self.store().write("vault.replace_root", move |tx| {
-            memory.write(tx)?;
-            vault::replace_root(tx, &old, &new, generation, now)?;
-            tx.audit(entry.clone());
-            Ok::<_, TxError>(())
-        });
-        if let Err(error) = kept.await
-            && !self.is_stored(&record).await
-        {
-            return Err(error);
+    fn tell_damage(&self, later: &[LaterRoot]) {
+        self.vault().deny_later_roots(later);
+        for root in later {
+            tracing::error!(blob = %root.blob, generation = root.generation, "a row names a later root than the stored one: it is damaged; restore it from a backup");
         }
-        Ok(self.adopt(record)?)
     }
 
-    /// Whether a record was kept although its commit was not answered. Its shares exist nowhere but here: they may not be thrown away for a lost answer. If the
-    /// database cannot be asked either, the vault keeps the new root, and stays open under it when it next reads the record.
-    async fn is_stored(&self, record: &RootRecord) -> bool {
-        let stored = self.store().read("vault.root", vault::root).await;
-        stored.is_ok_and(|stored| stored == Some(record.to_bytes()))
-    }
-
-    fn adopt(&self, record: RootRecord) -> Result<(), Error> {
+    pub(crate) fn adopt(&self, record: RootRecord) -> Result<(), Error> {
         match self.vault().adopt(record) {
             Adopted::Open => Ok(()),
             Adopted::Sealed => Err(Error::Sealed),
         }
     }
+}
 
-    async fn finish_rotation(&self) -> Result<u64, Error> {
-        if !self.is_rotating() {
-            return Ok(0);
-        }
-        let generation = self.vault().record().generation();
-        self.rewrap_log_key().await?;
-        let mut rewrapped = 0;
-        for account in self.store().read("vault.accounts", vault::accounts).await? {
-            self.move_account(&account, generation).await?;
-            rewrapped += self.rewrap_versions(&account).await?;
-            self.forget_old_account_keys(&account).await?;
-        }
-        self.finish_under(self.vault().finish_root_rotation().map_err(root_error)?).await?;
-        Ok(rewrapped)
-    }
+/// Whether nobody knows what became of a transaction.
+fn is_unknown(error: &TxError) -> bool {
+    matches!(error, TxError::Store(StoreError::OutcomeUnknown(_) | StoreError::Closed))
+}
 
-    /// Stores the record without the previous root, if nothing is left under that.
-    async fn finish_under(&self, record: RootRecord) -> Result<(), Error> {
-        let (old, new, now) = (self.vault().record().to_bytes(), record.to_bytes(), self.now());
-        let generation = record.generation();
-        let kept = self.store().write("vault.finish_root", move |tx| {
-            // The store knows the root of every account key; that of the log key stands in the blob, which it cannot read.
-            let signer = audit::signer(tx)?;
-            if signer.is_some_and(|signer| sealed_under(&signer.sealed).is_ok_and(|under| under.root_generation != generation)) {
-                return Err(StoreError::MovedOn("audit signer"));
-            }
-            vault::finish_root(tx, &old, &new, now)
-        });
-        kept.await?;
-        tokio::time::sleep(STRAGGLERS).await;
-        self.adopt(record)
-    }
+fn not_waiting() -> Error {
+    let mend = "Make new shares with `keystead vault rotate root --to shares`, and confirm them in time, at the same node.";
+    Error::Invalid(Invalid::new("rotation", "does not wait for its shares: it is over, or too old, or another one was begun behind it", mend))
+}
 
-    /// Gives an account a key under the new root. Account keys are never sealed anew: their generation says under which root their material is.
-    async fn move_account(&self, account: &AccountId, root_generation: u32) -> Result<(), Error> {
-        let newest = self.engine.account_key(account).await?;
-        if newest.root_generation == root_generation {
-            return Ok(());
-        }
-        let row = self.next_account_key(account, &newest)?;
-        let (account, now) = (account.clone(), self.now());
-        match self.store().write("vault.insert_account_key", move |tx| vault::insert_account_key(tx, &account, &row, now)).await {
-            // Another node finishes the same rotation, and was faster.
-            Err(error) if error.is_unique("account_keys") => Ok(()),
-            other => Ok(other?),
-        }
-    }
-
-    fn next_account_key(&self, account: &AccountId, old: &AccountKeyRow) -> Result<AccountKeyRow, Error> {
-        let generation = old.generation + 1;
-        let sealed = self.vault().next_account_key(account, account_key(old), generation)?.into_bytes();
-        Ok(AccountKeyRow { generation, root_generation: sealed_under(&sealed)?.root_generation, sealed })
-    }
-
-    async fn rewrap_log_key(&self) -> Result<(), Error> {
-        let Some(signer) = self.store().read("audit.signer", audit::signer).await? else { return Ok(()) };
-        let new = self.vault().rewrap_log_key(&signer.sealed)?;
-        match self.store().write("audit.reseal_signer", move |tx| audit::reseal_signer(tx, &signer.sealed, &new)).await {
-            // Another node finishes the same rotation; whether the key is under the new root is looked at before the old one goes.
-            Err(StoreError::MovedOn(_)) => Ok(()),
-            other => Ok(other?),
-        }
-    }
-
-    /// Makes a new account key and seals all material anew under it. The same request again makes no other key: it goes on with what the first left undone.
-    ///
-    /// # Errors
-    /// What store and vault say.
-    pub async fn rotate_account_key(&self, principal: &Principal, request: &Request) -> Result<Rotated, Error> {
-        match self.try_rotate_account_key(principal, request).await {
-            Ok(rewrapped) => Ok(Rotated { rewrapped, shares: Vec::new() }),
-            Err(error) => Err(self.or_root_changed(error).await),
-        }
-    }
-
-    async fn try_rotate_account_key(&self, principal: &Principal, request: &Request) -> Result<u64, Error> {
-        if self.done_before(principal, request).await?.is_none() {
-            self.make_account_key(principal, request).await?;
-        }
-        let rewrapped = self.rewrap_versions(&principal.account).await?;
-        self.forget_old_account_keys(&principal.account).await?;
-        Ok(rewrapped)
-    }
-
-    async fn make_account_key(&self, principal: &Principal, request: &Request) -> Result<(), Error> {
-        let proof = permit(principal, Action::ManageVault, &principal.account, ())?;
-        let account = principal.account.clone();
-        let row = self.next_account_key(&account, &self.engine.account_key(&account).await?)?;
-        let generation = row.generation.to_string();
-        let entry = self.entry(principal, "vault.rotate-account-key", proof.rule).detail("generation", generation.clone()).done();
-        let (now, memory) = (self.now(), self.memory(principal, request, Deed::RotateAccountKey, generation));
-        let made = self
-            .store()
-            .write("vault.insert_account_key", move |tx| {
-                memory.write(tx)?;
-                vault::insert_account_key(tx, &account, &row, now)?;
-                tx.audit(entry.clone());
-                Ok::<_, TxError>(())
-            })
-            .await;
-        let Err(error) = made else { return Ok(()) };
-        match self.met_itself(principal, request, error).await {
-            // The same request a moment earlier made it.
-            TxError::App(Error::AlreadyDone(_)) => Ok(()),
-            other => Err(other.into()),
-        }
-    }
-
-    /// Forgets every account key but the newest under which nothing is sealed any more.
-    async fn forget_old_account_keys(&self, account: &AccountId) -> Result<(), Error> {
-        let wanted = account.clone();
-        let mut keys = self.store().read("vault.account_keys", move |tx| vault::account_keys(tx, &wanted)).await?;
-        keys.pop();
-        for key in keys {
-            let account = account.clone();
-            let deleted = self.store().write("vault.delete_account_key", move |tx| vault::delete_account_key(tx, &account, key.generation)).await;
-            match deleted {
-                // Gone before, or a key that was being made still needs it: the next rotation looks again.
-                Ok(()) | Err(StoreError::MovedOn(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+/// Why shares do not prove the new root.
+fn unproved(error: UnsealError) -> Error {
+    match error {
+        UnsealError::NothingBegun => not_waiting(),
+        UnsealError::Share(error) => Error::Invalid(Invalid { field: "shares".to_owned(), ..error.into() }),
+        other => Error::Invalid(Invalid::new("shares", format!("do not open the new root: {other}"), "Give as many of the new shares as open it.")),
     }
 }

@@ -1,11 +1,11 @@
-//! The vault from outside: is it open, open it, close it. How its keys are made new stands in `rotation.rs`.
+//! The vault from outside: how it stands, and closing it. How it is opened stands in `unseal.rs`, how its keys are made new in `rotation.rs` and `account_key.rs`.
 
-use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use keystead_domain::{AccountId, Invalid};
 use keystead_identity::{Action, Principal};
-use keystead_store::{StoreError, operations, versions};
-use keystead_vault::{Progress, UnlockKind, UnlockSecret, UnsealError, Vault};
+use keystead_store::{StoreError, versions};
+use keystead_vault::{Progress, RootError, UnlockKind, UnlockSecret, Vault};
 
 use crate::{App, Error, permit};
 
@@ -35,31 +35,28 @@ pub struct RotationProgress {
     pub total: Option<u64>,
 }
 
+/// How long a count of the versions is good.
+const COUNT_IS_GOOD: Duration = Duration::from_secs(5);
+/// How long a count may take.
+const COUNT_TAKES: Duration = Duration::from_secs(2);
+
+/// The last count; whoever counts holds it, so that one does it for all who wait.
+pub(crate) type Counted = Option<CountedNow>;
+
+/// How far a rotation was, and when that was counted.
+#[derive(Debug)]
+pub(crate) struct CountedNow {
+    at: Instant,
+    root_generation: u32,
+    progress: RotationProgress,
+}
+
 /// What somebody offers to open the vault with.
 pub enum Offer {
     /// A whole secret.
     Secret(UnlockSecret),
     /// One share of several.
     Share(String),
-}
-
-impl Offer {
-    /// What is offered, for the audit log.
-    const fn kind(&self) -> &'static str {
-        match self {
-            Self::Secret(UnlockSecret::Passphrase(_)) => "a passphrase",
-            Self::Secret(UnlockSecret::KeyFile(_)) => "a key file",
-            Self::Secret(UnlockSecret::Shares(_)) | Self::Share(_) => "a share",
-        }
-    }
-}
-
-/// What became of a rotation.
-pub struct Rotated {
-    /// How many key versions were sealed anew.
-    pub rewrapped: u64,
-    /// The new shares, when the root opens by shares; shown this once.
-    pub shares: Vec<keystead_vault::SecretText>,
 }
 
 impl App {
@@ -81,7 +78,7 @@ impl App {
     pub async fn vault_status(&self) -> VaultStatus {
         let record = self.vault().record();
         let rotation = match record.previous_generation() {
-            Some(_) => Some(self.rotation_progress().await),
+            Some(_) => Some(self.rotation_progress(record.generation()).await),
             None => None,
         };
         VaultStatus {
@@ -94,10 +91,20 @@ impl App {
         }
     }
 
-    /// Counted only while a rotation runs; a look at the vault must not fail because the database is away.
-    async fn rotation_progress(&self) -> RotationProgress {
-        let counted = self.store().read("versions.progress", versions::progress).await;
-        counted.map_or_else(|_| RotationProgress::default(), |(done, total)| RotationProgress { done: Some(done), total: Some(total) })
+    /// Counted only while a rotation runs, and then at most every few seconds: anybody may ask, and counting looks at every version. A look at the vault must not fail
+    /// because the database is away.
+    async fn rotation_progress(&self, root_generation: u32) -> RotationProgress {
+        let mut last = self.counted.lock().await;
+        if let Some(counted) = last.as_ref().filter(|counted| counted.root_generation == root_generation && counted.at.elapsed() < COUNT_IS_GOOD) {
+            return counted.progress;
+        }
+        let counting = self.store().read("versions.progress", versions::progress);
+        let progress = match tokio::time::timeout(COUNT_TAKES, counting).await {
+            Ok(Ok((done, total))) => RotationProgress { done: Some(done), total: Some(total) },
+            _ => RotationProgress::default(),
+        };
+        *last = Some(CountedNow { at: Instant::now(), root_generation, progress });
+        progress
     }
 
     /// Whether requests can be served: the database answers and the vault is open.
@@ -111,33 +118,6 @@ impl App {
             (true, false) => Err(Error::Sealed),
             (true, true) => Err(Error::RootChanged),
         }
-    }
-
-    /// Opens the vault. Who knows the secret needs no token; operations that waited go on at once. A secret that does not open it is told to the audit log, with the
-    /// address that it came `from`.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a wrong secret.
-    pub async fn unseal(&self, offer: Offer, from: Option<IpAddr>) -> Result<VaultStatus, Error> {
-        let kind = offer.kind();
-        // The secret is held against the root that is stored now, not against the one that this node last knew. What the database cannot tell, the next look will.
-        if let Err(error) = self.follow_root().await {
-            tracing::warn!(?error, "the record of the root could not be read");
-        }
-        let parts = self.engine.clone();
-        let was_sealed = self.vault().is_sealed();
-        // Argon2id takes half a second of one core: not on a thread that serves others.
-        let opened = tokio::task::spawn_blocking(move || open(&parts.parts().vault, offer)).await;
-        if let Err(error) = opened.map_err(|error| Error::Internal(error.to_string()))? {
-            self.refuse_unseal(kind, from).await?;
-            return Err(error);
-        }
-        if was_sealed && !self.vault().is_sealed() {
-            self.note_vault("vault.unseal").await?;
-            let now = self.now();
-            self.store().write("operations.wake_all", move |tx| operations::wake_all(tx, now)).await?;
-        }
-        Ok(self.vault_status().await)
     }
 
     /// Forgets the root key. Running uses end first; operations then wait.
@@ -157,41 +137,16 @@ impl App {
         Ok(self.vault_status().await)
     }
 
-    async fn note_vault(&self, action: &'static str) -> Result<(), Error> {
-        let account = self.account().await?;
-        let parts = self.engine.parts();
-        let who = keystead_operations::words::Who::system();
-        let entry = keystead_operations::words::entry(parts.random.as_ref(), self.now(), &account, &who, action, "knows-the-secret").done();
-        Ok(self
-            .store()
-            .write(action, move |tx| {
-                tx.audit(entry.clone());
-                Ok::<_, StoreError>(())
-            })
-            .await?)
-    }
-
     pub(crate) async fn account(&self) -> Result<AccountId, Error> {
         let first = self.store().read("accounts.first", keystead_store::accounts::first).await?;
         first.ok_or_else(|| Error::Internal("there is no account".to_owned()))
     }
 }
 
-fn open(vault: &Vault, offer: Offer) -> Result<(), Error> {
-    let opened = match offer {
-        Offer::Secret(secret) => vault.unseal(&secret),
-        Offer::Share(text) => vault.offer_share(&text).map(drop),
-    };
-    opened.map_err(|error| match error {
-        UnsealError::Share(error) => Error::Invalid(error.into()),
-        other => Error::Invalid(Invalid::new("secret", format!("does not open the vault: {other}"), "Give the secret that `keystead vault status` asks for.")),
-    })
-}
-
-pub(crate) fn root_error(error: keystead_vault::RootError) -> Error {
+pub(crate) fn root_error(error: RootError) -> Error {
     match error {
-        keystead_vault::RootError::Sealed => Error::Sealed,
-        keystead_vault::RootError::Unlock(refused) => Error::Invalid(refused.into()),
+        RootError::Sealed => Error::Sealed,
+        RootError::Unlock(refused) => Error::Invalid(refused.into()),
         other => Error::Invalid(Invalid::new("unlock", format!("was refused: {other}"), "See `keystead vault status`.")),
     }
 }

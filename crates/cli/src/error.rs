@@ -37,6 +37,11 @@ pub enum CliError {
         /// The operation that still runs, as last seen.
         operation: Option<Box<Operation>>,
     },
+    /// A rotation of the root was begun, and was not finished in time.
+    StillRotating {
+        /// How long we waited.
+        after: Duration,
+    },
     /// A file cannot be used.
     File {
         /// Which.
@@ -88,7 +93,7 @@ impl CliError {
             Self::Invalid(_) | Self::NoServer => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::OperationFailed(operation) => operation.problem.as_ref().map_or(Exit::Failed, Exit::of),
-            Self::TimedOut { .. } => Exit::Timeout,
+            Self::TimedOut { .. } | Self::StillRotating { .. } => Exit::Timeout,
             Self::NotSufficient { .. } => Exit::Cloud,
             Self::Foreign(_) | Self::File { .. } | Self::Output(_) | Self::NotVerified(_) | Self::NotHealthy { .. } | Self::Local(_) => Exit::Failed,
         }
@@ -104,6 +109,7 @@ impl CliError {
             Self::Foreign(what) => foreign(what),
             Self::OperationFailed(operation) => failed(operation),
             Self::TimedOut { after, operation } => timed_out(*after, operation.as_deref()),
+            Self::StillRotating { after } => still_rotating(*after),
             Self::File { path, tried, reason } => file(&path.display().to_string(), tried, reason),
             Self::Output(reason) => Problem::own("output", "Standard output cannot be written to", reason.to_string(), ""),
             Self::NotSufficient { keystore } => not_sufficient(keystore),
@@ -143,6 +149,11 @@ fn failed(operation: &Operation) -> Problem {
     let cause = operation.problem.clone().unwrap_or_default();
     let kind = if cause.kind.is_empty() { Problem::own("operation-failed", "", "", "").kind } else { cause.kind.clone() };
     Problem { kind, title, operation: Some(operation.id.clone()), ..cause }
+}
+
+fn still_rotating(after: Duration) -> Problem {
+    let title = format!("Keys are still being sealed anew after {} s", after.as_secs());
+    Problem::own("timeout", title, "The new root is stored and is what opens the vault. The rest goes on by itself.", "Look again: keystead vault status")
 }
 
 fn timed_out(after: Duration, operation: Option<&Operation>) -> Problem {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keystead_app::{App, Error};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::House;
 
@@ -13,6 +13,9 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often a node looks whether another one changed the root.
 const FOLLOW_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a rotation of the root rests that could not be finished: a row that does not open is looked at, and told, each time.
+const FINISH_REST: Duration = Duration::from_secs(60);
 
 /// Starts the background tasks; dropping the set ends them.
 pub(crate) fn start(house: &House) -> JoinSet<()> {
@@ -50,15 +53,18 @@ pub(crate) async fn tell_knocks(app: &App, all: bool) {
 
 /// Also goes on with a rotation of the root that was interrupted, here or on another node: whoever is open under the new root can.
 async fn follow_root(app: App) {
+    let mut rests_until = Instant::now();
     loop {
         if let Err(error) = app.follow_root().await {
             tracing::warn!(?error, "the record of the root could not be read");
         }
         if app.is_rotating()
             && !app.is_sealed()
+            && Instant::now() >= rests_until
             && let Err(error) = app.finish_root_rotation().await
         {
             tracing::info!(?error, "an unfinished rotation of the root goes on later");
+            rests_until = Instant::now() + FINISH_REST;
         }
         tokio::time::sleep(FOLLOW_EVERY).await;
     }

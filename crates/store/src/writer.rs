@@ -28,13 +28,15 @@ pub(crate) trait Job: Send {
 pub(crate) struct Call<F, T, E> {
     function: F,
     answer: Option<Result<T, E>>,
+    /// Whether a value was taken: by a neighbour in the batch, it may be.
+    met_taken: bool,
     waiting: oneshot::Sender<Result<T, E>>,
 }
 
 impl<F, T, E> Call<F, T, E> {
     pub(crate) fn new(function: F) -> (Box<Self>, oneshot::Receiver<Result<T, E>>) {
         let (waiting, receiver) = oneshot::channel();
-        (Box::new(Self { function, answer: None, waiting }), receiver)
+        (Box::new(Self { function, answer: None, met_taken: false, waiting }), receiver)
     }
 }
 
@@ -61,6 +63,7 @@ where
         // A fault in one function must not end the thread that serves all.
         let ran = catch_unwind(AssertUnwindSafe(|| (self.function)(&mut tx)));
         let (entries, swallowed) = tx.into_parts();
+        self.met_taken = matches!(swallowed, Some(StoreError::Unique { .. }));
         let answer = match (ran, swallowed) {
             (Err(_), _) => Err(E::from(StoreError::Database("the transaction panicked".to_owned()))),
             // PostgreSQL runs nothing more in a transaction one of whose statements failed; SQLite is held to the same.
@@ -74,7 +77,9 @@ where
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
         let answer = match (committed, self.answer) {
-            // A refusal of the function's own stands even if the commit of the others failed: it wrote nothing.
+            // A refusal of the function's own stands even if the commit of the others failed: it wrote nothing. But one that says that a name is taken may
+            // speak of a neighbour whose end nobody knows, in the function's own words.
+            (Err(StoreError::OutcomeUnknown(why)), Some(Err(_))) if self.met_taken => Err(E::from(StoreError::Unavailable(why))),
             (Ok(()) | Err(_), Some(Err(error))) if error.store_error().is_none() => Err(error),
             // What the database refused was taken back before the commit, so nothing of it is kept. Why it was refused may hang on a neighbour whose end nobody
             // knows (a name that is taken): that is not told.

@@ -211,6 +211,9 @@ pub enum UnsealError {
     /// The record was replaced while the secret was being worked on.
     #[error("the root record was replaced meanwhile; try again")]
     RecordReplaced,
+    /// No root was begun that waits to be proved.
+    #[error("no rotation of the root waits for this")]
+    NothingBegun,
     /// The module refused.
     #[error(transparent)]
     Provider(#[from] ProviderFailed),
@@ -228,6 +231,9 @@ pub enum RootError {
     /// The previous root is still needed by rows.
     #[error("a root rotation is running; finish it first")]
     RotationRunning,
+    /// Nobody knows yet whether the record of a new root was stored.
+    #[error("nobody knows yet whether the last rotation of the root was stored; try again in a moment")]
+    RotationUnsettled,
     /// There is no previous root to let go.
     #[error("no root rotation is running")]
     NoRotation,

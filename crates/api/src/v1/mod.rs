@@ -47,6 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(vault::unseal::unseal_vault))
         .routes(routes!(vault::seal::seal_vault))
         .routes(routes!(vault::rotate::rotate_vault))
+        .routes(routes!(vault::confirm_rotation::confirm_rotation))
 
         .routes(routes!(users::list::list_users, users::create::create_user))
         .routes(routes!(users::replace_token::replace_token))

@@ -145,7 +145,10 @@ impl App {
                     return Err(Error::PreparerInactive { key: name.clone() }.into());
                 }
                 // Two downloads at the same moment: one finds the preparation used up.
-                exports::consume(tx, &export).map_err(|_| Error::NotPrepared { key: name.clone() })?;
+                match exports::consume(tx, &export) {
+                    Err(StoreError::MovedOn(_)) => return Err(Error::NotPrepared { key: name.clone() }.into()),
+                    consumed => consumed?,
+                }
                 tx.audit(entry.clone());
                 Ok::<_, TxError>(())
             })

@@ -17,6 +17,8 @@ pub enum VaultVerb {
     Seal,
     /// Replace the root or the account key, and wrap everything again under it; the server goes on working meanwhile
     Rotate(Rotate),
+    /// Show the new shares of a root, as proof that their keepers have them: only then the rotation begins
+    ConfirmRotation(ConfirmRotation),
 }
 
 /// `vault unseal`
@@ -75,6 +77,7 @@ Examples:
   keystead vault rotate account-key
   keystead vault rotate root --to passphrase
   keystead vault rotate root --to shares --shares 5 --threshold 3
+  keystead vault rotate root --to shares --confirm-files share-1.txt share-2.txt share-3.txt
   keystead vault rotate root --to key-file --key-file new.key")]
 pub struct Rotate {
     /// What to replace
@@ -88,6 +91,23 @@ pub struct Rotate {
     pub key_file: Option<PathBuf>,
     #[command(flatten)]
     pub secret: RootSecret,
+    /// Files to read the new shares back from, when they are asked for, instead of having them typed
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub confirm_files: Vec<PathBuf>,
+}
+
+/// `vault confirm-rotation`
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  keystead vault confirm-rotation --rotation rotation_0b1d6c2f9a8e4735 --share-file share-1.txt --share-file share-2.txt")]
+pub struct ConfirmRotation {
+    /// The rotation, as `vault rotate` named it
+    #[arg(long, value_name = "ID")]
+    pub rotation: String,
+    /// A file with one of the new shares; give as many as open the vault
+    #[arg(long = "share-file", id = "share_files", value_name = "FILE", required = true)]
+    pub share_files: Vec<PathBuf>,
 }
 
 /// What is said of the secret of a new root.

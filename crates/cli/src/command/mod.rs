@@ -7,6 +7,7 @@ pub mod keystore;
 pub mod local;
 pub mod operation;
 pub mod pages;
+pub mod rotation;
 pub mod sandbox;
 pub mod setup;
 pub mod user;

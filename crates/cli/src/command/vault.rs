@@ -7,14 +7,14 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::Context;
+use super::{Context, rotation};
 use crate::{
-    args::vault::{RootKind, RootSecret, Rotate, Rotated, Unseal, VaultVerb},
+    args::vault::{Unseal, VaultVerb},
     client::{Client, read},
     error::CliError,
     output::vault::Vault,
     route::Route,
-    secret::{ask, new_passphrase, read_file, read_text},
+    secret::{ask, read_file, read_text},
 };
 
 /// Does what was typed.
@@ -27,7 +27,8 @@ pub async fn run(context: &Context, verb: VaultVerb) -> Result<(), CliError> {
         VaultVerb::Status => client.get(&Route::new("v1/vault")).await?,
         VaultVerb::Seal => client.post(&Route::new("v1/vault/seal")).await?,
         VaultVerb::Unseal(args) => unseal(context, &client, &args).await?,
-        VaultVerb::Rotate(args) => rotate(&client, &args).await?,
+        VaultVerb::Rotate(args) => rotation::rotate(context, &client, &args).await?,
+        VaultVerb::ConfirmRotation(args) => rotation::confirm(context, &client, &args).await?,
     };
     context.output.one::<Vault>(&vault)
 }
@@ -44,7 +45,7 @@ struct Secret {
 }
 
 /// A secret has no `Serialize` of its own: here, on its way to the vault, is the one place where it is written.
-fn exposed<S: Serializer>(secret: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn exposed<S: Serializer>(secret: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(|secret| secret.as_str()).serialize(serializer)
 }
 
@@ -104,111 +105,10 @@ async fn unseal_by_shares(context: &Context, client: &Client, mut vault: Vault) 
 }
 
 /// A share as it was printed; spaces around it are none of it.
-fn share(text: &str) -> Zeroizing<String> {
+pub(super) fn share(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.trim().to_owned())
 }
 
-fn encoded(path: &std::path::Path) -> Result<Zeroizing<String>, CliError> {
+pub(super) fn encoded(path: &std::path::Path) -> Result<Zeroizing<String>, CliError> {
     Ok(Zeroizing::new(STANDARD.encode(read_file("key_file", path)?.as_slice())))
-}
-
-#[derive(Serialize)]
-struct Rotation {
-    what: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unlock: Option<Unlock>,
-}
-
-/// What shall open the root from now on. It has no `Debug`.
-#[derive(Default, Serialize)]
-struct Unlock {
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    passphrase: Option<Zeroizing<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    key_file: Option<Zeroizing<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shares: Option<Shares>,
-}
-
-#[derive(Serialize)]
-struct Shares {
-    count: u8,
-    threshold: u8,
-}
-
-async fn rotate(client: &Client, args: &Rotate) -> Result<Value, CliError> {
-    let body = Rotation { what: args.what.as_str(), unlock: unlock(args)? };
-    client.send(Method::POST, &Route::new("v1/vault/rotate"), &body).await
-}
-
-fn unlock(args: &Rotate) -> Result<Option<Unlock>, CliError> {
-    let Some(kind) = args.to else { return Ok(None) };
-    if args.what == Rotated::AccountKey {
-        return Err(Invalid::new("to", "is for the root only", "Leave --to out: an account key is opened by the root.").into());
-    }
-    Ok(Some(match kind {
-        RootKind::Passphrase => Unlock { passphrase: Some(new_passphrase(args.secret.passphrase_file.as_deref())?), ..Unlock::default() },
-        RootKind::KeyFile => Unlock { key_file: args.key_file.as_deref().map(encoded).transpose()?, ..Unlock::default() },
-        RootKind::Shares => Unlock { shares: Some(shares(&args.secret)?), ..Unlock::default() },
-    }))
-}
-
-fn shares(secret: &RootSecret) -> Result<Shares, CliError> {
-    check_threshold(secret)?;
-    Ok(Shares { count: secret.shares, threshold: secret.threshold })
-}
-
-/// No more shares can be needed than there are.
-///
-/// # Errors
-/// [`CliError::Invalid`] naming `threshold`.
-pub fn check_threshold(secret: &RootSecret) -> Result<(), CliError> {
-    if secret.threshold <= secret.shares {
-        return Ok(());
-    }
-    Err(Invalid::new("threshold", format!("is {}, of {} shares", secret.threshold, secret.shares), "Ask for no more shares than there are.").into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::args::{Cli, Noun};
-    use clap::Parser as _;
-
-    fn rotation(options: &str) -> Result<Value, String> {
-        let line = format!("keystead vault rotate {options}");
-        match Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())?.noun {
-            Noun::Vault(VaultVerb::Rotate(args)) => {
-                let body = Rotation { what: args.what.as_str(), unlock: unlock(&args).map_err(|error| error.problem().block())? };
-                serde_json::to_value(&body).map_err(|error| error.to_string())
-            }
-            _ => Err("another command".to_owned()),
-        }
-    }
-
-    #[test]
-    fn a_rotation_says_what_and_what_opens_it_then() {
-        assert_eq!(rotation("account-key"), Ok(serde_json::json!({"what": "account-key"})));
-        assert_eq!(
-            rotation("root --to shares --shares 7 --threshold 4"),
-            Ok(serde_json::json!({"what": "root", "unlock": {"shares": {"count": 7, "threshold": 4}}}))
-        );
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("secret");
-        std::fs::write(&path, "six words are long enough here\n").expect("a file");
-        let sent = rotation(&format!("root --to passphrase --passphrase-file {}", path.display()));
-        assert_eq!(sent, Ok(serde_json::json!({"what": "root", "unlock": {"passphrase": "six words are long enough here"}})));
-        std::fs::write(&path, [0, 255, 10]).expect("a file");
-        let sent = rotation(&format!("root --to key-file --key-file {}", path.display()));
-        assert_eq!(sent, Ok(serde_json::json!({"what": "root", "unlock": {"key_file": "AP8K"}})));
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_before_anything_is_sent() {
-        assert!(rotation("root --to shares --shares 3 --threshold 4").is_err_and(|error| error.contains("threshold is 4, of 3 shares")));
-        assert!(rotation("root --to shares --shares 17").is_err());
-        assert!(rotation("root").is_err_and(|error| error.contains("--to")));
-        assert!(rotation("account-key --to shares").is_err_and(|error| error.contains("for the root only")));
-        assert!(rotation("root --to key-file").is_err_and(|error| error.contains("--key-file")));
-    }
 }

@@ -56,6 +56,11 @@ impl Output {
         !self.is_json() && io::stderr().is_terminal()
     }
 
+    /// Whether somebody can be asked, and reads what is said.
+    pub fn is_dialogue(self) -> bool {
+        !self.is_json() && io::stdin().is_terminal() && io::stdout().is_terminal()
+    }
+
     /// Many things.
     ///
     /// # Errors

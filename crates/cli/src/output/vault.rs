@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Sheet,
-    table::{section, time, yes},
+    table::{clean_line, section, time, yes},
 };
 
 /// How the vault stands. It has no `Debug`: right after a rotation it comes with new shares.
@@ -24,17 +24,41 @@ pub struct Vault {
     pub shares_have: Option<u64>,
     #[serde(default)]
     root_generation: Value,
+    /// How far a rotation is.
     #[serde(default)]
-    rotation: Option<Rotation>,
+    pub rotation: Option<Rotation>,
     #[serde(default)]
     rewrapped: Option<u64>,
+    /// A new root that waits for its shares.
     #[serde(default)]
+    pub prepared: Option<Prepared>,
+}
+
+/// A new root that waits for its shares. It has no `Debug`: it holds them.
+#[derive(Deserialize)]
+pub struct Prepared {
+    /// Names it.
+    pub rotation: String,
+    /// How many have to be shown.
+    pub shares_needed: u64,
+    confirm_by: String,
     new_shares: Vec<String>,
+}
+
+impl Prepared {
+    fn words(&self) -> String {
+        let rows = self.new_shares.iter().enumerate().map(|(index, share)| vec![(index + 1).to_string(), share.clone()]);
+        let shares = section("New shares, shown this once: give each to another person", &["number", "share"], rows.collect());
+        let (needed, by, rotation) = (self.shares_needed, time(&self.confirm_by), clean_line(&self.rotation));
+        format!(
+            "{shares}\nNothing has changed yet. The new root counts when {needed} of the shares are shown, by {by}:\n  keystead vault confirm-rotation --rotation {rotation} --share-file FILE ...\n"
+        )
+    }
 }
 
 /// How far a rotation is; the server need not know.
 #[derive(Deserialize)]
-struct Rotation {
+pub struct Rotation {
     #[serde(default)]
     done: Option<u64>,
     #[serde(default)]
@@ -42,7 +66,8 @@ struct Rotation {
 }
 
 impl Rotation {
-    fn words(&self) -> String {
+    /// In words.
+    pub fn words(&self) -> String {
         match (self.done, self.total) {
             (Some(done), Some(total)) => format!("{done} of {total}"),
             _ => "running".to_owned(),
@@ -65,8 +90,7 @@ impl Sheet for Vault {
     }
 
     fn below(&self) -> String {
-        let rows = self.new_shares.iter().enumerate().map(|(index, share)| vec![(index + 1).to_string(), share.clone()]);
-        section("New shares, shown this once: give each to another person", &["number", "share"], rows.collect())
+        self.prepared.as_ref().map(Prepared::words).unwrap_or_default()
     }
 }
 
@@ -125,10 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn new_shares_are_shown_once_each_on_its_line() {
-        let json = serde_json::json!({"sealed": false, "kind": "shares", "new_shares": ["ks-1", "ks-2"]});
-        let vault: Vault = serde_json::from_value(json).expect("a vault");
-        assert!(vault.below().ends_with("NUMBER  SHARE\n1       ks-1\n2       ks-2\n"), "{}", vault.below());
+    fn new_shares_are_shown_once_each_on_its_line_with_how_to_confirm_them() {
+        let prepared =
+            serde_json::json!({"rotation": "rotation_1", "confirm_by": "2026-11-22T04:15:00.000000Z", "shares_needed": 2, "new_shares": ["ks-1", "ks-2"]});
+        let vault: Vault = serde_json::from_value(serde_json::json!({"sealed": false, "kind": "passphrase", "prepared": prepared})).expect("a vault");
+        assert!(vault.below().contains("NUMBER  SHARE\n1       ks-1\n2       ks-2\n"), "{}", vault.below());
+        let how = "2 of the shares are shown, by 2026-11-22 04:15Z:\n  keystead vault confirm-rotation --rotation rotation_1 --share-file FILE ...\n";
+        assert!(vault.below().ends_with(how), "{}", vault.below());
     }
 
     #[test]

@@ -146,15 +146,23 @@ fn keystores_users_vault_and_status_from_the_command_line() {
     let rotated = desk.json(&["vault", "rotate", "account-key"]);
     assert_eq!((&rotated["sealed"], rotated["rewrapped"].as_u64() >= Some(5)), (&json!(false), true), "{rotated}");
     let shares = desk.json(&["vault", "rotate", "root", "--to", "shares", "--shares", "3", "--threshold", "2"]);
-    assert_eq!((&shares["root_generation"], shares["new_shares"].as_array().map(Vec::len)), (&json!(2), Some(3)));
+    let shares = &shares["prepared"];
+    assert_eq!((&desk.json(&["vault", "status"])["root_generation"], shares["new_shares"].as_array().map(Vec::len)), (&json!(1), Some(3)));
+    let rotation = shares["rotation"].as_str().expect("a rotation");
+    for number in 0..3 {
+        desk.write(&format!("share-{number}"), shares["new_shares"][number].as_str().expect("a share").as_bytes());
+    }
+    let one = desk.fails(2, &["vault", "confirm-rotation", "--rotation", rotation, "--share-file", "share-1"]);
+    assert_eq!((slug(&one), &one["field"]), ("invalid-input", &json!("shares")), "one of two");
+    let confirmed = desk.json(&["vault", "confirm-rotation", "--rotation", rotation, "--share-file", "share-1", "--share-file", "share-2"]);
+    assert_eq!((&confirmed["root_generation"], &confirmed["kind"], &confirmed["rotation"]), (&json!(2), &json!("shares"), &Value::Null), "it was waited for");
     assert_eq!(desk.json(&["key", "upload", "invoices"])["state"], "ACTIVE", "the material opens under the new keys");
     assert_eq!(desk.json(&["vault", "seal"])["sealed"], true);
     let status = desk.json(&["status"]);
     assert_eq!((&status["sealed"], &status["database"]), (&json!(true), &json!("sqlite")));
     assert_eq!(status["cloud_identity"], "arn:aws:iam::111122223333:user/keystead", "{status}");
     for (number, sealed) in [(0, true), (2, false)] {
-        desk.write("share", shares["new_shares"][number].as_str().expect("a share").as_bytes());
-        assert_eq!(desk.json(&["vault", "unseal", "--share-file", "share"])["sealed"], sealed);
+        assert_eq!(desk.json(&["vault", "unseal", "--share-file", &format!("share-{number}")])["sealed"], sealed);
     }
     desk.table(&["vault", "status"], &["shares"]);
     desk.table(&["status"], &["sqlite", "open"]);

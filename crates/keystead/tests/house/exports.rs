@@ -115,10 +115,11 @@ async fn a_preparation_outlives_both_rotations_and_no_more_than_a_day() {
     let world = World::new(Engine::Sqlite).await;
     world.create("orders").await;
     prepare(&world, "orders").await;
-    for body in [json!({"what": "account-key"}), json!({"what": "root", "unlock": {"shares": {"count": 3, "threshold": 2}}})] {
+    for body in [json!({"what": "account-key"}), json!({"what": "root", "unlock": {"passphrase": "one of twenty letters"}})] {
         let (status, body) = world.rest(0, "POST", "/v1/vault/rotate", Some(body)).await;
         assert_eq!(status, 200, "{body}");
     }
+    world.house.app.finish_root_rotation().await.expect("every row opens");
     let (status, body) = world.rest(1, "POST", "/v1/keys/orders/export/download", None).await;
     assert_eq!(status, 200, "{body}");
     prepare(&world, "orders").await;

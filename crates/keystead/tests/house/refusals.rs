@@ -123,6 +123,7 @@ fn unknown_fields(key: &str) -> Vec<Bad> {
         ("POST", "/v1/users".into(), json!({"name": "eve", "admin": true}), "admin"),
         ("POST", "/v1/vault/rotate".into(), json!({"what": "root", "how": 1}), "how"),
         ("POST", "/v1/vault/rotate".into(), json!({"what": "root", "unlock": {"shares": {"count": 3, "threshold": 2, "x": 1}}}), "unlock.shares.x"),
+        ("POST", "/v1/vault/rotate/confirm".into(), json!({"rotation": "x", "shares": [], "x": 1}), "x"),
         ("POST", "/v1/vault/unseal".into(), json!({"password": "x"}), "password"),
     ];
     for verb in ["deactivate", "activate", "upload", "renew", "revert", "cancel-deletion", "export/download"] {
@@ -223,6 +224,8 @@ fn bad_values(key: &str) -> Vec<Bad> {
         bad.push(("POST", "/v1/keystores".into(), body, field));
     }
     bad.push(("POST", "/v1/users".into(), json!({"name": ""}), "name"));
+    bad.push(("POST", "/v1/vault/rotate/confirm".into(), json!({"rotation": "rotation_1", "shares": ["x"]}), "shares"));
+    bad.push(("POST", "/v1/vault/rotate/confirm".into(), json!({"rotation": "rotation_1", "shares": []}), "rotation"));
     for (unlock, field) in
         [(json!({"passphrase": "short"}), "unlock"), (json!({"key_file": "AAAA"}), "unlock"), (json!({"shares": {"count": 2, "threshold": 3}}), "unlock")]
     {

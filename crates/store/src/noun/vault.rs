@@ -24,6 +24,12 @@ pub fn root(tx: &mut Tx<'_>) -> Result<Option<Vec<u8>>, StoreError> {
     tx.query_opt("SELECT record FROM vault_root WHERE id = 1", &[])?.map(|row| row.read().bytes()).transpose()
 }
 
+/// The record of the root, behind everything that was writing it: a commit whose answer was lost has ended when this answers. For a transaction that writes.
+pub fn hold_root(tx: &mut Tx<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = format!("SELECT record FROM vault_root WHERE id = 1{}", tx.dialect().for_update());
+    tx.query_opt(&sql, &[])?.map(|row| row.read().bytes()).transpose()
+}
+
 /// Keeps the first record of the root; a second one is refused as not unique.
 pub fn insert_root(tx: &mut Tx<'_>, record: &[u8], generation: u32, now: Timestamp) -> Result<(), StoreError> {
     let values = [generation.into(), record.into(), now.into()];

@@ -88,6 +88,19 @@ async fn who_was_refused_in_a_batch_whose_answer_is_lost_is_told_so() {
     assert_eq!(world.ask("SELECT COUNT(*) FROM users"), 10, "each kept, as it happens");
 }
 
+/// What one transaction refuses in its own words because a neighbour in its batch took the name: whether that neighbour exists nobody knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_a_neighbour_took_whose_commit_is_lost_is_not_told_as_taken() {
+    let Some((_world, wire, store)) = world_with_wire().await else { return };
+    wire.break_at(Break::BehindCommit, 1);
+    let take_name = |n: u64, tx: &mut Tx<'_>| users::insert(tx, &user_row(500 + n, "the same"), &format!("same-{n}"), None).map_err(|_| Refusal::NotToday);
+    let answers = write_in_one_batch(&store, 30, take_name).await;
+    assert!(!wire.is_armed());
+    let unknown = answers.iter().filter(|answer| matches!(answer, Err(Refusal::Store(StoreError::OutcomeUnknown(_))))).count();
+    let unavailable = answers.iter().filter(|answer| matches!(answer, Err(Refusal::Store(StoreError::Unavailable(_))))).count();
+    assert!(unknown > 0 && unavailable > 0, "{answers:?}");
+}
+
 /// Makes the COMMIT behind a new user fail with this code, as a deferred constraint does.
 fn raise_at_commit(world: &World, code: &str) {
     world.aside(&format!(

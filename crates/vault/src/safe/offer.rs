@@ -24,8 +24,15 @@ impl Vault {
     /// # Errors
     /// [`UnsealError::Share`] leaves the shares before it in place. [`UnsealError::WrongSecret`] after the last one: the record is damaged, and no share helps.
     pub fn offer_share(&self, text: &str) -> Result<Progress, UnsealError> {
-        let offered = Share::parse(text)?;
-        self.write().offer(offered)
+        self.offer(Share::parse(text)?)
+    }
+
+    /// The same with a share that was [read](Share::parse) before.
+    ///
+    /// # Errors
+    /// As [`offer_share`](Self::offer_share).
+    pub fn offer(&self, share: Share) -> Result<Progress, UnsealError> {
+        self.write().offer(share)
     }
 
     /// How far shares have come; `None` when shares do not open this vault.

@@ -76,6 +76,11 @@ impl RootRecord {
         }
     }
 
+    /// Whether two records are of one root, however either opens.
+    pub fn is_of_same_root(&self, other: &Self) -> bool {
+        (self.generation, self.mark) == (other.generation, other.mark)
+    }
+
     /// What kind of secret opens it.
     pub fn kind(&self) -> UnlockKind {
         self.method.kind()

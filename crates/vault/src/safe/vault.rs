@@ -1,24 +1,22 @@
 //! The vault itself: sealed or open, shared by many threads. This file opens and closes it; what it does while open stands beside it.
 
 use super::{
+    later::Later,
     record::RootRecord,
     root::{self, Root, Roots},
     share::Share,
     unlock::UnlockSecret,
 };
 use crate::{Random, UnsealError, VaultError};
-use std::sync::{
-    Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The only place where key bytes are plain. It starts sealed, holds root keys while it is open, and forgets them when it is sealed or dropped.
 ///
 /// It is made to be shared in an [`Arc`]: uses run side by side, and sealing waits for those that run.
 pub struct Vault {
     state: RwLock<State>,
-    /// Whether a row named a later root than the vault holds. It stands beside the state because a use, which only reads, finds it out.
-    met_later_root: AtomicBool,
+    /// The later roots that rows named. It stands beside the state because a use, which only reads, finds it out.
+    pub(super) later: Later,
     random: Arc<dyn Random>,
 }
 
@@ -26,7 +24,7 @@ pub struct Vault {
 pub(crate) struct State {
     pub(crate) record: RootRecord,
     pub(crate) roots: Option<Roots>,
-    /// A root that was made for a rotation whose record nobody has confirmed yet.
+    /// A root that was made for a rotation whose record is not adopted yet.
     pub(crate) pending: Option<Pending>,
     /// Whether another node put another root in the place of the one that the vault held.
     superseded: bool,
@@ -37,6 +35,8 @@ pub(crate) struct State {
 pub(crate) struct Pending {
     pub(crate) record: RootRecord,
     pub(crate) root: Root,
+    /// Whether the record may have been stored: then this root may be the only one that opens the vault, and stays until that is known.
+    pub(crate) may_be_stored: bool,
 }
 
 /// What became of the vault when it took over a record.
@@ -52,7 +52,7 @@ impl Vault {
     /// A sealed vault.
     pub fn sealed(record: RootRecord, random: Arc<dyn Random>) -> Self {
         let state = State { record, roots: None, pending: None, superseded: false, offered: Vec::new() };
-        Self { state: RwLock::new(state), met_later_root: AtomicBool::new(false), random }
+        Self { state: RwLock::new(state), later: Later::default(), random }
     }
 
     /// Opens the vault. A passphrase takes as long as its cost says; everybody else goes on meanwhile. An open vault opens again and is none the worse.
@@ -86,11 +86,6 @@ impl Vault {
         state.roots.is_none() && state.superseded
     }
 
-    /// Whether a row named a later root since this was last asked. Another node may have made it, or the row is damaged: the stored record knows.
-    pub fn met_later_root(&self) -> bool {
-        self.met_later_root.swap(false, Ordering::Relaxed)
-    }
-
     /// The record that the vault goes by.
     pub fn record(&self) -> RootRecord {
         self.read().record.clone()
@@ -102,16 +97,21 @@ impl Vault {
     /// [`change_unlock`](Self::change_unlock), and it is how a node learns what another node did. A vault that does not know the record's root seals itself.
     pub fn adopt(&self, record: RootRecord) -> Adopted {
         let mut state = self.write();
+        if state.record != record {
+            // What was a damaged row under the record before may be a good one under this.
+            self.later.forget();
+        }
+        let offered = state.take_shares_for(&record);
         let current = state.take_root_of(&record);
         let roots = current.and_then(|current| root::with_previous(current, &record));
         let is_another = state.record.mark != record.mark;
         state.record = record;
-        state.offered = Vec::new();
         state.roots = roots;
         if state.roots.is_some() {
             return Adopted::Open;
         }
         state.wipe();
+        state.offered = offered;
         state.superseded |= is_another;
         Adopted::Sealed
     }
@@ -123,13 +123,14 @@ impl Vault {
     /// Runs a use of the roots. The vault cannot be sealed under its feet.
     ///
     /// A blob under a later root means that another node rotated and this vault has not heard of it yet. For that blob it is as good as sealed, and says so:
-    /// who asked shall wait until the vault is opened with the new secret, and not take the row for a damaged one.
+    /// who asked shall wait until the vault is opened with the new secret, and not take the row for a damaged one. When the stored record knows no such root,
+    /// the row is damaged after all: [`deny_later_roots`](Self::deny_later_roots).
     pub(crate) fn with_roots<T>(&self, work: impl FnOnce(&Roots) -> Result<T, VaultError>) -> Result<T, VaultError> {
         let state = self.read();
         let roots = state.roots.as_ref().ok_or(VaultError::Sealed)?;
         match work(roots) {
-            Err(VaultError::UnknownRoot { generation, .. }) if generation > roots.current.generation => {
-                self.met_later_root.store(true, Ordering::Relaxed);
+            Err(VaultError::UnknownRoot { blob, generation }) if generation > roots.current.generation && !self.later.is_denied(blob, generation) => {
+                self.later.meet(blob, generation);
                 Err(VaultError::Sealed)
             }
             done => done,
@@ -158,9 +159,16 @@ impl State {
         self.offered = Vec::new();
     }
 
+    /// The shares that came, if they are of this record, too: a rotation that only ends changes nothing about what opens the vault.
+    fn take_shares_for(&mut self, record: &RootRecord) -> Vec<Share> {
+        let offered = std::mem::take(&mut self.offered);
+        let opens_alike = (&self.record.method, self.record.generation, self.record.mark) == (&record.method, record.generation, record.mark);
+        if opens_alike { offered } else { Vec::new() }
+    }
+
     /// The root key of this record, if it is here: the pending one, or the current one.
     fn take_root_of(&mut self, record: &RootRecord) -> Option<Root> {
-        match self.pending.take_if(|pending| pending.record == *record) {
+        match self.pending.take_if(|pending| pending.record.is_of_same_root(record)) {
             Some(pending) => Some(pending.root),
             None => self.roots.take().map(|roots| roots.current),
         }

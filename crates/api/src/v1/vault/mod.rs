@@ -1,5 +1,6 @@
 //! The vault: an operation, a file.
 
+pub mod confirm_rotation;
 pub mod rotate;
 pub mod seal;
 pub mod show;

@@ -1,7 +1,7 @@
 //! `POST /v1/vault/rotate`.
 
 use axum::{Json, extract::State};
-use keystead_app::vault::Rotated;
+use keystead_app::rotation::{Prepared, Rotation};
 use keystead_domain::Invalid;
 use keystead_vault::{NewUnlock, PassphraseCost};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
     extract::Input,
     problem::Refusal,
     secret::{SecretString, ShownOnce},
-    wire::vault::Vault,
+    wire::{time::rfc3339, vault::Vault},
 };
 
 /// Which key of the vault shall be new.
@@ -42,7 +42,7 @@ pub(crate) struct GivenUnlock {
     #[serde(default, serialize_with = "optional_length")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     key_file: Option<SecretString>,
-    /// Fresh shares; the answer holds them, this once.
+    /// Fresh shares; the answer holds them, this once. The root is new only when enough of them are shown again.
     #[serde(default)]
     shares: Option<ShareNumbers>,
 }
@@ -67,19 +67,42 @@ impl Input for RotateVault {
 /// The vault after a rotation.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "sealed": false, "kind": "shares", "shares_needed": 2, "shares_have": 0, "root_generation": 2, "root_changed": false, "rotation": null,
-    "rewrapped": 1200,
-    "new_shares": ["keystead-share-…", "keystead-share-…", "keystead-share-…"]
+    "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1, "root_changed": false, "rotation": null,
+    "prepared": {
+        "rotation": "rotation_0b1d6c2f9a8e4735", "confirm_by": "2026-11-22T04:15:00.000000Z", "shares_needed": 2,
+        "new_shares": ["keystead-share-…", "keystead-share-…", "keystead-share-…"]
+    }
 }))]
 pub(crate) struct RotatedVault {
     #[serde(flatten)]
     vault: Vault,
-    /// How many key versions were sealed anew.
-    rewrapped: u64,
-    /// The new shares, when the root opens by them: hand each to its keeper, they are not shown again.
+    /// How many key versions were sealed anew, when the account key is new. With a new root that goes on behind the answer: see `rotation`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>, read_only)]
-    new_shares: Option<Vec<ShownOnce>>,
+    rewrapped: Option<u64>,
+    /// A new root that opens by shares, and waits for them. Nothing has changed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prepared: Option<PreparedRoot>,
+}
+
+/// A new root that waits for its shares.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PreparedRoot {
+    /// Names it, for `POST /v1/vault/rotate/confirm`.
+    rotation: String,
+    /// Until when it waits.
+    confirm_by: String,
+    /// How many of the shares have to be shown.
+    shares_needed: u8,
+    /// All of the shares: hand each to its keeper, they are not shown again.
+    #[schema(value_type = Vec<String>, read_only)]
+    new_shares: Vec<ShownOnce>,
+}
+
+impl From<Prepared> for PreparedRoot {
+    fn from(Prepared { rotation, confirm_by, threshold, shares }: Prepared) -> Self {
+        let new_shares = shares.into_iter().map(ShownOnce::Share).collect();
+        Self { rotation, confirm_by: rfc3339(confirm_by), shares_needed: threshold, new_shares }
+    }
 }
 
 enum What {
@@ -112,19 +135,30 @@ impl GivenUnlock {
 
 /// Rotate a key of the vault
 ///
-/// Makes a new root key or account key and seals everything anew under it, while the house goes on. The answer comes when all of it is done; a crash in between
-/// leaves every row openable, and the next start goes on. With a new root every other node on the same PostgreSQL seals itself (`root_changed` in `GET /v1/vault` and
-/// `GET /v1/status`): unseal each with the new secret. A key that was being made at that moment may be refused with 409 `moved-on`: repeat it. The same request again with the same `Idempotency-Key` makes no other key: for `account-key` it goes on with
-/// what the first left undone and answers like it; for `root` it is answered with 409 `already-done`, because nothing of a secret is kept: not the new shares, and not by
-/// which passphrase or key file a repeated request could be told from another one.
+/// Makes a new root key or account key; everything is sealed anew under it while the house goes on, and a crash in between leaves every row openable.
+///
+/// `account-key`: the answer comes when all of it is done.
+///
+/// `root` by a passphrase or a key file: the answer comes when the new root is stored. The rest goes on by itself (`rotation` in `GET /v1/vault`). Every other node on
+/// the same PostgreSQL seals itself (`root_changed` in `GET /v1/vault` and `GET /v1/status`): unseal each with the new secret. A key that was being made at that moment
+/// may be refused with 409 `moved-on`: repeat it.
+///
+/// `root` by shares: the answer holds the shares (`prepared`), and **nothing has changed yet**. Show enough of them to `POST /v1/vault/rotate/confirm` within 15 minutes,
+/// at the same node; only then the root is new. Shares that are not confirmed count for nothing, and another rotation of the root forgets them.
+///
+/// The same request again with the same `Idempotency-Key` makes no other key: for `account-key` it goes on with what the first left undone and answers like it; for `root`
+/// by a passphrase or a key file it is answered with 409 `already-done`, because nothing is kept of a secret by which a repeated request could be told from another one.
+/// For `root` by shares it makes other shares, and those before count for nothing.
 #[utoipa::path(post, path = "/v1/vault/rotate", tag = "vault", params(IdempotencyHeader), request_body = RotateVault,
-    responses((status = 200, description = "It is done.", body = RotatedVault)))]
+    responses((status = 200, description = "It is done, or waits for its shares.", body = RotatedVault)))]
 pub(crate) async fn rotate_vault(State(api): State<Api>, Caller(caller): Caller, change: Change<RotateVault>) -> Result<Json<RotatedVault>, Refusal> {
     let request = change.request(&caller);
-    let Rotated { rewrapped, shares } = match change.body.read()? {
-        What::Root(unlock) => api.app.rotate_root(&caller, &request, unlock).await?,
-        What::AccountKey => api.app.rotate_account_key(&caller, &request).await?,
+    let (rewrapped, prepared) = match change.body.read()? {
+        What::AccountKey => (Some(api.app.rotate_account_key(&caller, &request).await?), None),
+        What::Root(unlock) => match api.app.rotate_root(&caller, &request, unlock).await? {
+            Rotation::Begun => (None, None),
+            Rotation::Prepared(prepared) => (None, Some(prepared.into())),
+        },
     };
-    let new_shares = (!shares.is_empty()).then(|| shares.into_iter().map(ShownOnce::Share).collect());
-    Ok(Json(RotatedVault { vault: api.app.vault_status().await.into(), rewrapped, new_shares }))
+    Ok(Json(RotatedVault { vault: api.app.vault_status().await.into(), rewrapped, prepared }))
 }

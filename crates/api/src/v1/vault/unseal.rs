@@ -7,7 +7,7 @@ use keystead_app::vault::Offer;
 use keystead_domain::Invalid;
 use keystead_vault::UnlockSecret;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use utoipa::ToSchema;
 
 use crate::{
@@ -72,18 +72,12 @@ impl UnsealVault {
 #[utoipa::path(post, path = "/v1/vault/unseal", tag = "vault", security(()), request_body = UnsealVault,
     responses((status = 200, description = "The vault: open, or waiting for more shares.", body = Vault)))]
 pub(crate) async fn unseal_vault(State(api): State<Api>, extensions: Extensions, Body(asked): Body<UnsealVault>) -> Result<Json<Vault>, Refusal> {
-    let offer = asked.read()?;
-    let _turn = turn(&api).await?;
-    let status = api.app.vault_status().await;
-    // Nobody shall try secrets against a house that works.
-    if !status.sealed {
-        return Ok(Json(status.into()));
-    }
-    Ok(Json(api.app.unseal(offer, peer(&extensions)).await?.into()))
+    let status = api.app.unseal_in_turn(asked.read()?, peer(&extensions), turn(&api)).await?;
+    Ok(Json(status.into()))
 }
 
-async fn turn(api: &Api) -> Result<SemaphorePermit<'_>, Refusal> {
-    match timeout(TURN, api.unsealing.acquire()).await {
+async fn turn(api: &Api) -> Result<OwnedSemaphorePermit, Refusal> {
+    match timeout(TURN, api.unsealing.clone().acquire_owned()).await {
         Ok(Ok(permit)) => Ok(permit),
         _ => Err(Refusal::Crowded),
     }
