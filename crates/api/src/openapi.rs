@@ -32,6 +32,7 @@ const PROBLEM: &str = "Problem";
         (name = "keys", description = "Keys, and everything in their life."),
         (name = "keystores", description = "Places where keys live."),
         (name = "operations", description = "Durable changes in several steps."),
+        (name = "alerts", description = "What somebody is told, and what will happen by itself."),
         (name = "audit", description = "Every decision and every effect, in a log that anyone can verify."),
         (name = "vault", description = "Where material is kept, and how it is opened."),
         (name = "users", description = "People and their tokens."),

@@ -3,6 +3,7 @@
 //! *Invariants*: this room knows no HTTP and no SQL. A use-case takes its caller's proof ([`keystead_identity::Authorized`]), asks `domain`'s table, and writes one
 //! intent; it never calls a cloud for effect. A refusal is an entry of the audit log like a success. Errors are in users' words and name field and mend.
 
+pub mod alerts;
 pub mod audit;
 pub mod catalog;
 pub mod error;

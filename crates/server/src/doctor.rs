@@ -52,6 +52,7 @@ pub async fn doctor(config_path: &Path) -> DoctorReport {
             checks.push(well("configuration", config_path.display().to_string()));
             checks.push(listener(&config).await);
             checks.push(credentials(&config));
+            checks.extend(channels(&config).await);
             database_and_vault(&config, &mut checks).await;
         }
     }
@@ -80,6 +81,23 @@ fn credentials(config: &Config) -> Check {
         Ok(_) => well("aws", "the default credential chain; `keystead keystore check` tries it"),
         Err(error) => ill("aws", error.to_string(), "Write the secret access key to that file, readable by Keystead only."),
     }
+}
+
+/// Connects to each channel, with TLS and login, and sends nothing.
+async fn channels(config: &Config) -> Vec<Check> {
+    let channels = match config.alerts.channels() {
+        Ok(channels) if channels.is_empty() => return vec![well("alerts", "no channel: alerts are kept, and `keystead alert list` shows them")],
+        Ok(channels) => channels,
+        Err(error) => return vec![ill("alerts", error.to_string(), "Mend what it names under [alerts]; secret files are readable by Keystead only.")],
+    };
+    let mut checks = Vec::new();
+    for (name, channel) in channels {
+        checks.push(match channel.check().await {
+            Ok(()) => well("alerts", format!("{name} answers; `keystead alert test` sends something")),
+            Err(error) => ill("alerts", format!("{name}: {error}"), error.mend()),
+        });
+    }
+    checks
 }
 
 async fn database_and_vault(config: &Config, checks: &mut Vec<Check>) {

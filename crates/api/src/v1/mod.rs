@@ -1,5 +1,6 @@
 //! The route table: every path, the functions that serve it, and nothing else. What is not here does not exist, and what is here is in the OpenAPI document.
 
+mod alerts;
 mod audit;
 mod keys;
 mod keystores;
@@ -37,6 +38,11 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(operations::list::list_operations))
         .routes(routes!(operations::show::show_operation))
         .routes(routes!(operations::wake::wake_operation))
+
+        .routes(routes!(alerts::list::list_alerts))
+        .routes(routes!(alerts::show::show_alert))
+        .routes(routes!(alerts::test::test_alerts))
+        .routes(routes!(alerts::schedule::show_schedule))
 
         .routes(routes!(audit::list::list_audit))
         .routes(routes!(audit::export::export_audit))

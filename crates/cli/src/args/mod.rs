@@ -1,5 +1,6 @@
 //! What can be typed. The doc comments here are the help, the completions and the man pages.
 
+pub mod alert;
 pub mod audit;
 pub mod global;
 pub mod key;
@@ -75,6 +76,11 @@ pub enum Noun {
     /// Operations: the durable changes behind every command
     #[command(subcommand)]
     Operation(operation::OperationVerb),
+    /// Alerts: what somebody is told, and whether it arrived
+    #[command(subcommand)]
+    Alert(alert::AlertVerb),
+    /// What will happen by itself: alerts, extensions, renewals, expiries, deletions
+    Schedule(alert::Schedule),
     /// The audit log: read, export and verify it
     #[command(subcommand)]
     Audit(audit::AuditVerb),

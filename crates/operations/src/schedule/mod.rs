@@ -6,6 +6,7 @@
 mod begin;
 mod choose;
 mod expiry;
+pub mod forecast;
 mod pause;
 mod successor;
 mod turns;

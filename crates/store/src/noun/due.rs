@@ -1,7 +1,7 @@
 //! What is due: the keys on which the schedule acts, page by page in the order in which they fell due. A key that an operation holds, or that rests behind a
 //! failure, is not due.
 
-use keystead_domain::{KeyId, KeystoreId, Timestamp, key::expiry};
+use keystead_domain::{AccountId, KeyId, KeystoreId, Timestamp, key::expiry};
 
 use super::{
     keys::{self, KeyRow},
@@ -95,18 +95,35 @@ pub fn keys(tx: &mut Tx<'_>, task: Task, keystore: &KeystoreId, now: Timestamp, 
     tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
 }
 
-/// The name under which an alert is given once: this key, this end.
-pub fn alert_name(key: &KeyId, expires_at: Timestamp) -> String {
-    format!("alert/{key}/{}", expires_at.as_micros())
+/// Keys in use of whose end somebody shall be told: on the nearest of `days_before` that has come, and once for each end and day. Where a policy acts by itself,
+/// only when it is an hour late. The end that comes first is told first.
+pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, days_before: &[u32], limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let Some(farthest) = days_before.iter().max() else { return Ok(Vec::new()) };
+    let sql = format!(
+        "{} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at > $1 AND k.expires_at <= $2 AND (k.expiry_policy = 'alert' OR k.acts_at <= $3)
+           AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.once = 'expiry/' || k.id || '/' || CAST(k.expires_at AS TEXT) || '/' || {})
+         ORDER BY k.expires_at, k.id LIMIT {limit}",
+        keys::COLUMNS,
+        nearest(days_before, now)
+    );
+    let values = [now.into(), now.plus_days(i64::from(*farthest)).into(), now.plus_micros(-expiry::LATE).into()];
+    tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
 }
 
-/// Keys in use whose policy is to warn, whose time to warn has come, and of whose end nobody was told yet.
-pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+/// [`expiry::alert_due`] as SQL, for ends that are not over and for which one is due; a case of the suite holds the two together.
+fn nearest(days_before: &[u32], now: Timestamp) -> String {
+    let mut days = days_before.to_vec();
+    days.sort_unstable();
+    let cases: String = days.iter().map(|days| format!(" WHEN k.expires_at <= {} THEN '{days}'", now.plus_days(i64::from(*days)).as_micros())).collect();
+    format!("CASE{cases} END")
+}
+
+/// The keys of an account on which something happens by itself until then: their material ends, or their countdown does.
+pub fn coming(tx: &mut Tx<'_>, account: &AccountId, until: Timestamp) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(
-        "{} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy = 'alert' AND k.acts_at <= $1 AND k.expires_at > $1
-           AND NOT EXISTS (SELECT 1 FROM schedules WHERE schedules.name = 'alert/' || k.id || '/' || CAST(k.expires_at AS TEXT))
-         ORDER BY k.acts_at, k.id LIMIT {limit}",
+        "{} WHERE k.account_id = $1 AND ((k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at <= $2) OR (k.state = 'PENDING_DELETION' AND k.deletion_at <= $2))
+         ORDER BY k.id",
         keys::COLUMNS
     );
-    tx.query(&sql, &[now.into()])?.into_iter().map(keys::read).collect()
+    tx.query(&sql, &[account.as_str().into(), until.into()])?.into_iter().map(keys::read).collect()
 }

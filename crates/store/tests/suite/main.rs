@@ -68,7 +68,7 @@ on_both! {
     a_key_falls_due_to_the_microsecond_when_the_rule_says,
     due_keys_are_paged_through_and_nothing_is_lost_or_shown_twice,
     keystores_are_asked_for_what_is_due_in_them_only,
-    an_alert_is_due_until_it_was_given_or_the_material_has_expired,
+    an_end_is_told_once_on_each_day_by_the_rule_until_it_has_come,
     what_has_expired_is_looked_at_until_the_row_says_so,
     a_failed_operation_of_the_schedule_lets_its_key_rest,
     failures_are_counted_by_task_and_forgotten_with_a_success,
@@ -95,4 +95,9 @@ on_both! {
     a_request_is_remembered_once_with_what_it_did,
     quota_slots_follow_each_other,
     a_schedule_runs_on_one_node,
+    an_alert_is_told_once_and_read_as_it_was_written,
+    a_failure_is_told_until_its_recovery_is,
+    what_waits_goes_out_as_one_message,
+    a_message_keeps_its_name_until_it_is_taken,
+    what_is_coming_is_found_by_its_date,
 }

@@ -1,5 +1,6 @@
 //! The cases that both engines must pass, by theme. Each takes a [`World`](crate::world::World) and asks nothing about the engine beneath it.
 
+mod alerts;
 mod audit;
 mod due;
 mod exports;
@@ -14,6 +15,7 @@ mod shared;
 mod transactions;
 mod users;
 
+pub use alerts::*;
 pub use audit::*;
 pub use due::*;
 pub use exports::*;
