@@ -82,7 +82,11 @@ impl Metrics {
         registry.register("http_request_duration_seconds", "Time to the answer's head, by matched path", metrics.latency.clone());
         registry.register("operations_in_hand", "Operations that this process runs now", metrics.in_hand.clone());
         registry.register("operations", "Operations of the whole installation, by kind and state, at most 5 seconds ago", metrics.operations.clone());
-        registry.register("alert_deliveries", "Alerts still to be delivered, and those given up, on all channels, at most 5 seconds ago", metrics.deliveries.clone());
+        registry.register(
+            "alert_deliveries",
+            "Alerts still to be delivered, and those given up, on all channels, at most 5 seconds ago",
+            metrics.deliveries.clone(),
+        );
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         Self { registry, ..metrics }
     }

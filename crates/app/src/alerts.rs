@@ -85,7 +85,12 @@ impl App {
     pub async fn test_alerts(&self, principal: &Principal) -> Result<Told, Error> {
         let names = self.engine.parts().settings.alerts.channels.clone();
         if names.is_empty() {
-            return Err(Invalid::new("alerts", "there is no channel", "Name one in keystead.toml, under [[alerts.mail]] or [[alerts.webhook]], and restart the server.").into());
+            return Err(Invalid::new(
+                "alerts",
+                "there is no channel",
+                "Name one in keystead.toml, under [[alerts.mail]] or [[alerts.webhook]], and restart the server.",
+            )
+            .into());
         }
         let proof = permit(principal, Action::TestAlerts, &principal.account, ())?;
         let random: [u8; 16] = self.random();
@@ -133,6 +138,7 @@ impl App {
 }
 
 fn of_key(key: &KeyRow, days_before: &[u32], now: Timestamp, until: Timestamp) -> Vec<ComingOfKey> {
-    let named = |one: forecast::Coming| ComingOfKey { at: one.at, what: one.what, key: key.id.clone(), name: key.name.clone(), keystore: key.keystore_name.clone() };
+    let named =
+        |one: forecast::Coming| ComingOfKey { at: one.at, what: one.what, key: key.id.clone(), name: key.name.clone(), keystore: key.keystore_name.clone() };
     forecast::of_key(key, days_before, now, until).into_iter().map(named).collect()
 }

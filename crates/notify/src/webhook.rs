@@ -60,7 +60,7 @@ impl Webhook {
             .header("webhook-timestamp", now.as_secs())
             .header("webhook-signature", signature)
             .body(body);
-        let answer = request.send().await.map_err(|error| unreachable(error))?;
+        let answer = request.send().await.map_err(unreachable)?;
         if answer.status().is_success() { Ok(()) } else { Err(NotifyError::Refused(format!("the receiver answered {}", answer.status()))) }
     }
 
@@ -69,7 +69,7 @@ impl Webhook {
     /// # Errors
     /// [`NotifyError`].
     pub async fn check(&self) -> Result<(), NotifyError> {
-        self.client.head(self.url.clone()).send().await.map(drop).map_err(|error| unreachable(error))
+        self.client.head(self.url.clone()).send().await.map(drop).map_err(unreachable)
     }
 }
 

@@ -8,12 +8,7 @@ use keystead_domain::{
     key::expiry::{DAYS_BEFORE, ExpiryPolicy},
     time::{DAY, SECOND},
 };
-use keystead_store::{
-    StoreError, Tx, alerts,
-    alerts::AlertRow,
-    keys::KeyRow,
-    operations::OperationRow,
-};
+use keystead_store::{StoreError, Tx, alerts, alerts::AlertRow, keys::KeyRow, operations::OperationRow};
 
 use crate::{Engine, Problem};
 

@@ -101,6 +101,7 @@ const CONTRACT: &str = "
     POST /v1/keys/{key}/deactivate, POST /v1/keys/{key}/activate, POST /v1/keys/{key}/upload, POST /v1/keys/{key}/renew, POST /v1/keys/{key}/revert,
     POST /v1/keys/{key}/schedule-deletion, POST /v1/keys/{key}/cancel-deletion, POST /v1/keys/{key}/export/prepare, POST /v1/keys/{key}/export/download,
     GET /v1/operations, GET /v1/operations/{operation}, POST /v1/operations/{operation}/wake,
+    GET /v1/alerts, GET /v1/alerts/{alert}, POST /v1/alerts/test, GET /v1/schedule,
     GET /v1/audit, GET /v1/audit/export, GET /v1/audit/checkpoint, GET /v1/audit/key";
 
 #[tokio::test]

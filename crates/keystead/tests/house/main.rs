@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a proof says what it saw")]
 
+mod alerts;
 mod application;
 mod cli;
 mod comparison;

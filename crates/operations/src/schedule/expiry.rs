@@ -4,6 +4,7 @@ use futures::{StreamExt, stream};
 use keystead_domain::{
     KeyState, Timestamp,
     key::expiry::{self, ExpiryPolicy},
+    time::DAY,
 };
 use keystead_store::{StoreError, due, due::Task, keys::KeyRow};
 use keystead_vault::VaultError;
@@ -24,7 +25,7 @@ impl Engine {
     pub async fn look_at_expiry(&self) -> Result<usize, StoreError> {
         let now = self.now();
         let acting = self.act_on_expiry(now).await?;
-        self.warn_of_expiry(now).await?;
+        self.warn_of_expiry(now, acting.more).await?;
         self.look_at_expired(now).await?;
         Ok(acting.acted)
     }
@@ -32,7 +33,8 @@ impl Engine {
     /// The same, for the schedule: whether to come again soon counts in the warnings and the looks.
     pub(super) async fn look_at_ends(&self) -> Result<Looked, StoreError> {
         let now = self.now();
-        Ok(self.act_on_expiry(now).await?.and(self.warn_of_expiry(now).await?).and(self.look_at_expired(now).await?))
+        let acting = self.act_on_expiry(now).await?;
+        Ok(acting.and(self.warn_of_expiry(now, acting.more).await?).and(self.look_at_expired(now).await?))
     }
 
     async fn act_on_expiry(&self, now: Timestamp) -> Result<Looked, StoreError> {
@@ -67,10 +69,12 @@ impl Engine {
         }
     }
 
-    /// Tells of each end of material that nobody has moved, on each of the days that are set: an alert, an entry in the key's history, a line in the log.
-    async fn warn_of_expiry(&self, now: Timestamp) -> Result<Looked, StoreError> {
+    /// Tells of each end of material that nobody has moved, on each of the days that are set: an alert, an entry in the key's history, a line in the log. While
+    /// a downtime is being made up for, what a policy will move in a moment is not told.
+    async fn warn_of_expiry(&self, now: Timestamp, behind: bool) -> Result<Looked, StoreError> {
+        let late = if behind { DAY } else { expiry::LATE };
         let days_before = self.parts().settings.alerts.days_before.clone();
-        let due = self.parts().store.read("due.alerts", move |tx| due::alerts(tx, now, &days_before, WARNINGS_AT_ONCE)).await?;
+        let due = self.parts().store.read("due.alerts", move |tx| due::alerts(tx, now, late, &days_before, WARNINGS_AT_ONCE)).await?;
         let more = due.len() == WARNINGS_AT_ONCE as usize;
         let mut acted = 0;
         for key in due {

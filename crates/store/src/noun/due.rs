@@ -96,17 +96,19 @@ pub fn keys(tx: &mut Tx<'_>, task: Task, keystore: &KeystoreId, now: Timestamp, 
 }
 
 /// Keys in use of whose end somebody shall be told: on the nearest of `days_before` that has come, and once for each end and day. Where a policy acts by itself,
-/// only when it is an hour late. The end that comes first is told first.
-pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, days_before: &[u32], limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+/// only when it is late by `late` microseconds, and for so long nothing has happened to the key and nothing has been begun. The end that comes first is told first.
+pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, late: i64, days_before: &[u32], limit: u32) -> Result<Vec<KeyRow>, StoreError> {
     let Some(farthest) = days_before.iter().max() else { return Ok(Vec::new()) };
     let sql = format!(
-        "{} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at > $1 AND k.expires_at <= $2 AND (k.expiry_policy = 'alert' OR k.acts_at <= $3)
+        "{} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at > $1 AND k.expires_at <= $2
+           AND (k.expiry_policy = 'alert' OR (k.acts_at <= $3 AND k.updated_at <= $3 AND NOT EXISTS
+             (SELECT 1 FROM locks JOIN operations o ON o.id = locks.operation_id WHERE locks.subject_id = k.id AND o.created_at > $3)))
            AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.once = 'expiry/' || k.id || '/' || CAST(k.expires_at AS TEXT) || '/' || {})
          ORDER BY k.expires_at, k.id LIMIT {limit}",
         keys::COLUMNS,
         nearest(days_before, now)
     );
-    let values = [now.into(), now.plus_days(i64::from(*farthest)).into(), now.plus_micros(-expiry::LATE).into()];
+    let values = [now.into(), now.plus_days(i64::from(*farthest)).into(), now.plus_micros(-late).into()];
     tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
 }
 

@@ -29,11 +29,7 @@ pub(crate) struct ListAlerts {
 /// What somebody was or is to be told, newest first, with what became of it on each channel.
 #[utoipa::path(get, path = "/v1/alerts", tag = "alerts", params(ListAlerts),
     responses((status = 200, description = "A page of alerts.", body = Listing<Alert>)))]
-pub(crate) async fn list_alerts(
-    State(api): State<Api>,
-    Caller(caller): Caller,
-    Query(asked): Query<ListAlerts>,
-) -> Result<Json<Listing<Alert>>, Refusal> {
+pub(crate) async fn list_alerts(State(api): State<Api>, Caller(caller): Caller, Query(asked): Query<ListAlerts>) -> Result<Json<Listing<Alert>>, Refusal> {
     let page = page(asked.limit.as_deref(), asked.cursor.as_deref())?;
     Ok(Json(Listing::of(api.app.list_alerts(&caller, page).await?, Alert::of)))
 }

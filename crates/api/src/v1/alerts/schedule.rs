@@ -33,11 +33,7 @@ pub(crate) struct ShowSchedule {
 /// Alerts, extensions, renewals, expiries, deletions and clean-ups, in order, each with the rule behind it; as things stand, and if every operation succeeds.
 #[utoipa::path(get, path = "/v1/schedule", tag = "alerts", params(ShowSchedule),
     responses((status = 200, description = "A page of what is coming.", body = Listing<Coming>)))]
-pub(crate) async fn show_schedule(
-    State(api): State<Api>,
-    Caller(caller): Caller,
-    Query(asked): Query<ShowSchedule>,
-) -> Result<Json<Listing<Coming>>, Refusal> {
+pub(crate) async fn show_schedule(State(api): State<Api>, Caller(caller): Caller, Query(asked): Query<ShowSchedule>) -> Result<Json<Listing<Coming>>, Refusal> {
     let page = page(asked.limit.as_deref(), asked.cursor.as_deref())?;
     let days = asked.days.as_deref().map(|text| number("days", text)).transpose()?.unwrap_or(DAYS_AHEAD);
     Ok(Json(Listing::of(api.app.schedule(&caller, days, page).await?, Coming::of)))

@@ -151,10 +151,10 @@ pub async fn an_end_is_told_once_on_each_day_by_the_rule_until_it_has_come(world
     set_dates(&world, 4, KeyState::Replaced, None, days(2), ExpiryPolicy::Alert);
     set_dates(&world, 5, active, None, days(31), ExpiryPolicy::Alert);
     set_dates(&world, 6, KeyState::Inactive, None, days(2), ExpiryPolicy::Alert);
-    let alerts = async |limit: u32| ids(world.read(move |tx| due::alerts(tx, NOW, &expiry::DAYS_BEFORE, limit)).await);
+    let alerts = async |limit: u32| ids(world.read(move |tx| due::alerts(tx, NOW, expiry::LATE, &expiry::DAYS_BEFORE, limit)).await);
     assert_eq!(alerts(10).await, [key_id(4), key_id(1)]);
     assert_eq!(alerts(1).await, [key_id(4)]);
-    assert_eq!(ids(world.read(|tx| due::alerts(tx, NOW, &[], 10)).await), []);
+    assert_eq!(ids(world.read(|tx| due::alerts(tx, NOW, expiry::LATE, &[], 10)).await), []);
     let tell = async |n: u64, end: Timestamp| {
         let due = expiry::alert_due(end, &expiry::DAYS_BEFORE, NOW).expect("one is due");
         let row = alerts::AlertRow {
@@ -174,6 +174,11 @@ pub async fn an_end_is_told_once_on_each_day_by_the_rule_until_it_has_come(world
     set_dates(&world, 4, KeyState::Replaced, None, days(4), ExpiryPolicy::Alert);
     assert_eq!(alerts(10).await, [key_id(1), key_id(4)], "another end is another alert");
     set_dates(&world, 2, active, None, hour(1), ExpiryPolicy::Extend);
+    assert_eq!(alerts(10).await, [key_id(1), key_id(4)], "what was changed a moment ago is not late");
+    world.aside(&format!("UPDATE keys SET updated_at = updated_at - {}", expiry::LATE));
+    lock(&world, 2).await;
+    assert_eq!(alerts(10).await, [key_id(1), key_id(4)], "nor is what was begun a moment ago");
+    world.aside("UPDATE operations SET created_at = created_at - 3600000000");
     assert_eq!(alerts(10).await, [key_id(1), key_id(4), key_id(2)], "a policy that is an hour late is told");
     for (n, left) in [(1, 1), (4, 14), (5, 30)] {
         set_dates(&world, n, active, None, days(left), ExpiryPolicy::Alert);
