@@ -123,8 +123,9 @@ impl App {
         }
         let (account, now) = (principal.account.clone(), self.now());
         let until = now.plus_days(i64::from(days));
-        let keys = self.store().read("due.coming", move |tx| due::coming(tx, &account, until)).await?;
         let days_before = &self.engine.parts().settings.alerts.days_before;
+        let ends = forecast::farthest_end(days_before, until);
+        let keys = self.store().read("due.coming", move |tx| due::coming(tx, &account, ends, until)).await?;
         let mut coming: Vec<ComingOfKey> = keys.iter().flat_map(|key| of_key(key, days_before, now, until)).collect();
         coming.sort_by_key(|one| (one.at, one.key.clone(), one.what));
         if let Some(after) = page.after.as_deref() {

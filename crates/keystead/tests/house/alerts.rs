@@ -420,3 +420,29 @@ async fn the_schedule_tells_what_will_happen_in_order_and_page_by_page() {
     assert_eq!(told(&world.rest(0, "GET", "/v1/schedule?days=6", None).await.1), ["alert alerted"]);
     assert!(world.rest(0, "GET", "/v1/schedule?days=0", None).await.0 >= 400);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_tries_the_channels_and_tells_what_is_coming() {
+    let (world, _receiver, courier) = with_hook(Engine::Sqlite).await;
+    key(&world, "orders", 20, ExpiryPolicy::Alert).await;
+    look(&world).await;
+    let running = tokio::spawn(courier.run());
+    let (url, token) = (world.url.clone(), world.tokens[0].clone());
+    let typed = tokio::task::spawn_blocking(move || {
+        let desk = crate::desk::Desk::new();
+        let at = |line: &[&str]| [line, &["--url", &url, "--token", &token]].concat().iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+        let json = |line: &[&str]| desk.json(&at(line).iter().map(String::as_str).collect::<Vec<_>>());
+        let test = json(&["alert", "test"]);
+        assert_eq!(test["deliveries"][0]["state"], "DELIVERED", "{test}");
+        let listed = json(&["alert", "list"]);
+        assert_eq!((&listed[0]["kind"], &listed[1]["facts"]["key"]), (&json!("test"), &json!("orders")), "{listed}");
+        let id = listed[1]["id"].as_str().expect("an id").to_owned();
+        assert_eq!(json(&["alert", "show", &id])["kind"], "key-expires");
+        let schedule = json(&["schedule", "--days", "10"]);
+        assert_eq!((&schedule[0]["what"], schedule.as_array().map(Vec::len)), (&json!("alert"), Some(1)), "{schedule}");
+        let line = at(&["schedule"]);
+        desk.table(&line.iter().map(String::as_str).collect::<Vec<_>>(), &["WHEN", "WHAT", "orders", "expire"]);
+    });
+    typed.await.expect("it can be typed");
+    running.abort();
+}

@@ -58,6 +58,12 @@ pub struct Coming {
     pub what: Happening,
 }
 
+/// The farthest end of material of which something happens until then: an alert or a policy comes before it.
+pub fn farthest_end(days_before: &[u32], until: Timestamp) -> Timestamp {
+    let farthest = days_before.iter().copied().max().unwrap_or(0);
+    until.plus_days(i64::from(farthest)).max(until.plus_micros(expiry::lead_micros(i64::MAX)))
+}
+
 /// What will happen to a key from now on until then, in order, if nobody changes anything and every operation succeeds.
 pub fn of_key(key: &KeyRow, days_before: &[u32], now: Timestamp, until: Timestamp) -> Vec<Coming> {
     let mut coming = match key.state {
@@ -103,4 +109,25 @@ fn warnings(end: Timestamp, days_before: &[u32], now: Timestamp) -> Vec<Coming> 
     let mut coming: Vec<Coming> = days_before.iter().map(alert).filter(|alert| alert.at > now).collect();
     coming.push(Coming { at: end, what: Happening::Expire });
     coming
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keystead_domain::{key::expiry::DAYS_BEFORE, time::DAY};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+    #[test]
+    fn alerts_and_policies_beyond_the_window_are_found_by_ends_behind_it() {
+        assert_eq!(farthest_end(&DAYS_BEFORE, NOW), NOW.plus_days(30));
+        assert_eq!(farthest_end(&[], NOW), NOW.plus_days(7), "a policy acts a week ahead");
+    }
+
+    #[test]
+    fn warnings_that_are_past_are_not_told_and_the_end_is() {
+        let told: Vec<(i64, Happening)> =
+            warnings(NOW.plus_days(10), &DAYS_BEFORE, NOW).into_iter().map(|one| ((one.at.as_micros() - NOW.as_micros()) / DAY, one.what)).collect();
+        assert_eq!(told, [(3, Happening::Alert), (9, Happening::Alert), (10, Happening::Expire)]);
+    }
 }

@@ -201,7 +201,7 @@ pub async fn what_is_coming_is_found_by_its_date(world: World) {
     set_dates(&world, 2, KeyState::Active, None, days(91), ExpiryPolicy::Renew);
     set_dates(&world, 3, KeyState::PendingDeletion, days(7), None, ExpiryPolicy::Alert);
     set_dates(&world, 4, KeyState::Inactive, None, days(5), ExpiryPolicy::Alert);
-    let coming = async |account| ids(world.read(move |tx| due::coming(tx, &account, NOW.plus_days(90))).await);
+    let coming = async |account| ids(world.read(move |tx| due::coming(tx, &account, NOW.plus_days(90), NOW.plus_days(7))).await);
     assert_eq!(coming(account()).await, [key_id(1), key_id(3)]);
     assert_eq!(coming(account_id(2)).await, []);
 }
