@@ -402,7 +402,8 @@ async fn the_schedule_tells_what_will_happen_in_order_and_page_by_page() {
     assert_eq!(status, 200);
     let mut sorted = (told(&whole), expected.map(str::to_owned).to_vec());
     assert_eq!(sorted.0.last().map(String::as_str), Some("renew renewed"), "{whole}");
-    (sorted.0.sort(), sorted.1.sort());
+    sorted.0.sort();
+    sorted.1.sort();
     assert_eq!(sorted.0, sorted.1, "{whole}");
     let times: Vec<&str> = whole["items"].as_array().expect("items").iter().filter_map(|one| one["at"].as_str()).collect();
     assert!(times.is_sorted(), "{times:?}");
