@@ -135,3 +135,32 @@ fn vault_check(config: &Config, bytes: &[u8]) -> Check {
         Err(error) => ill("vault", error.to_string(), "Write the file that [vault] names, readable by Keystead only, or remove the line."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_channel_that_nobody_answers_and_a_secret_of_another_form_are_told_with_their_mend() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        at("good", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+        at("bad", "secret\n");
+        let of = async |secret: &str| {
+            let text = format!("[[alerts.webhook]]\nurl = 'http://127.0.0.1:1/x'\nsecret_file = '{secret}'\n");
+            channels(&Config::read(&at("keystead.toml", &text)).expect("a configuration")).await
+        };
+        let silent = of("good").await;
+        assert!(!silent[0].ok && silent[0].detail.starts_with("webhook:127.0.0.1: cannot be reached"), "{silent:?}");
+        assert!(silent[0].mend.as_deref().is_some_and(|mend| mend.contains("firewall")), "{silent:?}");
+        for secret in ["bad", "missing"] {
+            let refused = of(secret).await;
+            assert!(!refused[0].ok && (refused[0].detail.contains("secret_file") || refused[0].detail.contains("missing")), "{refused:?}");
+        }
+        assert!(channels(&Config::default()).await[0].ok, "without a channel nothing is wrong");
+    }
+}
