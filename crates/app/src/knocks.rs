@@ -85,6 +85,16 @@ impl Knocks {
         Knock { from, mark: OTHERS.to_owned(), user: None, ..knock }
     }
 
+    /// Takes back what could not be told: it is counted still.
+    fn put_back(&mut self, counted: Vec<(Knock, u64)>, now: Timestamp) {
+        for (knock, count) in counted {
+            match self.windows.iter_mut().find(|window| window.knock == knock) {
+                Some(window) => window.untold += count,
+                None => self.windows.push(Window { knock, began: now, untold: count }),
+            }
+        }
+    }
+
     /// Ends the windows that are a minute old (or, with `all`, every one), and answers what was counted in them and not told.
     fn ended(&mut self, now: Timestamp, all: bool) -> Vec<(Knock, u64)> {
         let is_over = |window: &mut Window| all || now.as_micros() - window.began.as_micros() >= MINUTE;
@@ -126,8 +136,17 @@ impl App {
     }
 
     async fn tell_counted(&self, counted: Vec<(Knock, u64)>) -> Result<(), Error> {
+        let told = self.write_counted(&counted).await;
+        if told.is_err() {
+            let now = self.now();
+            self.with_knocks(|knocks| knocks.put_back(counted, now));
+        }
+        told
+    }
+
+    async fn write_counted(&self, counted: &[(Knock, u64)]) -> Result<(), Error> {
         let account = self.account().await?;
-        let entries: Vec<Entry> = counted.into_iter().map(|(knock, count)| self.entry_of(knock, count, &account)).collect();
+        let entries: Vec<Entry> = counted.iter().map(|(knock, count)| self.entry_of(knock.clone(), *count, &account)).collect();
         let told = self.store().write("audit.tell_knocks", move |tx| {
             entries.iter().for_each(|entry| tx.audit(entry.clone()));
             Ok::<_, StoreError>(())
@@ -168,6 +187,18 @@ mod tests {
         assert_eq!(knocks.ended(NOW.plus_micros(MINUTE - 1), false), []);
         assert_eq!(knocks.ended(NOW.plus_micros(MINUTE), false), [(knock(1, "a"), 2)]);
         assert_eq!(knocks.count(knock(1, "a"), NOW.plus_micros(MINUTE)), Some(knock(1, "a")));
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_later() {
+        let mut knocks = Knocks::new([1; 32]);
+        let first = knocks.count(knock(1, "a"), NOW).expect("told at once");
+        knocks.put_back(vec![(first, 1)], NOW);
+        assert_eq!(knocks.count(knock(1, "a"), NOW), None);
+        let ended = knocks.ended(NOW.plus_micros(MINUTE), false);
+        assert_eq!(ended, [(knock(1, "a"), 2)]);
+        knocks.put_back(ended, NOW.plus_micros(MINUTE));
+        assert_eq!(knocks.ended(NOW, true), [(knock(1, "a"), 2)]);
     }
 
     #[test]

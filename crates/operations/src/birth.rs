@@ -66,7 +66,11 @@ impl Engine {
         let cradle = Cradle { account: account.clone(), sealing: sealing.clone(), key: key.clone(), version: id.clone(), spec };
         let vault = parts.vault.clone();
         let made = if spec.is_pair() {
-            // Making an RSA pair, or working through a passphrase's rounds, takes up to seconds.
+            if vault.is_sealed() {
+                return Err(VaultError::Sealed.into());
+            }
+            // Making an RSA pair, or working through a passphrase's rounds, takes up to seconds: one at a time, so that the rest of the house keeps a core.
+            let _turn = self.turn_to_make_a_pair().await;
             let lost = |_| VaultError::Provider(ProviderFailed { operation: "make a key pair" });
             tokio::task::spawn_blocking(move || cradle.make(&vault, origin)).await.map_err(lost)??
         } else {

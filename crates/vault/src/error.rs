@@ -164,7 +164,7 @@ impl MaterialRefused {
             Self::PassphraseMissing => ("is encrypted".to_owned(), "Give its passphrase, too."),
             Self::WrongPassphrase => ("does not open with this passphrase".to_owned(), "Check the passphrase, and that the file is whole."),
             Self::UnknownEncryption => ("is encrypted in a way that Keystead does not open".to_owned(), CONVERT),
-            Self::TooManyRounds => ("asks for more than ten million rounds of PBKDF2".to_owned(), CONVERT),
+            Self::TooManyRounds => ("asks for more than two million rounds of PBKDF2".to_owned(), CONVERT),
             Self::NotAnUnwrappingKey { spec } => {
                 (format!("is to be unwrapped by a key of kind {}", spec.as_str()), "Choose an AES_256 key whose material is in the vault.")
             }

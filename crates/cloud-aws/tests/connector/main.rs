@@ -23,7 +23,8 @@ fn settings(address: &str, account: &str, access_key: (&str, &str)) -> Settings 
         session_name: "keystead-test".into(),
         installation: INSTALLATION.into(),
         quotas: Vec::new(),
-        timeouts: Timeouts { connect: Duration::from_secs(2), call: Duration::from_secs(10) },
+        // Emulators make an RSA pair for each wrapping key, and the machine may be busy.
+        timeouts: Timeouts { connect: Duration::from_secs(10), call: Duration::from_secs(60) },
     }
 }
 

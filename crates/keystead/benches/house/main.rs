@@ -25,14 +25,13 @@ mod start;
 mod verify;
 mod world;
 
-use std::alloc::System;
-
+use mimalloc::MiMalloc;
 use report::Report;
 use zeroizing_alloc::ZeroAlloc;
 
 /// As in the binary: every freed allocation is wiped, and that has its price.
 #[global_allocator]
-static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 /// Every section, in the order in which they run.
 const SECTIONS: [&str; 6] = ["creates", "quota", "listing", "audit", "verify", "start"];

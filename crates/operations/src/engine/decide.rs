@@ -2,6 +2,7 @@
 
 use keystead_cloud::{Kind, Retry};
 use keystead_domain::time::SECOND;
+use keystead_vault::VaultError;
 
 use super::call::StepError;
 
@@ -63,7 +64,9 @@ enum Wish {
 
 fn wish(error: &StepError, at: Standing) -> Wish {
     match error {
-        StepError::Vault(keystead_vault::VaultError::Sealed) | StepError::Store(_) => Wish::Again,
+        StepError::Vault(VaultError::Sealed) | StepError::Store(_) => Wish::Again,
+        // The row was read before a rotation put another in its place; each attempt reads it anew.
+        StepError::Vault(VaultError::UnknownRoot { .. } | VaultError::OtherAccountKey { .. }) => Wish::AgainAtMost(FRESH_MAX),
         StepError::Vault(_) | StepError::Gone | StepError::NotYet(_) | StepError::Missing(_) => Wish::Never,
         StepError::NotImportable(_) | StepError::OtherMaterial => Wish::Never,
         StepError::NotVisible => Wish::AgainAtMost(VISIBLE_MAX),
@@ -140,7 +143,14 @@ mod tests {
 
     #[test]
     fn a_sealed_vault_is_waited_for() {
-        assert!(matches!(decide(&StepError::Vault(keystead_vault::VaultError::Sealed), Standing { attempts: 99, ..UNTOUCHED }), Decision::Again(_)));
+        assert!(matches!(decide(&StepError::Vault(VaultError::Sealed), Standing { attempts: 99, ..UNTOUCHED }), Decision::Again(_)));
+    }
+
+    #[test]
+    fn a_row_that_a_rotation_replaced_meanwhile_is_read_again_and_a_damaged_one_not_for_ever() {
+        let error = StepError::Vault(VaultError::UnknownRoot { blob: keystead_vault::Blob::Material, generation: 1 });
+        assert!(matches!(decide(&error, UNTOUCHED), Decision::Again(_)));
+        assert_eq!(decide(&error, Standing { attempts: FRESH_MAX, ..UNTOUCHED }), Decision::TakeBack);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use keystead_store::{Store, StoreError, operations, operations::OperationRow, us
 use keystead_vault::{Random, Vault};
 pub use run::Interrupted;
 pub(crate) use run::action_of;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::{Clouds, alerts::Alerting, quota::Quotas, words::Who};
 
@@ -104,6 +104,8 @@ pub struct Engine {
     /// The operations that tasks of this process have in hand.
     running: Arc<Mutex<HashMap<OperationId, Grip>>>,
     permits: Arc<Semaphore>,
+    /// Who makes a key pair.
+    pair_maker: Arc<Semaphore>,
     /// Names of people by their ids, for the audit log.
     names: Arc<Mutex<HashMap<String, String>>>,
 }
@@ -113,7 +115,14 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let quotas = Quotas::new(parts.store.clone(), parts.clock.clone(), parts.settings.quotas);
         let permits = Semaphore::new(parts.settings.concurrency);
-        Self { parts: Arc::new(parts), quotas: Arc::new(quotas), running: Arc::default(), permits: Arc::new(permits), names: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            quotas: Arc::new(quotas),
+            running: Arc::default(),
+            permits: Arc::new(permits),
+            pair_maker: Arc::new(Semaphore::new(1)),
+            names: Arc::default(),
+        }
     }
 
     /// What the engine works with.
@@ -230,6 +239,11 @@ impl Engine {
         let who = Who { id, name: found.ok().flatten().map(|user| user.name).unwrap_or_default() };
         self.remember_name(&who);
         who
+    }
+
+    /// Held while a key pair is made. The semaphore is never closed.
+    pub(crate) async fn turn_to_make_a_pair(&self) -> Option<SemaphorePermit<'_>> {
+        self.pair_maker.acquire().await.ok()
     }
 
     /// How many operations this process has in hand.

@@ -18,7 +18,8 @@ impl Dialect {
     /// Fills the fragments in which the engines differ into a statement of a migration.
     pub fn fill(self, sql: &str) -> String {
         match self {
-            Self::Sqlite => sql.replace("{BYTES}", "BLOB"),
+            // A primary key of the type INTEGER, and of no other, is the row's own number: one tree instead of two (sqlite.org/lang_createtable.html, "ROWIDs").
+            Self::Sqlite => sql.replace("{BYTES}", "BLOB").replace("BIGINT NOT NULL PRIMARY KEY", "INTEGER NOT NULL PRIMARY KEY"),
             // Text is compared by its bytes, as on SQLite, whatever language the database was made in: one order on both engines, and the quicker one.
             Self::Postgres => sql.replace("{BYTES}", "BYTEA").replace(" TEXT", " TEXT COLLATE \"C\""),
         }

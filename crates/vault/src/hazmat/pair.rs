@@ -40,9 +40,9 @@ pub(crate) fn read(spec: KeySpec, der: &[u8]) -> Option<Pair> {
     match (rsa_size(spec), curve(spec)) {
         (Some(_), _) => {
             let pair = RsaKeyPair::from_pkcs8(der).ok()?;
-            // Through the modulus itself: its length in bytes alone would let 2041 bits pass for 2048.
-            let bits = crate::der::read_pkcs1(pair.public_key().as_ref()).ok()?.bits();
-            if Some(bits) == spec.modulus_bits() { rsa(&pair) } else { None }
+            // Through the modulus itself: its length in bytes alone would let 2041 bits pass for 2048. The module takes small exponents, too.
+            let numbers = crate::der::read_pkcs1(pair.public_key().as_ref()).ok()?;
+            if Some(numbers.bits()) == spec.modulus_bits() && numbers.exponent_is_sound() { rsa(&pair) } else { None }
         }
         (_, Some(curve)) => ec(&EcdsaKeyPair::from_pkcs8(curve, der).ok()?),
         (None, None) => None,

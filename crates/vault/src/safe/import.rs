@@ -233,9 +233,19 @@ mod tests {
         assert_eq!(refusal(openssl(&["ec"], &pem)), Some(MaterialRefused::OlderPem.into()));
         assert_eq!(refusal(b"no key at all".to_vec()), Some(MaterialRefused::NotPkcs8.into()));
         assert_eq!(refusal(vec![0x30; 20_000]), Some(MaterialRefused::NotPkcs8.into()));
+        // Padding that fits by chance: about four of a thousand wrong passphrases.
+        let encrypted = openssl(&["pkcs8", "-topk8", "-passout", "pass:right", "-iter", "1"], &pem);
+        for wrong in 0..600 {
+            let wrong = taken(&house, KeySpec::EcP256, encrypted.clone(), Some(&format!("wrong {wrong}")));
+            assert_eq!(wrong.err(), Some(MaterialRefused::WrongPassphrase.into()));
+        }
+        let small = openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-pkeyopt", "rsa_keygen_pubexp:3"], b"");
+        assert_eq!(taken(&house, KeySpec::Rsa2048, small, None).err(), Some(MaterialRefused::NotPkcs8.into()), "an exponent of 3");
+        let old = openssl(&["pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES", "-passout", "pass:right"], &pem);
+        assert_eq!(refusal(old), Some(MaterialRefused::UnknownEncryption.into()));
         let scrypt = openssl(&["pkcs8", "-topk8", "-passout", "pass:right", "-scrypt"], &pem);
         assert_eq!(refusal(scrypt), Some(MaterialRefused::UnknownEncryption.into()));
-        let slow = openssl(&["pkcs8", "-topk8", "-passout", "pass:right", "-iter", "10000001"], &pem);
+        let slow = openssl(&["pkcs8", "-topk8", "-passout", "pass:right", "-iter", "2000001"], &pem);
         assert_eq!(refusal(slow), Some(MaterialRefused::TooManyRounds.into()));
     }
 

@@ -4,6 +4,7 @@
 //! shrinks when the emulator is mended. The suite expects that changes are visible at once.
 
 mod find;
+mod kinds;
 mod life;
 mod material;
 mod names;
@@ -15,6 +16,7 @@ use keystead_cloud::{Cloud, CloudError, CloudKey, CloudKeyId, Import, Imported, 
 use keystead_domain::{Hash, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec};
 
 pub use find::*;
+pub use kinds::*;
 pub use life::*;
 pub use material::*;
 pub use names::*;
@@ -123,6 +125,7 @@ pub async fn all(subject: &Subject<'_>) {
     a_new_key_is_empty(subject).await;
     material_makes_a_key_usable(subject).await;
     every_way_of_wrapping_is_understood(subject).await;
+    every_kind_is_taken_and_a_pair_shows_its_public_half(subject).await;
     the_same_material_is_taken_again_and_other_material_is_not(subject).await;
     an_expiry_is_set_and_taken_away(subject).await;
     a_token_belongs_to_one_key(subject).await;

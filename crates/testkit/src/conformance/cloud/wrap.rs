@@ -2,6 +2,7 @@
 
 use aws_lc_rs::{
     encoding::{AsDer as _, PublicKeyX509Der},
+    key_wrap::{AES_256, AesKek, KeyWrapPadded as _},
     rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey},
 };
 use keystead_domain::Hash;
@@ -17,6 +18,15 @@ pub fn oaep(public_key: &[u8], hash: Hash, material: &[u8]) -> Vec<u8> {
     let length = key.encrypt(algorithm, material, &mut wrapped, None).expect("the material is short enough").len();
     wrapped.truncate(length);
     wrapped
+}
+
+/// Wraps by CKM_RSA_AES_KEY_WRAP (PKCS#11 v3.1, section 6.1.19): an AES-256 key by OAEP, then the material under it by AES-KWP (RFC 5649).
+pub fn aes_kwp(public_key: &[u8], hash: Hash, material: &[u8]) -> Vec<u8> {
+    let key: [u8; 32] = std::array::from_fn(|at| at as u8 ^ 0x5a);
+    let mut wrapped = vec![0; material.len() + 15];
+    let kek = AesKek::new(&AES_256, &key).expect("256 bits");
+    let len = kek.wrap_with_padding(material, &mut wrapped).expect("AES-KWP").len();
+    [&oaep(public_key, hash, &key)[..], &wrapped[..len]].concat()
 }
 
 /// Bits of the modulus of a SubjectPublicKeyInfo.
