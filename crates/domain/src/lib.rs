@@ -10,6 +10,7 @@ pub mod invalid;
 pub mod key;
 pub mod keystore;
 pub mod name;
+pub mod rotation;
 pub mod tags;
 pub mod time;
 pub mod wrapping;
