@@ -3,6 +3,7 @@
 pub mod create;
 pub mod export;
 pub mod lifecycle;
+pub mod rotation;
 pub mod show;
 pub mod update;
 

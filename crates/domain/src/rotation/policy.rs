@@ -240,11 +240,13 @@ mod tests {
         assert!(Wish { grace: Some(30 * DAY), ..every(30) }.rule().is_ok());
     }
 
+    static ALL: std::sync::LazyLock<Vec<Policy>> = std::sync::LazyLock::new(policies);
+
     proptest! {
         /// Whoever looks at odd moments, over two years, rotates in the window only, and never sooner than the policy says.
         #[test]
         fn a_key_that_is_looked_at_now_and_then_is_rotated_in_its_windows(looks in prop::collection::vec(1i64..2000, 50..300), which in 0usize..96) {
-            let policy = &policies()[which];
+            let policy = &ALL[which];
             let (mut now, mut last) = (BORN, None::<Timestamp>);
             for hours in looks {
                 now = now.plus_micros(hours * HOUR / 7);
