@@ -209,6 +209,14 @@ impl App {
         Ok(policy.and_then(|policy| policy.wish.grace))
     }
 
+    /// What a rotation of a key will not do for its users.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn rotation_warnings(&self, principal: &Principal, id_or_name: &str) -> Result<Vec<&'static str>, Error> {
+        self.show_rotation(principal, &Target::Key(id_or_name.to_owned())).await.map(|rotation| rotation.warnings)
+    }
+
     /// Refuses to rotate a key in place, naming the cloud's own rule where there is one.
     ///
     /// # Errors
