@@ -93,6 +93,12 @@ on_both! {
     nothing_is_sealed_under_an_account_key_that_is_gone,
     an_export_is_used_up_once,
     a_request_is_remembered_once_with_what_it_did,
+    a_rotation_policy_is_read_as_it_was_written_and_listed,
+    the_nearest_rotation_policy_counts,
+    a_changed_policy_makes_the_plans_under_it_out_of_date,
+    a_rotation_is_due_when_its_time_has_come,
+    a_rotation_is_told_once,
+    a_replaced_key_retires_while_its_successor_is_in_use,
     quota_slots_follow_each_other,
     a_schedule_runs_on_one_node,
 }
