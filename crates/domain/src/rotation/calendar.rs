@@ -20,7 +20,7 @@ const CHECKED_FROM: Timestamp = Timestamp::from_secs(1_704_067_200);
 
 /// A cron pattern such as `0 3 1 * *`: minute, hour, day, month, weekday.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Calendar(Cron);
+pub struct Calendar(Box<Cron>);
 
 impl Calendar {
     /// Reads a pattern, and looks whether it ever comes, and not more than once a day.
@@ -31,7 +31,7 @@ impl Calendar {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let unreadable =
             |_| Invalid::new("cron", "cannot be read", "Write minute, hour, day, month and weekday: 0 3 1 * * is the first of each month at three.");
-        let calendar = Self(parser.parse(pattern).map_err(unreadable)?);
+        let calendar = Self(Box::new(parser.parse(pattern).map_err(unreadable)?));
         let mut last = CHECKED_FROM.plus_days(-1);
         for turn in 0..TURNS_CHECKED {
             let next = calendar.after(last, zone).ok_or_else(|| Invalid::new("cron", "never comes", "Give a day that the month has."))?;

@@ -106,7 +106,7 @@ fn curve(spec: KeySpec) -> &'static agreement::Algorithm {
 fn point(spki: &[u8]) -> &[u8] {
     let len = match spki.len() {
         ..=91 => 65,
-        ..=120 => 97,
+        92..=120 => 97,
         _ => 133,
     };
     &spki[spki.len() - len..]
