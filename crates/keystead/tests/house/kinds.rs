@@ -105,7 +105,7 @@ fn curve(spec: KeySpec) -> &'static agreement::Algorithm {
 /// The uncompressed point at the end of a SubjectPublicKeyInfo (RFC 5480, section 2.2).
 fn point(spki: &[u8]) -> &[u8] {
     let len = match spki.len() {
-        ..=91 => 65,
+        0..=91 => 65,
         92..=120 => 97,
         _ => 133,
     };
