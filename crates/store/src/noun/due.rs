@@ -107,8 +107,10 @@ pub fn keystores(tx: &mut Tx<'_>, task: Task, now: Timestamp) -> Result<Vec<Keys
 /// A page of a keystore's due keys behind a position, the longest due first.
 pub fn keys(tx: &mut Tx<'_>, task: Task, keystore: &KeystoreId, now: Timestamp, after: Option<&Position>, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
     let due_at = task.due_at_sql();
+    // The index of what is due by a lineage's date begins with the lineage's keystore.
+    let by_lineage = if task == Task::Rotation { "l.keystore_id = $3 AND " } else { "" };
     let sql = format!(
-        "{} WHERE l.keystore_id = $3 AND k.keystore_id = $3 AND {} AND ({due_at}, k.id) > ($4, $5) ORDER BY {due_at}, k.id LIMIT {limit}",
+        "{} WHERE {by_lineage}k.keystore_id = $3 AND {} AND ({due_at}, k.id) > ($4, $5) ORDER BY {due_at}, k.id LIMIT {limit}",
         keys::COLUMNS,
         task.is_due()
     );
