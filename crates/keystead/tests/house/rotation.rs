@@ -134,7 +134,9 @@ impl Year {
             }
             assert!(is_night_in_berlin(now, !seen.by_calendar), "{name} was rotated at {}", now.as_secs());
             assert_eq!((current.state, current.predecessor_id.as_ref()), (KeyState::Active, Some(&seen.current.id)));
-            assert_eq!(entries(&self.world, &seen.current, "key.rotation-notice").await, 1, "{name}: it was told before, once");
+            // Behind a downtime the turn that was missed and the one that makes up for it may both have been told.
+            let most = if now > seen.current.created_at.plus_days(60) { 2 } else { 1 };
+            assert!((1..=most).contains(&entries(&self.world, &seen.current, "key.rotation-notice").await), "{name}: it was told before, once");
             let made = self.app.encrypt(&format!("alias/{name}"), name.as_bytes()).await;
             assert_eq!(Some(&made.key_arn), current.cloud_arn.as_ref(), "{name}: the alias has moved");
             seen.blobs.push(made.blob);
@@ -182,7 +184,7 @@ async fn in_a_year_twenty_keys_are_rotated_in_their_windows_and_nothing_is_lost_
     year.nothing_has_expired().await;
     let before: usize = year.lineages.values().map(|seen| seen.rotations.len()).sum();
 
-    // The server is off for 65 days: each key is made up for once. Material of 90 days outlives that.
+    // The server is off for 65 days: each key is made up for once. Predecessors' material that expired meanwhile is brought back by the expiry policy.
     advance(&year.world, 65 * DAY);
     year.run_until(begin.plus_days(224)).await;
     let made_up: usize = year.lineages.values().map(|seen| seen.rotations.len()).sum::<usize>() - before;
