@@ -11,6 +11,7 @@ pub mod invalid;
 pub mod key;
 pub mod keystore;
 pub mod name;
+pub mod rotation;
 pub mod tags;
 pub mod time;
 pub mod wrapping;

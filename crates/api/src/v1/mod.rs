@@ -5,6 +5,7 @@ mod audit;
 mod keys;
 mod keystores;
 mod operations;
+mod rotations;
 mod status;
 mod users;
 mod vault;
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::activate::activate_key))
         .routes(routes!(keys::upload::upload_key))
         .routes(routes!(keys::renew::renew_key))
+        .routes(routes!(keys::rotate::rotate_key))
         .routes(routes!(keys::revert::revert_key))
         .routes(routes!(keys::schedule_deletion::schedule_deletion))
         .routes(routes!(keys::cancel_deletion::cancel_deletion))
@@ -34,6 +36,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::show::show_keystore, keystores::delete::delete_keystore))
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
+
+        .routes(routes!(rotations::list::list_rotation_policies))
+        .routes(routes!(rotations::show::show_rotation_policy, rotations::set::set_rotation_policy, rotations::clear::clear_rotation_policy))
 
         .routes(routes!(operations::list::list_operations))
         .routes(routes!(operations::show::show_operation))

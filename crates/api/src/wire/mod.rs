@@ -6,6 +6,7 @@ pub mod key;
 pub mod keystore;
 pub mod listing;
 pub mod operation;
+pub mod rotation;
 pub mod tags;
 pub mod time;
 pub mod user;

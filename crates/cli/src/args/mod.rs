@@ -9,6 +9,7 @@ pub mod listing;
 pub mod local;
 pub mod operation;
 pub mod parse;
+pub mod rotation;
 pub mod sandbox;
 pub mod user;
 pub mod vault;
@@ -73,6 +74,9 @@ pub enum Noun {
     /// Keystores: the places in the cloud where keys live
     #[command(subcommand)]
     Keystore(keystore::KeystoreVerb),
+    /// Rotation: how often keys get a successor, and when
+    #[command(subcommand)]
+    Rotation(rotation::RotationVerb),
     /// Operations: the durable changes behind every command
     #[command(subcommand)]
     Operation(operation::OperationVerb),

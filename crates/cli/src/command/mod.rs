@@ -8,6 +8,7 @@ pub mod keystore;
 pub mod local;
 pub mod operation;
 pub mod pages;
+pub mod rotation;
 pub mod sandbox;
 pub mod setup;
 pub mod user;
@@ -58,6 +59,7 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<(), CliError> {
         Noun::Doctor(args) => Box::pin(local::doctor(&context, args)).await,
         Noun::Key(verb) => Box::pin(key::run(&context, *verb)).await,
         Noun::Keystore(verb) => Box::pin(keystore::run(&context, verb)).await,
+        Noun::Rotation(verb) => Box::pin(rotation::run(&context, verb)).await,
         Noun::Operation(verb) => Box::pin(operation::run(&context, verb)).await,
         Noun::Alert(verb) => Box::pin(alert::run(&context, verb)).await,
         Noun::Schedule(args) => Box::pin(alert::schedule(&context, &args)).await,

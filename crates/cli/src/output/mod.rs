@@ -6,6 +6,7 @@ pub mod json;
 pub mod key;
 pub mod keystore;
 pub mod operation;
+pub mod rotation;
 pub mod table;
 pub mod user;
 pub mod vault;

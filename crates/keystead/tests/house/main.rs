@@ -20,6 +20,7 @@ mod nodes;
 mod process;
 mod recovery;
 mod refusals;
+mod rotation;
 mod schedule;
 mod strangers;
 mod sweep;

@@ -16,6 +16,7 @@ pub mod operations;
 pub mod page;
 pub mod quotas;
 pub mod requests;
+pub mod rotations;
 pub mod schedules;
 pub mod users;
 pub mod vault;
