@@ -13,6 +13,10 @@ pub enum AlertKind {
     OperationFailed,
     /// Material expires soon, and nothing has moved its end.
     KeyExpires,
+    /// A key was not in use when its policy would have rotated it: the turn is left out.
+    RotationMissed,
+    /// A key will be rotated by its policy.
+    KeyRotates,
     /// What had failed has succeeded.
     OperationRecovered,
     /// Somebody tries the channels.
@@ -21,7 +25,8 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// The most urgent first: the order in a digest.
-    pub const ALL: [Self; 5] = [Self::KeyExpired, Self::OperationFailed, Self::KeyExpires, Self::OperationRecovered, Self::Test];
+    pub const ALL: [Self; 7] =
+        [Self::KeyExpired, Self::OperationFailed, Self::KeyExpires, Self::RotationMissed, Self::KeyRotates, Self::OperationRecovered, Self::Test];
 
     /// The name in the API, in webhooks and in the store.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +34,8 @@ impl AlertKind {
             Self::KeyExpired => "key-expired",
             Self::OperationFailed => "operation-failed",
             Self::KeyExpires => "key-expires",
+            Self::RotationMissed => "rotation-missed",
+            Self::KeyRotates => "key-rotates",
             Self::OperationRecovered => "operation-recovered",
             Self::Test => "test",
         }
@@ -40,7 +47,13 @@ impl AlertKind {
     /// [`Invalid`] naming `kind`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        found.ok_or_else(|| Invalid::new("kind", "is no kind of alert", "Give key-expires, key-expired, operation-failed, operation-recovered or test."))
+        found.ok_or_else(|| {
+            Invalid::new(
+                "kind",
+                "is no kind of alert",
+                "Give key-expires, key-expired, key-rotates, rotation-missed, operation-failed, operation-recovered or test.",
+            )
+        })
     }
 }
 

@@ -44,6 +44,8 @@ const fn headline(kind: AlertKind) -> &'static str {
         AlertKind::KeyExpired => "Expired",
         AlertKind::OperationFailed => "Failed",
         AlertKind::KeyExpires => "Expiring soon",
+        AlertKind::RotationMissed => "Rotation left out",
+        AlertKind::KeyRotates => "Rotating soon",
         AlertKind::OperationRecovered => "Recovered",
         AlertKind::Test => "Test",
     }
@@ -71,6 +73,8 @@ pub fn sentence(alert: &Alert) -> String {
             format!("{} expires on {} (in {} days; policy: {})", place(fact("key")), fact("expires_at"), fact("days_left"), fact("policy"))
         }
         AlertKind::KeyExpired => format!("{} has expired on {}", place(fact("key")), fact("expires_at")),
+        AlertKind::RotationMissed => format!("{} was not rotated on {}: it is {}", place(fact("key")), fact("rotation_at"), fact("state")),
+        AlertKind::KeyRotates => format!("{} will be rotated not before {}", place(fact("key")), fact("rotation_at")),
         AlertKind::OperationFailed => format!("{}{} failed: {}", fact("operation_kind"), place(what), fact("why")),
         AlertKind::OperationRecovered => format!("{}{} has succeeded again", fact("operation_kind"), place(what)),
         AlertKind::Test => format!("{} tries whether alerts arrive", fact("by")),

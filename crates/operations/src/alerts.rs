@@ -123,6 +123,21 @@ impl Engine {
         })
     }
 
+    /// That a key will be rotated by its policy not before then, or (`missed`) that its turn is left out because it is not in use.
+    pub(crate) fn telling_of_turn(&self, key: &KeyRow, at: Timestamp, missed: bool) -> Telling {
+        let mut facts = facts_of(key);
+        facts.push(("rotation_at", rfc3339(at)));
+        facts.push(("mend", if missed { turn_missed(key) } else { turn_comes(key) }));
+        self.telling(About {
+            account: &key.account_id,
+            kind: if missed { AlertKind::RotationMissed } else { AlertKind::KeyRotates },
+            subject: key.id.as_str(),
+            topic: "",
+            once: format!("{}/{}/{}", if missed { "rotation-missed" } else { "key-rotates" }, key.lineage_id, at.as_micros()),
+            facts,
+        })
+    }
+
     /// How an operation ended: with a problem it failed, without one it recovered if it had failed before.
     pub(crate) fn telling_of_operation(&self, operation: &OperationRow, key: Option<&KeyRow>, problem: Option<&Problem>) -> Telling {
         let mut facts = key.map(facts_of).unwrap_or_default();
@@ -163,6 +178,18 @@ fn mend(key: &KeyRow, is_over: bool) -> String {
         (false, ExpiryPolicy::Alert) => format!("What it encrypted no longer opens then; `keystead key upload {name}` brings it back afterwards."),
         (false, _) => format!("Its policy should have moved this end by now: `keystead operation list --key {name}` shows why it has not."),
     }
+}
+
+fn turn_comes(key: &KeyRow) -> String {
+    let whom = if key.spec.is_pair() { " Whoever holds the old public key needs the new one." } else { "" };
+    format!("Nothing is needed where the alias is used.{whom} `keystead rotation show --key {}` shows the policy.", key.name)
+}
+
+fn turn_missed(key: &KeyRow) -> String {
+    format!(
+        "Activate it with `keystead key activate {0}` and rotate it with `keystead key rotate {0}`, or end its policy with `keystead rotation clear --key {0}`.",
+        key.name
+    )
 }
 
 /// A time as RFC 3339 in UTC, whole seconds.

@@ -14,7 +14,7 @@ use super::time::rfc3339;
 pub(crate) struct Alert {
     /// Id; webhooks carry it, too.
     id: String,
-    /// key-expires, key-expired, operation-failed, operation-recovered or test.
+    /// key-expires, key-expired, key-rotates, rotation-missed, operation-failed, operation-recovered or test.
     kind: &'static str,
     /// Id of the key, keystore or user that it is about.
     subject: String,
@@ -73,7 +73,7 @@ pub(crate) struct Coming {
     /// When, at the earliest.
     #[schema(format = DateTime)]
     at: String,
-    /// alert, extend, renew, expire, delete or clean-up.
+    /// alert, extend, renew, rotate, retire, expire, delete or clean-up.
     what: &'static str,
     /// Id of the key.
     key: String,

@@ -391,3 +391,26 @@ fn rotation_from_the_command_line() {
     assert_eq!(desk.json(&["rotation", "clear", "--key", "invoices"])["policy"]["target"], "keystore:demo-eu");
     assert_eq!(slug(&desk.fails(3, &["rotation", "show", "--key", "nobody"])), "not-found");
 }
+
+#[tokio::test]
+async fn a_coming_rotation_is_in_the_schedule_and_people_are_told_of_it_once() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = lasting_key(&world, "orders").await;
+    set(&world, "key:orders", Wish { notice: Some(7 * DAY), grace: Some(3 * DAY), ..every(30) }).await;
+    look(&world).await;
+    let coming = |answer: &serde_json::Value, what: &str| answer["items"].as_array().expect("a list").iter().filter(|one| one["what"] == what).count();
+    let (status, plan) = world.rest(0, "GET", "/v1/schedule?days=90", None).await;
+    assert_eq!((status, coming(&plan, "rotate")), (200, 1), "{plan}");
+    advance(&world, 24 * DAY);
+    for _ in 0..2 {
+        look(&world).await;
+        let (_, told) = world.rest(0, "GET", "/v1/alerts", None).await;
+        let of_turn: Vec<_> = told["items"].as_array().expect("a list").iter().filter(|alert| alert["kind"] == "key-rotates").collect();
+        assert_eq!(of_turn.len(), 1, "{told}");
+        assert_eq!(of_turn[0]["subject"], key.id.as_str());
+    }
+    advance(&world, 7 * DAY);
+    assert_eq!(look(&world).await, 1);
+    let (_, plan) = world.rest(0, "GET", "/v1/schedule?days=90", None).await;
+    assert_eq!((coming(&plan, "retire"), coming(&plan, "rotate")), (1, 1), "{plan}");
+}

@@ -15,6 +15,10 @@ pub enum Happening {
     Extend,
     /// The key gets a successor with new material.
     Renew,
+    /// The policy of rotation gives the key a successor.
+    Rotate,
+    /// The grace behind a rotation ends: the replaced key is deactivated.
+    Retire,
     /// The material ends; the key cannot be used.
     Expire,
     /// The cloud deletes the key.
@@ -30,6 +34,8 @@ impl Happening {
             Self::Alert => "alert",
             Self::Extend => "extend",
             Self::Renew => "renew",
+            Self::Rotate => "rotate",
+            Self::Retire => "retire",
             Self::Expire => "expire",
             Self::Delete => "delete",
             Self::CleanUp => "clean-up",
@@ -42,6 +48,8 @@ impl Happening {
             Self::Alert => "The policy is alert: people are told before the end.",
             Self::Extend => "The policy moves the end: the same material is imported again with a later one.",
             Self::Renew => "The policy renews the key before the end of its material.",
+            Self::Rotate => "Its policy of rotation: a successor takes over the alias; not before this.",
+            Self::Retire => "The grace behind its rotation ends: it is deactivated, unless the rotation is reverted.",
             Self::Expire => "The policy is alert: nobody but a person moves the end.",
             Self::Delete => "Its deletion is scheduled: the cloud deletes it within a day after this.",
             Self::CleanUp => "Once the cloud has deleted it, Keystead destroys its material.",
@@ -67,13 +75,20 @@ pub fn farthest_end(days_before: &[u32], until: Timestamp) -> Timestamp {
 /// What will happen to a key from now on until then, in order, if nobody changes anything and every operation succeeds.
 pub fn of_key(key: &KeyRow, days_before: &[u32], now: Timestamp, until: Timestamp) -> Vec<Coming> {
     let mut coming = match key.state {
-        KeyState::Active | KeyState::Replaced => of_end(key, days_before, now, until),
+        KeyState::Active | KeyState::Replaced => of_end(key, days_before, now, until).into_iter().chain(of_rotation(key, now)).collect(),
         KeyState::PendingDeletion => of_countdown(key, now),
         _ => Vec::new(),
     };
     coming.retain(|one| one.at <= until);
     coming.sort_by_key(|one| (one.at, one.what));
     coming
+}
+
+/// The next turn only: those that follow hang on when it really comes.
+fn of_rotation(key: &KeyRow, now: Timestamp) -> Vec<Coming> {
+    let turn = key.rotation.planned.filter(|_| key.state == KeyState::Active).map(|at| Coming { at: at.max(now), what: Happening::Rotate });
+    let end_of_grace = key.rotation.retires.filter(|_| key.state == KeyState::Replaced).map(|at| Coming { at: at.max(now), what: Happening::Retire });
+    turn.into_iter().chain(end_of_grace).collect()
 }
 
 fn of_countdown(key: &KeyRow, now: Timestamp) -> Vec<Coming> {

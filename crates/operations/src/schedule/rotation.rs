@@ -126,11 +126,12 @@ impl Engine {
             .key(key)
             .detail("rotation_at_micros", at.as_micros().to_string())
             .done();
-        let lineage = key.lineage_id.clone();
+        let (lineage, alert) = (key.lineage_id.clone(), self.telling_of_turn(key, at, false));
         let told = self.parts().store.write("rotations.told", move |tx| {
             let first = rotations::told(tx, &lineage, at)?;
             if first {
                 tx.audit(entry.clone());
+                alert.write(tx)?;
             }
             Ok::<_, StoreError>(first)
         });
@@ -169,6 +170,7 @@ impl Engine {
     /// Looks at the policy again: its window may be closed by now. A key that is not in use misses this turn, which is told.
     async fn judge(&self, key: &KeyRow, now: Timestamp) -> Result<Act, StoreError> {
         let (seen, missed) = (key.clone(), self.missed(key, now));
+        let alert = self.telling_of_turn(key, key.rotation.planned.unwrap_or(now), true);
         let judged = self.parts().store.write("rotations.judge", move |tx| {
             let Some(turn) = turn_of(tx, &seen)? else {
                 return rotations::plan(tx, &seen.lineage_id, None, None).map(|()| Act::Wait);
@@ -177,6 +179,7 @@ impl Engine {
                 Due::Now if seen.state == KeyState::Active => Ok(Act::Rotate(Box::new(turn))),
                 Due::Now => {
                     tx.audit(missed.clone());
+                    alert.write(tx)?;
                     let skipped = History { last: Some(now), ..turn.history };
                     let next = turn.policy.next(&skipped).map_or(Due::Never, Due::At);
                     plan_turn(tx, &seen, &turn, next, now).map(|()| Act::Wait)

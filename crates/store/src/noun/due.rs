@@ -144,12 +144,14 @@ fn nearest(days_before: &[u32], now: Timestamp) -> String {
     format!("CASE{cases} END")
 }
 
-/// The keys of an account on which something may happen by itself: their material ends until `ends`, or their countdown until `countdowns`.
-pub fn coming(tx: &mut Tx<'_>, account: &AccountId, ends: Timestamp, countdowns: Timestamp) -> Result<Vec<KeyRow>, StoreError> {
+/// The keys of an account on which something may happen by itself: their material ends until `ends`, or their countdown, grace or wait for a turn until `until`.
+pub fn coming(tx: &mut Tx<'_>, account: &AccountId, ends: Timestamp, until: Timestamp) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(
-        "{} WHERE k.account_id = $1 AND ((k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at <= $2) OR (k.state = 'PENDING_DELETION' AND k.deletion_at <= $3))
+        "{} WHERE k.account_id = $1 AND ((k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at <= $2)
+           OR (k.state = 'ACTIVE' AND l.current_key_id = k.id AND l.rotation_at <= $3) OR (k.state = 'REPLACED' AND k.retire_at <= $3)
+           OR (k.state = 'PENDING_DELETION' AND k.deletion_at <= $3))
          ORDER BY k.id",
         keys::COLUMNS
     );
-    tx.query(&sql, &[account.as_str().into(), ends.into(), countdowns.into()])?.into_iter().map(keys::read).collect()
+    tx.query(&sql, &[account.as_str().into(), ends.into(), until.into()])?.into_iter().map(keys::read).collect()
 }
