@@ -45,6 +45,9 @@ pub(crate) struct OperationAnswer {
     key: Option<Key>,
     /// Whether it was already so.
     no_op: bool,
+    /// What the change does not do for the key's users; only of a rotation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
 }
 
 /// The answer with its headers.
@@ -54,6 +57,15 @@ pub(crate) struct Answered {
     waited: Option<Wait>,
 }
 
+impl Answered {
+    /// The same with warnings.
+    #[must_use]
+    pub fn warning(mut self, warnings: Vec<&'static str>) -> Self {
+        self.body.warnings = warnings;
+        self
+    }
+}
+
 /// Waits if that was asked for, and says how operation and key then are.
 ///
 /// # Errors
@@ -61,14 +73,17 @@ pub(crate) struct Answered {
 pub(crate) async fn answer(api: &Api, caller: &Principal, started: Started, wait: Option<Wait>) -> Result<Answered, Refusal> {
     let Started { operation, key } = started;
     let Some(begun) = operation else {
-        return Ok(Answered { body: OperationAnswer { operation: None, key: key.map(Key::of), no_op: true }, waited: None });
+        return Ok(Answered { body: OperationAnswer { operation: None, key: key.map(Key::of), no_op: true, warnings: Vec::new() }, waited: None });
     };
     let operation = match wait {
         Some(wait) => api.app.wait_operation(caller, begun.id.as_str(), wait.duration()).await?,
         None => begun,
     };
     let key = if operation.state == RUNNING { key } else { key_behind(api, caller, &operation, key).await? };
-    Ok(Answered { body: OperationAnswer { operation: Some(Operation::of(operation)), key: key.map(Key::of), no_op: false }, waited: wait })
+    Ok(Answered {
+        body: OperationAnswer { operation: Some(Operation::of(operation)), key: key.map(Key::of), no_op: false, warnings: Vec::new() },
+        waited: wait,
+    })
 }
 
 /// The key as an ended operation left it; none when the operation took its making back.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keystead_store::{Store, StoreError, operations, operations::Count};
+use keystead_store::{Store, StoreError, alerts, operations, operations::Count};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -35,6 +35,11 @@ struct Kept {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Deliveries {
+    state: &'static str,
+}
+
 /// The states of an operation: each kind has a figure for each of them, be it 0.
 const STATES: [&str; 3] = ["RUNNING", "SUCCEEDED", "FAILED"];
 /// How long a count of the operations is good: `/metrics` needs no token, and counting takes a reader of the database.
@@ -53,6 +58,7 @@ pub(crate) struct Metrics {
     in_hand: Gauge<i64, AtomicI64>,
     sealed: Gauge<i64, AtomicI64>,
     operations: Family<Kept, Gauge<i64, AtomicI64>>,
+    deliveries: Family<Deliveries, Gauge<i64, AtomicI64>>,
     /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
     counted_at: Mutex<Option<Instant>>,
 }
@@ -66,6 +72,7 @@ impl Metrics {
             in_hand: Gauge::default(),
             sealed: Gauge::default(),
             operations: Family::default(),
+            deliveries: Family::default(),
             counted_at: Mutex::default(),
             registry: Registry::default(),
         };
@@ -75,6 +82,11 @@ impl Metrics {
         registry.register("http_request_duration_seconds", "Time to the answer's head, by matched path", metrics.latency.clone());
         registry.register("operations_in_hand", "Operations that this process runs now", metrics.in_hand.clone());
         registry.register("operations", "Operations of the whole installation, by kind and state, at most 5 seconds ago", metrics.operations.clone());
+        registry.register(
+            "alert_deliveries",
+            "Alerts still to be delivered, and those given up, on all channels, at most 5 seconds ago",
+            metrics.deliveries.clone(),
+        );
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         Self { registry, ..metrics }
     }
@@ -91,12 +103,17 @@ impl Metrics {
         if counted_at.is_some_and(|at| at.elapsed() < COUNT_IS_GOOD) {
             return;
         }
-        let counting = store.read("operations.counts", operations::counts);
+        let counting = store.read("operations.counts", |tx| Ok::<_, StoreError>((operations::counts(tx)?, alerts::counts(tx)?)));
         match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
-            Ok(counts) => self.keep(&counts),
+            Ok((counts, (pending, given_up))) => {
+                self.keep(&counts);
+                self.deliveries.get_or_create(&Deliveries { state: "PENDING" }).set(pending);
+                self.deliveries.get_or_create(&Deliveries { state: "GIVEN_UP" }).set(given_up);
+            }
             Err(error) => {
                 tracing::warn!(%error, "the operations could not be counted");
                 self.operations.clear();
+                self.deliveries.clear();
             }
         }
         *counted_at = Some(Instant::now());

@@ -31,7 +31,9 @@ const PROBLEM: &str = "Problem";
     tags(
         (name = "keys", description = "Keys, and everything in their life."),
         (name = "keystores", description = "Places where keys live."),
+        (name = "rotation", description = "Policies by which keys get successors."),
         (name = "operations", description = "Durable changes in several steps."),
+        (name = "alerts", description = "What somebody is told, and what will happen by itself."),
         (name = "audit", description = "Every decision and every effect, in a log that anyone can verify."),
         (name = "vault", description = "Where material is kept, and how it is opened."),
         (name = "users", description = "People and their tokens."),

@@ -4,6 +4,7 @@
 //! intent; it never calls a cloud for effect. A refusal is an entry of the audit log like a success. Errors are in users' words and name field and mend.
 
 mod account_key;
+pub mod alerts;
 pub mod audit;
 pub mod catalog;
 pub mod error;

@@ -62,6 +62,8 @@ macro_rules! ids {
 ids! {
     /// A tenant: everything else belongs to exactly one.
     AccountId = "acct";
+    /// What somebody shall be told.
+    AlertId = "alert";
     /// An entry of the audit log.
     EntryId = "entry";
     /// The boundary of access inside an account.

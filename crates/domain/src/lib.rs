@@ -3,6 +3,7 @@
 //! *Invariants of absence*: this room knows no clock, no randomness, no async, no serde, no database and no HTTP. Time and random bytes come in as
 //! arguments; a decision is a function from what is to what shall be. Everybody may know this room; it knows nobody.
 
+pub mod alert;
 pub mod alias;
 pub mod duration;
 pub mod id;
@@ -10,12 +11,13 @@ pub mod invalid;
 pub mod key;
 pub mod keystore;
 pub mod name;
+pub mod rotation;
 pub mod tags;
 pub mod time;
 pub mod wrapping;
 
 pub use alias::Alias;
-pub use id::{AccountId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
+pub use id::{AccountId, AlertId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
 pub use invalid::Invalid;
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};
 pub use key::spec::{KeyFamily, KeySpec, KeyUsage};

@@ -23,6 +23,8 @@ pub enum Action {
     ManageVault,
     /// Read and export the audit log.
     ReadAudit,
+    /// Send a test alert.
+    TestAlerts,
 }
 
 /// The caller may do it: made only by [`authorize`], taken by value by the use-case.

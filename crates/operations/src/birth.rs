@@ -103,13 +103,14 @@ impl Engine {
             material_present: false,
             material_id: None,
             deletion_at: None,
+            rotation: Default::default(),
             created_at: now,
             created_by: who.id.clone(),
             updated_at: now,
             revision: 1,
             ..key.clone()
         };
-        Ok(PreparedSuccessor { key: successor, version, predecessor: key.id.clone(), lineage: key.lineage_id.clone() })
+        Ok(PreparedSuccessor { key: successor, version, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None })
     }
 }
 

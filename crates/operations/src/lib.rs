@@ -7,6 +7,7 @@
 //! A saga is a list of steps, each with its undo, and two endings: what the store says when it is done, and when it was taken back. The list is a pure
 //! function of what the intent wrote, so that a recovery draws the same list and needs to remember only how far it came.
 
+pub mod alerts;
 pub mod birth;
 pub mod clouds;
 pub mod engine;

@@ -52,6 +52,7 @@ pub async fn doctor(config_path: &Path) -> DoctorReport {
             checks.push(well("configuration", config_path.display().to_string()));
             checks.push(listener(&config).await);
             checks.push(credentials(&config));
+            checks.extend(channels(&config).await);
             database_and_vault(&config, &mut checks).await;
         }
     }
@@ -80,6 +81,23 @@ fn credentials(config: &Config) -> Check {
         Ok(_) => well("aws", "the default credential chain; `keystead keystore check` tries it"),
         Err(error) => ill("aws", error.to_string(), "Write the secret access key to that file, readable by Keystead only."),
     }
+}
+
+/// Connects to each channel, with TLS and login, and sends nothing.
+async fn channels(config: &Config) -> Vec<Check> {
+    let channels = match config.alerts.channels() {
+        Ok(channels) if channels.is_empty() => return vec![well("alerts", "no channel: alerts are kept, and `keystead alert list` shows them")],
+        Ok(channels) => channels,
+        Err(error) => return vec![ill("alerts", error.to_string(), "Mend what it names under [alerts]; secret files are readable by Keystead only.")],
+    };
+    let mut checks = Vec::new();
+    for (name, channel) in channels {
+        checks.push(match channel.check().await {
+            Ok(()) => well("alerts", format!("{name} answers; `keystead alert test` sends something")),
+            Err(error) => ill("alerts", format!("{name}: {error}"), error.mend()),
+        });
+    }
+    checks
 }
 
 async fn database_and_vault(config: &Config, checks: &mut Vec<Check>) {
@@ -115,5 +133,34 @@ fn vault_check(config: &Config, bytes: &[u8]) -> Check {
             }
         }
         Err(error) => ill("vault", error.to_string(), "Write the file that [vault] names, readable by Keystead only, or remove the line."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_channel_that_nobody_answers_and_a_secret_of_another_form_are_told_with_their_mend() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        at("good", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+        at("bad", "secret\n");
+        let of = async |secret: &str| {
+            let text = format!("[[alerts.webhook]]\nurl = 'http://127.0.0.1:1/x'\nsecret_file = '{secret}'\n");
+            channels(&Config::read(&at("keystead.toml", &text)).expect("a configuration")).await
+        };
+        let silent = of("good").await;
+        assert!(!silent[0].ok && silent[0].detail.starts_with("webhook:127.0.0.1: cannot be reached"), "{silent:?}");
+        assert!(silent[0].mend.as_deref().is_some_and(|mend| mend.contains("firewall")), "{silent:?}");
+        for secret in ["bad", "missing"] {
+            let refused = of(secret).await;
+            assert!(!refused[0].ok && (refused[0].detail.contains("secret_file") || refused[0].detail.contains("missing")), "{refused:?}");
+        }
+        assert!(channels(&Config::default()).await[0].ok, "without a channel nothing is wrong");
     }
 }

@@ -28,8 +28,9 @@ pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
     let config = Config::read(config_path)?;
     telemetry::start(&config.log);
     harden::harden();
+    let channels = config.alerts.channels()?;
     let house = build(&config).await?;
-    let tasks = tasks::start(&house);
+    let tasks = tasks::start(&house, channels);
     if house.app.is_sealed() {
         tracing::warn!("the vault is sealed: operations wait until `keystead vault unseal`");
     }
@@ -57,6 +58,7 @@ pub(crate) async fn build(config: &Config) -> Result<House, ServerError> {
             patience_micros: i64::from(config.operations.patience_seconds) * SECOND,
             concurrency: config.operations.concurrency,
             quotas: config.clouds.aws.quotas,
+            alerts: config.alerts.alerting(),
             ..Settings::default()
         },
     })

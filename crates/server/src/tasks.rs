@@ -1,11 +1,12 @@
-//! What runs beside the listener: the schedule, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
+//! What runs beside the listener: the schedule, the courier of alerts, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
 
 use std::time::Duration;
 
 use keystead_app::{App, Error};
+use keystead_notify::Channel;
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::House;
+use crate::{Courier, House};
 
 /// How often the audit log is signed when it has grown.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -18,9 +19,10 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 const FINISH_REST: Duration = Duration::from_secs(60);
 
 /// Starts the background tasks; dropping the set ends them.
-pub(crate) fn start(house: &House) -> JoinSet<()> {
+pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(house.engine.clone().run_schedule());
+    tasks.spawn(Courier::new(house.engine.clone(), channels).run());
     tasks.spawn(sign_checkpoints(house.app.clone()));
     tasks.spawn(follow_root(house.app.clone()));
     tasks.spawn(tell_knocks_by_and_by(house.app.clone()));

@@ -13,7 +13,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Read the metrics
 ///
-/// Requests and their latency by matched path, operations by kind and state and those in hand, and whether the vault is sealed; in the OpenMetrics text that Prometheus reads.
+/// Requests and their latency by matched path, operations by kind and state and those in hand, alerts still to be delivered and those given up, and whether the vault is sealed; in the OpenMetrics text that Prometheus reads.
 /// Names of keys or people do not occur in it.
 #[utoipa::path(get, path = "/metrics", tag = "service", security(()), responses((status = 200, description = "OpenMetrics text.", body = String, content_type = "application/openmetrics-text")))]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Refusal> {

@@ -1,9 +1,11 @@
 //! The route table: every path, the functions that serve it, and nothing else. What is not here does not exist, and what is here is in the OpenAPI document.
 
+mod alerts;
 mod audit;
 mod keys;
 mod keystores;
 mod operations;
+mod rotations;
 mod status;
 mod users;
 mod vault;
@@ -23,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::activate::activate_key))
         .routes(routes!(keys::upload::upload_key))
         .routes(routes!(keys::renew::renew_key))
+        .routes(routes!(keys::rotate::rotate_key))
         .routes(routes!(keys::revert::revert_key))
         .routes(routes!(keys::schedule_deletion::schedule_deletion))
         .routes(routes!(keys::cancel_deletion::cancel_deletion))
@@ -34,9 +37,17 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
 
+        .routes(routes!(rotations::list::list_rotation_policies))
+        .routes(routes!(rotations::show::show_rotation_policy, rotations::set::set_rotation_policy, rotations::clear::clear_rotation_policy))
+
         .routes(routes!(operations::list::list_operations))
         .routes(routes!(operations::show::show_operation))
         .routes(routes!(operations::wake::wake_operation))
+
+        .routes(routes!(alerts::list::list_alerts))
+        .routes(routes!(alerts::show::show_alert))
+        .routes(routes!(alerts::test::test_alerts))
+        .routes(routes!(alerts::schedule::show_schedule))
 
         .routes(routes!(audit::list::list_audit))
         .routes(routes!(audit::export::export_audit))

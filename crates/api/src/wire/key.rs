@@ -73,6 +73,15 @@ pub(crate) struct Key {
     /// When the cloud will delete it.
     #[schema(required, format = DateTime)]
     pub deletion_date: Option<String>,
+    /// When its rotation policy makes a successor: not before then, and inside the maintenance window; null: none is planned.
+    #[schema(required, format = DateTime)]
+    pub next_rotation: Option<String>,
+    /// When its lineage was last rotated, by a policy or by hand.
+    #[schema(required, format = DateTime)]
+    pub last_rotation: Option<String>,
+    /// When it is deactivated, because its successor has taken over.
+    #[schema(required, format = DateTime)]
+    pub retires: Option<String>,
     /// When made.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -138,6 +147,9 @@ impl Key {
             material_present: row.material_present,
             material_id: row.material_id,
             deletion_date: row.deletion_at.map(rfc3339),
+            next_rotation: row.rotation.planned.map(rfc3339),
+            last_rotation: row.rotation.last.map(rfc3339),
+            retires: row.rotation.retires.map(rfc3339),
             created_at: rfc3339(row.created_at),
             created_by: row.created_by,
             updated_at: rfc3339(row.updated_at),
@@ -181,7 +193,8 @@ pub(crate) fn example() -> Value {
         "alias": "orders", "is_current": true, "description": "Orders at rest", "tags": { "team": "pay" }, "expires": "2026-12-20T09:00:00.000000Z",
         "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "1234abcd-12ab-34cd-56ef-1234567890ab",
         "cloud_arn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "cloud_state": "Enabled", "enabled": true,
-        "material_present": true, "material_id": null, "deletion_date": null, "created_at": "2026-09-21T09:00:00.000000Z",
+        "material_present": true, "material_id": null, "deletion_date": null, "next_rotation": "2026-12-26T01:00:00.000000Z", "last_rotation": null,
+        "retires": null, "created_at": "2026-09-21T09:00:00.000000Z",
         "created_by": "user_01997c1d11223344556677889900aabb", "updated_at": "2026-09-21T09:00:01.250000Z", "revision": 4
     })
 }

@@ -1,10 +1,12 @@
 //! What passes over the wire, and how it is made of rows. Domain types know no serde, so that nothing is published by accident: what is not written here is not told.
 
+pub mod alert;
 pub mod audit;
 pub mod key;
 pub mod keystore;
 pub mod listing;
 pub mod operation;
+pub mod rotation;
 pub mod tags;
 pub mod time;
 pub mod user;

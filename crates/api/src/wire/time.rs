@@ -1,11 +1,21 @@
 //! Times: RFC 3339 in UTC with microseconds on the way out; on the way in also spans from now, as people say them.
 
-use keystead_domain::{Invalid, Timestamp, duration};
+use keystead_domain::{
+    Invalid, Timestamp, duration,
+    time::{DAY, SECOND},
+};
 
 /// A time as text. Always with six digits, so that texts sort as times do.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     let bound = if time.as_micros() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     format!("{:.6}", jiff::Timestamp::from_microsecond(time.as_micros()).unwrap_or(bound))
+}
+
+/// A span as people write it, in the largest unit that it is whole in: `90d`.
+pub(crate) fn span(micros: i64) -> String {
+    let units = [("d", DAY), ("h", 3600 * SECOND), ("m", 60 * SECOND)];
+    let whole = units.into_iter().find(|(_, unit)| micros % unit == 0);
+    whole.map_or_else(|| format!("{}s", micros / SECOND), |(name, unit)| format!("{}{name}", micros / unit))
 }
 
 /// Reads `90d` as a span from now, anything else as a time.
@@ -44,6 +54,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_span_that_is_read_is_written_as_one_of_the_same_length(count in 1u32..30_000, unit in "[smhdw]") {
+            if let Ok(micros) = duration::parse("every", &format!("{count}{unit}")) {
+                prop_assert_eq!(duration::parse("every", &span(micros)), Ok(micros));
+            }
+        }
+
         #[test]
         fn every_time_is_written_and_most_are_read_back(micros in any::<i64>()) {
             let text = rfc3339(Timestamp::from_micros(micros));

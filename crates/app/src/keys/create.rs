@@ -171,6 +171,7 @@ impl App {
             material_present: false,
             material_id: None,
             deletion_at: None,
+            rotation: Default::default(),
             created_at: now,
             created_by: principal.user.to_string(),
             updated_at: now,

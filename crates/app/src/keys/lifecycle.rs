@@ -30,6 +30,8 @@ pub enum Ask {
     Upload,
     /// CM-057.
     Renew,
+    /// The same as the key's rotation policy would: behind its grace the predecessor is deactivated.
+    Rotate,
     /// `capabilities.md`, decision 1.
     Revert,
     /// CM-058.
@@ -45,7 +47,7 @@ impl Ask {
             Self::Deactivate => Event::Deactivate,
             Self::Activate => Event::Activate,
             Self::Upload => Event::Upload,
-            Self::Renew => Event::Renew,
+            Self::Renew | Self::Rotate => Event::Renew,
             Self::Revert => Event::Revert,
             Self::ScheduleDeletion(_) => Event::ScheduleDeletion,
             Self::CancelDeletion => Event::CancelDeletion,
@@ -101,7 +103,7 @@ impl App {
         let now = self.now();
         let nothing: Also = Box::new(|_| Ok(()));
         Ok(match ask {
-            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id }), nothing),
+            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id, retires: false }), nothing),
             Ask::Activate => (Saga::ActivateKey(ActivateKey { key: id, expires: expiry_of(key, now) }), nothing),
             Ask::Upload => (Saga::UploadKey(UploadKey { key: id, expires: expiry_of(key, now) }), nothing),
             Ask::CancelDeletion => (Saga::CancelDeletion(CancelDeletion { key: id }), nothing),
@@ -109,13 +111,14 @@ impl App {
                 let saga = ScheduleDeletion { key: id, from: key.state.as_str().to_owned(), enabled: key.enabled, days: days.get() };
                 (Saga::ScheduleDeletion(saga), nothing)
             }
-            Ask::Renew => {
+            Ask::Renew | Ask::Rotate => {
                 if !key.is_current {
                     return Err(
                         Invalid::new("key", "is not the current key of its lineage", "Renew the current one: name the key instead of giving its id.").into()
                     );
                 }
-                let prepared = self.engine.prepare_successor(key, &who(principal), now).await?;
+                let grace = if ask == Ask::Rotate { self.grace_of(key).await? } else { None };
+                let prepared = self.engine.prepare_successor(key, &who(principal), now).await?.with_grace(grace);
                 (prepared.saga(), Box::new(move |tx| Ok(prepared.write(tx)?)))
             }
             Ask::Revert => (self.revert(key).await?, nothing),

@@ -3,6 +3,7 @@
 pub mod create;
 pub mod export;
 pub mod lifecycle;
+pub mod rotation;
 pub mod show;
 pub mod update;
 
@@ -102,7 +103,7 @@ impl App {
 /// The audit log's word for an event.
 pub(crate) fn action_of(event: Event) -> &'static str {
     match event {
-        Event::Deactivate => "key.deactivate",
+        Event::Deactivate | Event::Retire => "key.deactivate",
         Event::Activate => "key.activate",
         Event::Upload => "key.upload",
         Event::Renew => "key.renew",

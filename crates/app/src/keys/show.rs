@@ -2,7 +2,7 @@
 
 use keystead_identity::Principal;
 use keystead_store::{
-    audit,
+    StoreError, Tx, audit,
     audit::EntryRow,
     keys,
     keys::{KeyFilter, KeyRow},
@@ -11,6 +11,7 @@ use keystead_store::{
     versions::VersionRow,
 };
 
+use super::rotation::next_turn;
 use crate::{App, Error};
 
 impl App {
@@ -19,9 +20,12 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn show_key(&self, principal: &Principal, id_or_name: &str) -> Result<(KeyRow, Vec<VersionRow>), Error> {
-        let key = self.key(principal, id_or_name).await?;
-        let id = key.id.clone();
-        let versions = self.store().read("versions.of_key", move |tx| versions::of_key(tx, &id)).await?;
+        let mut key = self.key(principal, id_or_name).await?;
+        let (row, now) = (key.clone(), self.now());
+        // What the schedule has planned may be a minute old; what is shown is not.
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((versions::of_key(tx, &row.id)?, next_turn(tx, &row, now)?));
+        let (versions, next) = self.store().read("versions.of_key", look).await?;
+        key.rotation.planned = next;
         Ok((key, versions))
     }
 

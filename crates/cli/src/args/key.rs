@@ -39,6 +39,10 @@ pub enum KeyVerb {
     /// The old key becomes REPLACED: it still decrypts. The new key is printed.
     #[command(after_help = "Example:\n  keystead key renew orders")]
     Renew(One),
+    /// Rotate a key now, whatever its policy's window says; as renew, and behind the policy's grace the old key is deactivated
+    ///
+    /// What that will not do for the key's users is said before it is done.
+    Rotate(Rotate),
     /// Undo a renewal: the alias goes back to the predecessor, which is printed
     #[command(after_help = "Example:\n  keystead key revert orders")]
     Revert(One),
@@ -214,6 +218,17 @@ pub struct History {
     pub one: One,
     #[command(flatten)]
     pub listing: Listing,
+}
+
+/// `key rotate`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key rotate orders")]
+pub struct Rotate {
+    #[command(flatten)]
+    pub one: One,
+    /// Give the same cloud key new material; refused so far
+    #[arg(long)]
+    pub in_place: bool,
 }
 
 /// `key schedule-deletion`

@@ -1,5 +1,6 @@
 //! What can be typed. The doc comments here are the help, the completions and the man pages.
 
+pub mod alert;
 pub mod audit;
 pub mod global;
 pub mod key;
@@ -8,6 +9,7 @@ pub mod listing;
 pub mod local;
 pub mod operation;
 pub mod parse;
+pub mod rotation;
 pub mod sandbox;
 pub mod user;
 pub mod vault;
@@ -72,9 +74,17 @@ pub enum Noun {
     /// Keystores: the places in the cloud where keys live
     #[command(subcommand)]
     Keystore(keystore::KeystoreVerb),
+    /// Rotation: how often keys get a successor, and when
+    #[command(subcommand)]
+    Rotation(rotation::RotationVerb),
     /// Operations: the durable changes behind every command
     #[command(subcommand)]
     Operation(operation::OperationVerb),
+    /// Alerts: what somebody is told, and whether it arrived
+    #[command(subcommand)]
+    Alert(alert::AlertVerb),
+    /// What will happen by itself: alerts, extensions, renewals, expiries, deletions
+    Schedule(alert::Schedule),
     /// The audit log: read, export and verify it
     #[command(subcommand)]
     Audit(audit::AuditVerb),

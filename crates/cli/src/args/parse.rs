@@ -34,6 +34,20 @@ pub fn span(text: &str) -> Result<i64, Invalid> {
     duration::parse("span", text)
 }
 
+/// `90d`: a span that goes to the server as it was typed.
+pub fn span_text(text: &str) -> Result<String, Invalid> {
+    duration::parse("span", text).map(|_| text.to_owned())
+}
+
+/// `14d` or `keep`: what becomes of a predecessor.
+pub fn grace(text: &str) -> Result<String, Invalid> {
+    if text == "keep" {
+        Ok(text.to_owned())
+    } else {
+        span_text(text).map_err(|invalid| Invalid { mend: "Write a span such as 14d, or keep.".into(), ..invalid })
+    }
+}
+
 /// `7` to `30`: days until a key is really deleted.
 pub fn days(text: &str) -> Result<u8, Invalid> {
     let number = text.parse().map_err(|_| Invalid::new("days", "is not a number", "Give 7 to 30."))?;

@@ -9,7 +9,7 @@ use keystead_domain::Invalid;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Context, rotation::check_threshold};
+use super::{Context, root_rotation::check_threshold};
 use crate::{
     args::{
         local::{Demo, Doctor, Init, Serve},

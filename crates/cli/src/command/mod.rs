@@ -1,5 +1,6 @@
 //! What each command does: one file a noun.
 
+pub mod alert;
 pub mod audit;
 pub mod change;
 pub mod key;
@@ -7,6 +8,7 @@ pub mod keystore;
 pub mod local;
 pub mod operation;
 pub mod pages;
+pub mod root_rotation;
 pub mod rotation;
 pub mod sandbox;
 pub mod setup;
@@ -58,7 +60,10 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<(), CliError> {
         Noun::Doctor(args) => Box::pin(local::doctor(&context, args)).await,
         Noun::Key(verb) => Box::pin(key::run(&context, *verb)).await,
         Noun::Keystore(verb) => Box::pin(keystore::run(&context, verb)).await,
+        Noun::Rotation(verb) => Box::pin(rotation::run(&context, verb)).await,
         Noun::Operation(verb) => Box::pin(operation::run(&context, verb)).await,
+        Noun::Alert(verb) => Box::pin(alert::run(&context, verb)).await,
+        Noun::Schedule(args) => Box::pin(alert::schedule(&context, &args)).await,
         Noun::Audit(verb) => Box::pin(audit::run(&context, verb)).await,
         Noun::User(verb) => Box::pin(user::run(&context, verb)).await,
         Noun::Vault(verb) => Box::pin(vault::run(&context, verb)).await,

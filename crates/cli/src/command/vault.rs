@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Context, rotation};
+use super::{Context, root_rotation};
 use crate::{
     args::vault::{Unseal, VaultVerb},
     client::{Client, read},
@@ -27,8 +27,8 @@ pub async fn run(context: &Context, verb: VaultVerb) -> Result<(), CliError> {
         VaultVerb::Status => client.get(&Route::new("v1/vault")).await?,
         VaultVerb::Seal => client.post(&Route::new("v1/vault/seal")).await?,
         VaultVerb::Unseal(args) => unseal(context, &client, &args).await?,
-        VaultVerb::Rotate(args) => rotation::rotate(context, &client, &args).await?,
-        VaultVerb::ConfirmRotation(args) => rotation::confirm(context, &client, &args).await?,
+        VaultVerb::Rotate(args) => root_rotation::rotate(context, &client, &args).await?,
+        VaultVerb::ConfirmRotation(args) => root_rotation::confirm(context, &client, &args).await?,
     };
     context.output.one::<Vault>(&vault)
 }

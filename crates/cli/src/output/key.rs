@@ -56,6 +56,12 @@ pub struct Key {
     #[serde(default)]
     deletion_date: Option<String>,
     #[serde(default)]
+    next_rotation: Option<String>,
+    #[serde(default)]
+    last_rotation: Option<String>,
+    #[serde(default)]
+    retires: Option<String>,
+    #[serde(default)]
     created_at: String,
     #[serde(default)]
     created_by: String,
@@ -124,6 +130,9 @@ impl Sheet for Key {
             ("description", Some(self.description.clone())),
             ("tags", Some(tags.join(", "))),
             ("expires", expires),
+            ("next rotation", self.next_rotation.as_deref().map(time)),
+            ("last rotation", self.last_rotation.as_deref().map(time)),
+            ("deactivation", self.retires.as_deref().map(time)),
             ("deletion", self.deletion_date.as_deref().map(time)),
             ("cloud key", self.cloud_arn.clone()),
             ("cloud state", self.cloud_state.clone()),
@@ -155,7 +164,7 @@ mod tests {
             "id": "key_1", "name": "orders", "state": "ACTIVE", "keystore": "payments-eu", "keystore_id": "keystore_1", "cloud": "aws", "region": "eu-west-1",
             "spec": "AES_256", "usage": "encrypt", "origin": "generated", "alias": "orders", "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
             "expires": "2027-02-19T23:44:00Z", "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "7b", "cloud_arn": "arn:aws:kms:eu-west-1:123456789012:key/7b",
-            "cloud_state": "Enabled", "enabled": true, "material_present": true, "material_id": null, "deletion_date": null, "created_at": "2026-11-21T23:44:55Z",
+            "cloud_state": "Enabled", "enabled": true, "material_present": true, "material_id": null, "deletion_date": null, "next_rotation": "2026-12-26T01:00:00Z", "created_at": "2026-11-21T23:44:55Z",
             "created_by": "ann", "updated_at": "2026-11-21T23:44:55Z", "revision": 3,
             "versions": [{"number": 1, "fingerprint": "f00d", "created_at": "2026-11-21T23:44:55Z", "destroyed_at": null, "birth": {}}]
         });
@@ -186,6 +195,7 @@ alias           orders
 description     Orders?[2J
 tags            env=prod, team=pay
 expires         2027-02-19 23:44Z, then renew
+next rotation   2026-12-26 01:00Z
 cloud key       arn:aws:kms:eu-west-1:123456789012:key/7b
 cloud state     Enabled
 enabled         yes

@@ -1,10 +1,12 @@
 //! What a command says: its result on standard output, as a table for people or as JSON for scripts; everything else on standard error.
 
+pub mod alert;
 pub mod audit;
 pub mod json;
 pub mod key;
 pub mod keystore;
 pub mod operation;
+pub mod rotation;
 pub mod table;
 pub mod user;
 pub mod vault;

@@ -1,6 +1,9 @@
 //! When imported material ends, and what happens before.
 
-use crate::{Invalid, Timestamp, time::DAY};
+use crate::{
+    Invalid, Timestamp,
+    time::{DAY, SECOND},
+};
 
 /// The longest time that AWS keeps material that expires, in days (AWS KMS API reference, ImportKeyMaterial, ValidTo).
 pub const DAYS_MAX: i64 = 365;
@@ -65,6 +68,19 @@ pub fn lead_micros(span_micros: i64) -> i64 {
     (7 * DAY).min(span_micros / 4)
 }
 
+/// How long behind the time at which a policy acts somebody is told that it has not done so. Microseconds.
+pub const LATE: i64 = 3600 * SECOND;
+
+/// How many days before an end people are told when nobody says otherwise.
+pub const DAYS_BEFORE: [u32; 4] = [30, 14, 7, 1];
+
+/// Which of the days before an end an alert is due for: the nearest to the end whose time has come. What was missed before it is not made up for, so that neither
+/// a new key nor a downtime makes a flood. `None` while none has come, and when the end is over.
+pub fn alert_due(expires: Timestamp, days_before: &[u32], now: Timestamp) -> Option<u32> {
+    let has_come = |days: &u32| expires.plus_days(-i64::from(*days)) <= now;
+    if expires <= now { None } else { days_before.iter().copied().filter(has_come).min() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +100,14 @@ mod tests {
         assert_eq!(renewed(90 * DAY, NOW), NOW.plus_days(90));
         assert_eq!(renewed(900 * DAY, NOW), NOW.plus_days(365));
         assert_eq!(renewed(1, NOW), NOW.plus_days(1));
+    }
+
+    #[test]
+    fn only_the_nearest_alert_whose_time_has_come_is_due() {
+        let due = |days_left: i64| alert_due(NOW.plus_days(days_left), &DAYS_BEFORE, NOW);
+        assert_eq!([31, 30, 15, 14, 8, 7, 2, 1, 0, -1].map(due), [None, Some(30), Some(30), Some(14), Some(14), Some(7), Some(7), Some(1), None, None]);
+        assert_eq!(alert_due(NOW.plus_micros(1), &DAYS_BEFORE, NOW), Some(1));
+        assert_eq!(alert_due(NOW.plus_days(1), &[], NOW), None);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum KeyState {
 pub enum Event {
     /// Disable, then remove the material from the cloud (CM-054).
     Deactivate,
+    /// The same, by the schedule, of a key whose successor has been in use for the grace of its rotation (FT-077).
+    Retire,
     /// Import the material again and enable (CM-055).
     Activate,
     /// Import the material again, whatever the cloud lost (CM-056).
@@ -68,13 +70,14 @@ pub const STATES: [KeyState; 6] = [KeyState::Creating, KeyState::Active, KeyStat
 
 /// The table: one row an event, one column a state.
 #[rustfmt::skip]
-pub const TABLE: [(Event, [Verdict; 6]); 12] = {
+pub const TABLE: [(Event, [Verdict; 6]); 13] = {
     use Event::*;
     use KeyState::{Active as A, Inactive as I, Replaced as R, PendingDeletion as P, Deleted as D};
     use Verdict::{NoOp as NOP, Refused as NO, Stay as STAY, To};
     [
         //                 CREATING  ACTIVE   INACTIVE  REPLACED  PENDING_DELETION  DELETED
         (Deactivate,       [NO,      To(I),   NOP,      NO,       NO,               NO  ]),
+        (Retire,           [NO,      NO,      NOP,      To(I),    NO,               NO  ]),
         (Activate,         [NO,      NOP,     To(A),    NO,       NO,               NO  ]),
         (Upload,           [NO,      STAY,    NO,       STAY,     NO,               NO  ]),
         (Renew,            [NO,      To(R),   NO,       NO,       NO,               NO  ]),
@@ -134,6 +137,7 @@ impl Event {
     pub const fn participle(self) -> &'static str {
         match self {
             Self::Deactivate => "deactivated",
+            Self::Retire => "retired",
             Self::Activate => "activated",
             Self::Upload => "uploaded",
             Self::Renew => "renewed",

@@ -94,6 +94,7 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         material_present: true,
         material_id: None,
         deletion_at: None,
+        rotation: Default::default(),
         created_at: at,
         created_by: "system".to_owned(),
         updated_at: at,

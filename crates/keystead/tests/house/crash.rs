@@ -3,12 +3,12 @@
 
 use keystead_app::{
     Request, Started,
-    keys::{lifecycle::Ask, update::KeyChange},
+    keys::{lifecycle::Ask, rotation::Target, update::KeyChange},
 };
-use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, time::DAY};
+use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, rotation::Wish, time::DAY};
 use keystead_operations::Point;
 use keystead_sandbox::{Effect, Fault};
-use keystead_store::{keys::KeyFilter, operations};
+use keystead_store::{keys::KeyFilter, keys::KeyRow, operations};
 
 use crate::{
     comparison::{Cloud, check_alias, check_key, check_leftovers, check_rest, keys_of},
@@ -23,6 +23,7 @@ enum Subject {
     Activate,
     Upload,
     Renew,
+    Retire,
     Revert,
     ScheduleDeletion,
     CancelDeletion,
@@ -30,12 +31,13 @@ enum Subject {
     Update,
 }
 
-const SUBJECTS: [Subject; 10] = [
+const SUBJECTS: [Subject; 11] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
     Subject::Upload,
     Subject::Renew,
+    Subject::Retire,
     Subject::Revert,
     Subject::ScheduleDeletion,
     Subject::CancelDeletion,
@@ -51,8 +53,14 @@ impl Subject {
         match self {
             Self::Activate => world.does(name, Ask::Deactivate).await,
             Self::Revert => world.does(name, Ask::Renew).await,
+            Self::Retire => {
+                set_grace(world, name).await;
+                world.does(name, Ask::Rotate).await;
+                world.sandbox.advance((2 * DAY) as u64);
+            }
             Self::CancelDeletion => world.does(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
             Self::CleanUp => {
+                drain(world).await;
                 world.does(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
                 world.sandbox.advance((8 * DAY) as u64);
             }
@@ -67,6 +75,7 @@ impl Subject {
             Self::Activate => world.start(name, Ask::Activate).await,
             Self::Upload => world.start(name, Ask::Upload).await,
             Self::Renew => world.start(name, Ask::Renew).await,
+            Self::Retire => retire(world, name).await,
             Self::Revert => world.start(name, Ask::Revert).await,
             Self::ScheduleDeletion => world.start(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
             Self::CancelDeletion => world.start(name, Ask::CancelDeletion).await,
@@ -74,6 +83,34 @@ impl Subject {
             Self::CleanUp => clean_up(world, name).await,
         }
     }
+}
+
+/// Cleans up after the runs before: one look takes on a portion only, and the key under test shall be in it.
+async fn drain(world: &World) {
+    world.sandbox.advance((8 * DAY) as u64);
+    while world.house.engine.clean_up().await.expect("a store") > 0 {
+        world.settle().await;
+    }
+}
+
+/// A policy under which predecessors are deactivated after a day.
+async fn set_grace(world: &World, name: &str) {
+    let wish = Wish { every: Some(3000 * DAY), grace: Some(DAY), ..Wish::default() };
+    world.house.app.set_rotation(&world.ann, &Target::Key(name.to_owned()), wish).await.expect("a policy");
+}
+
+/// The schedule deactivates the predecessor.
+async fn retire(world: &World, name: &str) -> Started {
+    let old = world.key(name).await.predecessor_id.expect("was rotated");
+    assert!(world.house.engine.look_at_rotation().await.expect("a store") >= 1, "the schedule finds {name}");
+    newest_operation(world, world.key(old.as_str()).await).await
+}
+
+async fn newest_operation(world: &World, key: KeyRow) -> Started {
+    let (account, id) = (world.ann.account.clone(), key.id.clone());
+    let page = keystead_store::page::Page::first();
+    let listed = world.store().read("test", move |tx| operations::list(tx, &account, Some(&id), &page)).await.expect("a store");
+    Started { operation: listed.rows.into_iter().next(), key: Some(key) }
 }
 
 async fn update(world: &World, name: &str) -> Started {
@@ -91,10 +128,7 @@ async fn update(world: &World, name: &str) -> Started {
 async fn clean_up(world: &World, name: &str) -> Started {
     let key = world.key(name).await;
     assert!(world.house.engine.clean_up().await.expect("a store") >= 1, "the clean-up finds {name}");
-    let (account, id) = (world.ann.account.clone(), key.id.clone());
-    let page = keystead_store::page::Page::first();
-    let listed = world.store().read("test", move |tx| operations::list(tx, &account, Some(&id), &page)).await.expect("a store");
-    Started { operation: listed.rows.into_iter().next(), key: Some(key) }
+    newest_operation(world, key).await
 }
 
 /// What goes wrong in one run.
@@ -181,6 +215,7 @@ fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::Activate => (vec![Inactive], vec![Active]),
         Subject::Upload | Subject::Update => (vec![Active], vec![Active]),
         Subject::Renew => (vec![Active], vec![Replaced, Active]),
+        Subject::Retire => (vec![Replaced, Active], vec![Inactive, Active]),
         Subject::Revert => (vec![Replaced, Active], vec![Active, Replaced]),
         Subject::ScheduleDeletion => (vec![Active], vec![PendingDeletion]),
         Subject::CancelDeletion => (vec![PendingDeletion], vec![Inactive]),

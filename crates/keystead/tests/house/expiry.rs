@@ -44,13 +44,14 @@ async fn each_policy_acts_once_a_week_before_the_end_and_the_span_does_not_grow(
         (key_with(&world, ExpiryPolicy::Alert).await, key_with(&world, ExpiryPolicy::Extend).await, key_with(&world, ExpiryPolicy::Renew).await);
     world.sandbox.advance((80 * DAY) as u64);
     assert_eq!(look(&world).await, 0, "ten days before the end nothing is due");
-    assert_eq!(alerts(&world, &alert).await, 0);
+    assert_eq!(alerts(&world, &alert).await, 1, "of the days that have come, only the nearest is told");
 
     world.sandbox.advance((4 * DAY) as u64);
     assert_eq!(look(&world).await, 2, "one is extended, one is renewed");
     assert_eq!(look(&world).await, 1, "and the renewed one's material is kept alive, because it still decrypts");
     assert_eq!(look(&world).await, 0);
-    assert_eq!(alerts(&world, &alert).await, 1, "a warning is given once");
+    assert_eq!(alerts(&world, &alert).await, 2, "a warning is given once on each day");
+    assert_eq!((alerts(&world, &extend).await, alerts(&world, &renew).await), (0, 0), "of what is done in time nobody is told");
     assert_eq!((days_left(&world, &extend).await, days_left(&world, &renew).await), (89, 89), "the span is the one that was asked for");
     let successor = world.key(&renew.name).await;
     assert_ne!(successor.id, renew.id);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a proof says what it saw")]
 
+mod alerts;
 mod application;
 mod cli;
 mod comparison;
@@ -19,6 +20,7 @@ mod nodes;
 mod process;
 mod recovery;
 mod refusals;
+mod rotation;
 mod schedule;
 mod strangers;
 mod sweep;

@@ -25,7 +25,7 @@ pub use run::Interrupted;
 pub(crate) use run::action_of;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-use crate::{Clouds, quota::Quotas, words::Who};
+use crate::{Clouds, alerts::Alerting, quota::Quotas, words::Who};
 
 /// How long an interrupted operation rests, in microseconds: what interrupted it may still be there.
 const BREATH: i64 = 2 * SECOND;
@@ -43,11 +43,13 @@ pub struct Settings {
     pub concurrency: usize,
     /// Whether calls wait for the cloud's quotas. Off only against a simulated cloud without them.
     pub quotas: bool,
+    /// When somebody is told, and where.
+    pub alerts: Alerting,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { patience_micros: 30 * SECOND, lease_micros: 60 * SECOND, concurrency: 512, quotas: true }
+        Self { patience_micros: 30 * SECOND, lease_micros: 60 * SECOND, concurrency: 512, quotas: true, alerts: Alerting::default() }
     }
 }
 

@@ -273,10 +273,13 @@ impl Engine {
         let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), touched: AtomicBool::new(false), lease: None };
         let seen = self.observe(&bench, &self.cloud_id(&key.id).await?).await?;
         let (row, now) = (key.clone(), self.now());
+        let has_expired = key.material_present && seen.material_present == Some(false);
+        let end = key.expires_at.filter(|end| has_expired && *end <= now).map(|end| self.telling_of_end(key, end, None));
         let kept = self.parts.store.write("keys.keep_facts", move |tx| {
             // An operation may have gone on since the row was read: what it learnt is newer than what was seen here.
             let unchanged = keys::by_id(tx, &row.id)?.is_some_and(|now| now.revision == row.revision);
             if unchanged && locks::holder(tx, row.id.as_str())?.is_none() {
+                end.iter().try_for_each(|end| end.write(tx).map(drop))?;
                 keys::keep_facts(tx, &row.id, &facts_of(&seen), now)
             } else {
                 Ok::<_, StoreError>(())

@@ -29,7 +29,7 @@ use super::{
     decide::{Decision, Standing, decide},
     perform::{Bench, Outcome},
 };
-use crate::{Problem, Saga, step::Planned, words};
+use crate::{Problem, Saga, alerts::Telling, step::Planned, words};
 
 /// Why a run stopped before the operation's end. The operation goes on when its lease is taken again.
 #[derive(Debug, thiserror::Error)]
@@ -189,6 +189,7 @@ impl Engine {
             entries.push(self.effect_entry(run, planned, outcome));
         }
         entries.extend(self.ending_entries(run, Ended::Succeeded, None).await);
+        let recovery = self.telling_of_end_of(run, None).await;
         let outcome = last.map(|(_, outcome)| outcome);
         let (id, saga, now) = (run.operation.id.clone(), run.saga.clone(), self.now());
         let kept = self
@@ -200,6 +201,7 @@ impl Engine {
                 operations::finish(tx, &id, fence, "SUCCEEDED", None, now)?;
                 saga.shape().finish(tx, now)?;
                 locks::release(tx, &id)?;
+                recovery.write_recovery(tx)?;
                 entries.iter().for_each(|entry| tx.audit(entry.clone()));
                 Ok(())
             })
@@ -339,15 +341,26 @@ impl Engine {
     async fn give_up(&self, run: &mut Run) -> Result<(), Interrupted> {
         let problem = run.operation.problem.clone();
         let entries = self.ending_entries(run, Ended::Failed, problem.as_deref()).await;
+        let failure = self.telling_of_end_of(run, Some(problem.as_deref().and_then(Problem::from_json).unwrap_or_else(unknown_problem))).await;
         let (id, saga, now) = (run.operation.id.clone(), run.saga.clone(), self.now());
         self.write(run, "operation.give_up", move |tx, fence| {
             operations::finish(tx, &id, fence, "FAILED", problem.as_deref(), now)?;
             locks::release(tx, &id)?;
             saga.shape().abandon(tx, now)?;
+            failure.write_failure(tx)?;
             entries.iter().for_each(|entry| tx.audit(entry.clone()));
             Ok(())
         })
         .await
+    }
+
+    /// What somebody is told of the end of an operation.
+    async fn telling_of_end_of(&self, run: &Run, problem: Option<Problem>) -> Telling {
+        let key = match &run.operation.key_id {
+            Some(id) => self.key(id).await.ok(),
+            None => None,
+        };
+        self.telling_of_operation(&run.operation, key.as_ref(), problem.as_ref())
     }
 
     /// A journal write between two places at which the harness may let the process die.
@@ -456,6 +469,10 @@ fn record(outcome: &Outcome) -> String {
         fields.insert("request_id", id);
     }
     serde_json::Value::from_iter(fields).to_string()
+}
+
+fn unknown_problem() -> Problem {
+    Problem::new("unknown", "Nothing says why.", "Look in the operation's journal and the server's log.")
 }
 
 fn problem_of(error: &StepError) -> Problem {

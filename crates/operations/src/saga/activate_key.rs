@@ -1,7 +1,7 @@
 //! A key is taken into use again: the same material, then enabled (CM-055). The alias does not move (`capabilities.md`, decision 1).
 
 use keystead_domain::{KeyId, KeyState, Timestamp};
-use keystead_store::{StoreError, Tx, keys};
+use keystead_store::{StoreError, Tx, keys, rotations};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -29,7 +29,9 @@ impl Shape for ActivateKey {
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        keys::transition(tx, &self.key.0, KeyState::Inactive, KeyState::Active, now)
+        keys::transition(tx, &self.key.0, KeyState::Inactive, KeyState::Active, now)?;
+        // A rotation that was missed meanwhile is planned again.
+        rotations::reconsider(tx, &self.key.0)
     }
 
     fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

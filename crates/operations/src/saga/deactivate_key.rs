@@ -1,7 +1,7 @@
 //! A key is taken out of use: first disabled, then emptied (CM-054; `capabilities.md`, decision 3).
 
 use keystead_domain::{KeyId, KeyState, Timestamp};
-use keystead_store::{StoreError, Tx, keys};
+use keystead_store::{StoreError, Tx, attempts, keys};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -10,11 +10,14 @@ use crate::{
     stored::Stored,
 };
 
-/// Nothing but the key is needed.
+/// Nothing but the key is needed, and whether it is in use or was replaced: then the grace of a rotation is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeactivateKey {
     /// The key.
     pub key: Stored<KeyId>,
+    /// Whether it retires: it is REPLACED and not ACTIVE.
+    #[serde(default)]
+    pub retires: bool,
 }
 
 impl Shape for DeactivateKey {
@@ -24,7 +27,13 @@ impl Shape for DeactivateKey {
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        keys::transition(tx, &self.key.0, KeyState::Active, KeyState::Inactive, now)
+        let from = if self.retires { KeyState::Replaced } else { KeyState::Active };
+        keys::transition(tx, &self.key.0, from, KeyState::Inactive, now)?;
+        if self.retires {
+            keys::set_retirement(tx, &self.key.0, None)?;
+            attempts::forget(tx, &self.key.0)?;
+        }
+        Ok(())
     }
 
     fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

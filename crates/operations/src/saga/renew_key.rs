@@ -1,7 +1,7 @@
 //! A key is renewed: a successor with new material takes over the alias; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, attempts, keys, lineages, versions};
+use keystead_store::{StoreError, Tx, attempts, keys, lineages, rotations, versions};
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, create_key::read_alias};
@@ -23,6 +23,9 @@ pub struct RenewKey {
     pub alias: Option<String>,
     /// When the successor's material shall expire.
     pub expires: Option<StoredTime>,
+    /// How long behind the end the predecessor is deactivated, in microseconds; without it, it stays enabled.
+    #[serde(default)]
+    pub grace: Option<i64>,
 }
 
 impl Shape for RenewKey {
@@ -44,6 +47,8 @@ impl Shape for RenewKey {
         keys::transition(tx, &self.successor.0, KeyState::Creating, KeyState::Active, now)?;
         keys::set_successor(tx, &self.predecessor.0, Some(&self.successor.0))?;
         lineages::set_current(tx, &self.lineage.0, &self.predecessor.0, &self.successor.0)?;
+        rotations::rotated(tx, &self.lineage.0, now)?;
+        keys::set_retirement(tx, &self.predecessor.0, self.grace.map(|grace| now.plus_micros(grace)))?;
         attempts::forget(tx, &self.predecessor.0)
     }
 

@@ -42,6 +42,9 @@ impl Shape for RevertKey {
             keys::transition(tx, &self.predecessor.0, KeyState::Replaced, KeyState::Active, now)?;
         }
         keys::set_successor(tx, &self.predecessor.0, None)?;
+        // Both are in use again, or stay it: neither waits for its deactivation.
+        keys::set_retirement(tx, &self.predecessor.0, None)?;
+        keys::set_retirement(tx, &self.key.0, None)?;
         lineages::set_current(tx, &self.lineage.0, &self.key.0, &self.predecessor.0)
     }
 

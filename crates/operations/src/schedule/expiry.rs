@@ -4,8 +4,9 @@ use futures::{StreamExt, stream};
 use keystead_domain::{
     KeyState, Timestamp,
     key::expiry::{self, ExpiryPolicy},
+    time::DAY,
 };
-use keystead_store::{StoreError, due, due::Task, keys::KeyRow, schedules};
+use keystead_store::{StoreError, due, due::Task, keys::KeyRow};
 use keystead_vault::VaultError;
 
 use super::{Looked, choose::Chosen};
@@ -24,7 +25,7 @@ impl Engine {
     pub async fn look_at_expiry(&self) -> Result<usize, StoreError> {
         let now = self.now();
         let acting = self.act_on_expiry(now).await?;
-        self.warn_of_expiry(now).await?;
+        self.warn_of_expiry(now, acting.more).await?;
         self.look_at_expired(now).await?;
         Ok(acting.acted)
     }
@@ -32,7 +33,8 @@ impl Engine {
     /// The same, for the schedule: whether to come again soon counts in the warnings and the looks.
     pub(super) async fn look_at_ends(&self) -> Result<Looked, StoreError> {
         let now = self.now();
-        Ok(self.act_on_expiry(now).await?.and(self.warn_of_expiry(now).await?).and(self.look_at_expired(now).await?))
+        let acting = self.act_on_expiry(now).await?;
+        Ok(acting.and(self.warn_of_expiry(now, acting.more).await?).and(self.look_at_expired(now).await?))
     }
 
     async fn act_on_expiry(&self, now: Timestamp) -> Result<Looked, StoreError> {
@@ -67,9 +69,12 @@ impl Engine {
         }
     }
 
-    /// Warns once of each end of material that nobody will move by itself: in the log, and in the key's history.
-    async fn warn_of_expiry(&self, now: Timestamp) -> Result<Looked, StoreError> {
-        let due = self.parts().store.read("due.alerts", move |tx| due::alerts(tx, now, WARNINGS_AT_ONCE)).await?;
+    /// Tells of each end of material that nobody has moved, on each of the days that are set: an alert, an entry in the key's history, a line in the log. While
+    /// a downtime is being made up for, what a policy will move in a moment is not told.
+    async fn warn_of_expiry(&self, now: Timestamp, behind: bool) -> Result<Looked, StoreError> {
+        let late = if behind { DAY } else { expiry::LATE };
+        let days_before = self.parts().settings.alerts.days_before.clone();
+        let due = self.parts().store.read("due.alerts", move |tx| due::alerts(tx, now, late, &days_before, WARNINGS_AT_ONCE)).await?;
         let more = due.len() == WARNINGS_AT_ONCE as usize;
         let mut acted = 0;
         for key in due {
@@ -80,13 +85,15 @@ impl Engine {
 
     async fn warn(&self, key: &KeyRow, now: Timestamp) -> Result<bool, StoreError> {
         let Some(expires) = key.expires_at else { return Ok(false) };
-        let once = due::alert_name(&key.id, expires);
+        let Some(days) = expiry::alert_due(expires, &self.parts().settings.alerts.days_before, now) else { return Ok(false) };
+        let alert = self.telling_of_end(key, expires, Some(days));
         let entry = words::entry(self.parts().random.as_ref(), now, &key.account_id, &Who::system(), "key.expiry-alert", "expiry-policy-alert")
             .key(key)
             .detail("expires_at_micros", expires.as_micros().to_string())
+            .detail("days_before", days.to_string())
             .done();
         let told = self.parts().store.write("schedule.alert", move |tx| {
-            let first = schedules::take(tx, &once, now, Timestamp::from_micros(i64::MAX))?;
+            let first = alert.write(tx)?;
             if first {
                 tx.audit(entry.clone());
             }
@@ -94,7 +101,7 @@ impl Engine {
         });
         let first = told.await?;
         if first {
-            tracing::warn!(key = %key.id, name = key.name, "material expires soon and its policy is alert: update --expires, or renew");
+            tracing::warn!(key = %key.id, name = key.name, days, policy = key.expiry_policy.as_str(), "material expires soon, and nothing has moved its end");
         }
         Ok(first)
     }

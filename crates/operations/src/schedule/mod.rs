@@ -6,7 +6,9 @@
 mod begin;
 mod choose;
 mod expiry;
+pub mod forecast;
 mod pause;
+mod rotation;
 mod successor;
 mod turns;
 
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use keystead_domain::time::{DAY, SECOND};
 use keystead_store::{StoreError, due::Task, keystores, schedules};
+pub use rotation::{Turn, turn_of};
 pub use successor::PreparedSuccessor;
 
 use crate::{Engine, Saga, saga::clean_up_key::CleanUpKey, stored::Stored};
@@ -87,7 +90,7 @@ impl Engine {
         if !self.takes(DUE, DUE_EVERY).await? {
             return Ok(());
         }
-        let looked = self.look_at_countdowns().await?.and(self.look_at_ends().await?);
+        let looked = self.look_at_countdowns().await?.and(self.look_at_ends().await?).and(self.look_at_turns().await?);
         // What is left behind because nothing has room for it can wait for the next look.
         if looked.more && looked.acted > 0 {
             let now = self.now();

@@ -11,6 +11,7 @@ pub struct PreparedSuccessor {
     pub(crate) version: VersionRow,
     pub(crate) predecessor: KeyId,
     pub(crate) lineage: LineageId,
+    pub(crate) grace: Option<i64>,
 }
 
 impl PreparedSuccessor {
@@ -22,7 +23,14 @@ impl PreparedSuccessor {
             lineage: Stored(self.lineage.clone()),
             alias: self.key.alias.as_ref().map(ToString::to_string),
             expires: self.key.expires_at.map(Into::into),
+            grace: self.grace,
         })
+    }
+
+    /// The same; so long behind its making, in microseconds, the predecessor is deactivated.
+    #[must_use]
+    pub fn with_grace(self, grace: Option<i64>) -> Self {
+        Self { grace, ..self }
     }
 
     /// The successor's id.

@@ -1,10 +1,13 @@
 //! `keystead.toml`: one section, one struct. Unknown fields are refused with their line; secrets stand in files of their own, never here.
 
+mod alerts;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+pub use alerts::{Alerts, MailTo, Smtp, WebhookTo};
 use keystead_store::Database;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +27,8 @@ pub struct Config {
     pub clouds: Clouds,
     /// Operations.
     pub operations: Operations,
+    /// Who is told, and when.
+    pub alerts: Alerts,
     /// Logs.
     pub log: Log,
 }
@@ -184,12 +189,13 @@ impl Config {
         if !(1..=10_000).contains(&self.operations.concurrency) {
             return Err("operations.concurrency: give 1 to 10000.".to_owned());
         }
-        Ok(())
+        self.alerts.check()
     }
 
     /// Makes every path one that does not depend on where the process was started.
     fn resolve(&mut self, base: &Path) {
-        let Self { http, store, vault, clouds, .. } = self;
+        let Self { http, store, vault, clouds, alerts, .. } = self;
+        alerts.resolve(base);
         store.sqlite = base.join(&store.sqlite);
         let optional = [
             &mut http.tls_cert,
@@ -264,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC*(\n\\PC*)*", section in "http|store|vault|clouds.aws|operations|log|x", line in "[a-z_]{1,12} = [a-z0-9\"\\[\\]{}.:-]{0,12}") {
+        fn no_text_makes_it_panic(text in "\\PC*(\n\\PC*)*", section in "http|store|vault|clouds.aws|operations|alerts|alerts.smtp|log|x", line in "[a-z_]{1,12} = [a-z0-9\"\\[\\]{}.:-]{0,12}") {
             let _ = (read(&text), read(&format!("[{section}]\n{line}\n")));
         }
     }

@@ -1,7 +1,7 @@
 //! What is due: the keys on which the schedule acts, page by page in the order in which they fell due. A key that an operation holds, or that rests behind a
 //! failure, is not due.
 
-use keystead_domain::{KeyId, KeystoreId, Timestamp, key::expiry};
+use keystead_domain::{AccountId, KeyId, KeystoreId, Timestamp, key::expiry};
 
 use super::{
     keys::{self, KeyRow},
@@ -18,6 +18,10 @@ pub enum Task {
     Expiry,
     /// Keys whose material has expired although the row says that it is there: what the cloud did by itself was not looked at yet.
     Expired,
+    /// Lineages whose policy rotates them now. One whose key is not in use is due as well: that it is not rotated has to be told.
+    Rotation,
+    /// Replaced keys whose grace behind a rotation is over, while their successor is in use.
+    Retirement,
 }
 
 impl Task {
@@ -27,6 +31,8 @@ impl Task {
             Self::CleanUp => "clean-up",
             Self::Expiry => "expiry",
             Self::Expired => "expired",
+            Self::Rotation => "rotation",
+            Self::Retirement => "retirement",
         }
     }
 
@@ -36,6 +42,8 @@ impl Task {
             Self::CleanUp => "k.deletion_at",
             Self::Expiry => "k.acts_at",
             Self::Expired => "k.expires_at",
+            Self::Rotation => "l.rotation_at",
+            Self::Retirement => "k.retire_at",
         }
     }
 
@@ -44,6 +52,18 @@ impl Task {
             Self::CleanUp => "k.state = 'PENDING_DELETION'",
             Self::Expiry => "k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy <> 'alert'",
             Self::Expired => "k.state IN ('ACTIVE', 'REPLACED') AND k.material_present = 1",
+            Self::Rotation => "k.state IN ('ACTIVE', 'INACTIVE', 'PENDING_DELETION') AND l.current_key_id = k.id AND l.live = 1",
+            Self::Retirement => {
+                "k.state = 'REPLACED' AND EXISTS (SELECT 1 FROM lineages f JOIN keys c ON c.id = f.current_key_id WHERE f.id = k.lineage_id AND c.state = 'ACTIVE')"
+            }
+        }
+    }
+
+    /// Keys `k` of a keystore, with what else the task looks at.
+    const fn keys_sql(self) -> &'static str {
+        match self {
+            Self::Rotation => "lineages l JOIN keys k ON k.id = l.current_key_id WHERE l.keystore_id = keystores.id AND k.keystore_id = keystores.id",
+            _ => "keys k WHERE k.keystore_id = keystores.id",
         }
     }
 
@@ -71,6 +91,8 @@ impl Position {
             Task::CleanUp => key.deletion_at,
             Task::Expiry => key.expires_at.zip(key.expiry_span).map(|(expires, span)| expires.plus_micros(-expiry::lead_micros(span))),
             Task::Expired => key.expires_at,
+            Task::Rotation => key.rotation.planned,
+            Task::Retirement => key.rotation.retires,
         };
         Self { due_at: due_at.unwrap_or(Timestamp::from_micros(i64::MIN)), key: key.id.clone() }
     }
@@ -78,35 +100,58 @@ impl Position {
 
 /// The keystores in which something is due.
 pub fn keystores(tx: &mut Tx<'_>, task: Task, now: Timestamp) -> Result<Vec<KeystoreRow>, StoreError> {
-    let sql = format!(
-        "{} WHERE state = 'ACTIVE' AND EXISTS (SELECT 1 FROM keys k WHERE k.keystore_id = keystores.id AND {}) ORDER BY id",
-        keystores::COLUMNS,
-        task.is_due()
-    );
+    let sql = format!("{} WHERE state = 'ACTIVE' AND EXISTS (SELECT 1 FROM {} AND {}) ORDER BY id", keystores::COLUMNS, task.keys_sql(), task.is_due());
     tx.query(&sql, &[now.into(), task.name().into()])?.into_iter().map(keystores::read).collect()
 }
 
 /// A page of a keystore's due keys behind a position, the longest due first.
 pub fn keys(tx: &mut Tx<'_>, task: Task, keystore: &KeystoreId, now: Timestamp, after: Option<&Position>, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
     let due_at = task.due_at_sql();
-    let sql = format!("{} WHERE k.keystore_id = $3 AND {} AND ({due_at}, k.id) > ($4, $5) ORDER BY {due_at}, k.id LIMIT {limit}", keys::COLUMNS, task.is_due());
+    // The index of what is due by a lineage's date begins with the lineage's keystore.
+    let by_lineage = if task == Task::Rotation { "l.keystore_id = $3 AND " } else { "" };
+    let sql = format!(
+        "{} WHERE {by_lineage}k.keystore_id = $3 AND {} AND ({due_at}, k.id) > ($4, $5) ORDER BY {due_at}, k.id LIMIT {limit}",
+        keys::COLUMNS,
+        task.is_due()
+    );
     let (behind, id) = after.map_or((i64::MIN, ""), |position| (position.due_at.as_micros(), position.key.as_str()));
     let values = [now.into(), task.name().into(), keystore.as_str().into(), behind.into(), id.into()];
     tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
 }
 
-/// The name under which an alert is given once: this key, this end.
-pub fn alert_name(key: &KeyId, expires_at: Timestamp) -> String {
-    format!("alert/{key}/{}", expires_at.as_micros())
+/// Keys in use of whose end somebody shall be told: on the nearest of `days_before` that has come, and once for each end and day. Where a policy acts by itself,
+/// only when it is late by `late` microseconds, and for so long nothing has happened to the key and nothing has been begun. The end that comes first is told first.
+pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, late: i64, days_before: &[u32], limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+    let Some(farthest) = days_before.iter().max() else { return Ok(Vec::new()) };
+    let sql = format!(
+        "{} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at > $1 AND k.expires_at <= $2
+           AND (k.expiry_policy = 'alert' OR (k.acts_at <= $3 AND k.updated_at <= $3 AND NOT EXISTS
+             (SELECT 1 FROM locks JOIN operations o ON o.id = locks.operation_id WHERE locks.subject_id = k.id AND o.created_at > $3)))
+           AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.once = 'expiry/' || k.id || '/' || CAST(k.expires_at AS TEXT) || '/' || {})
+         ORDER BY k.expires_at, k.id LIMIT {limit}",
+        keys::COLUMNS,
+        nearest(days_before, now)
+    );
+    let values = [now.into(), now.plus_days(i64::from(*farthest)).into(), now.plus_micros(-late).into()];
+    tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
 }
 
-/// Keys in use whose policy is to warn, whose time to warn has come, and of whose end nobody was told yet.
-pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
+/// [`expiry::alert_due`] as SQL, for ends that are not over and for which one is due; a case of the suite holds the two together.
+fn nearest(days_before: &[u32], now: Timestamp) -> String {
+    let mut days = days_before.to_vec();
+    days.sort_unstable();
+    let cases: String = days.iter().map(|days| format!(" WHEN k.expires_at <= {} THEN '{days}'", now.plus_days(i64::from(*days)).as_micros())).collect();
+    format!("CASE{cases} END")
+}
+
+/// The keys of an account on which something may happen by itself: their material ends until `ends`, or their countdown, grace or wait for a turn until `until`.
+pub fn coming(tx: &mut Tx<'_>, account: &AccountId, ends: Timestamp, until: Timestamp) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(
-        "{} WHERE k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy = 'alert' AND k.acts_at <= $1 AND k.expires_at > $1
-           AND NOT EXISTS (SELECT 1 FROM schedules WHERE schedules.name = 'alert/' || k.id || '/' || CAST(k.expires_at AS TEXT))
-         ORDER BY k.acts_at, k.id LIMIT {limit}",
+        "{} WHERE k.account_id = $1 AND ((k.state IN ('ACTIVE', 'REPLACED') AND k.expires_at <= $2)
+           OR (k.state = 'ACTIVE' AND l.current_key_id = k.id AND l.rotation_at <= $3) OR (k.state = 'REPLACED' AND k.retire_at <= $3)
+           OR (k.state = 'PENDING_DELETION' AND k.deletion_at <= $3))
+         ORDER BY k.id",
         keys::COLUMNS
     );
-    tx.query(&sql, &[now.into()])?.into_iter().map(keys::read).collect()
+    tx.query(&sql, &[account.as_str().into(), ends.into(), until.into()])?.into_iter().map(keys::read).collect()
 }

@@ -10,6 +10,17 @@ use super::{
 };
 use crate::{Row, StoreError, Tx, Value};
 
+/// Dates of a key's rotation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RotationDates {
+    /// Not before then its lineage is rotated; of the current key.
+    pub planned: Option<Timestamp>,
+    /// When its lineage was last rotated; of the current key.
+    pub last: Option<Timestamp>,
+    /// When it is deactivated, because its successor has taken over.
+    pub retires: Option<Timestamp>,
+}
+
 /// A key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRow {
@@ -69,6 +80,8 @@ pub struct KeyRow {
     pub material_id: Option<String>,
     /// When the cloud will delete it.
     pub deletion_at: Option<Timestamp>,
+    /// When it is rotated.
+    pub rotation: RotationDates,
     /// When made.
     pub created_at: Timestamp,
     /// Who made it: a user's id, or `system`.
@@ -81,7 +94,8 @@ pub struct KeyRow {
 
 pub(super) const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, s.region, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.usage,
   k.origin, k.description, k.tags, k.expires_at, k.expiry_span, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
-  k.material_present, k.material_id, k.deletion_at, k.created_at, k.created_by, k.updated_at, k.revision
+  k.material_present, k.material_id, k.deletion_at, l.rotation_at, l.rotated_at, k.retire_at, k.created_at,
+  k.created_by, k.updated_at, k.revision
   FROM keys k JOIN lineages l ON l.id = k.lineage_id JOIN keystores s ON s.id = k.keystore_id";
 
 pub(super) fn read(row: Row) -> Result<KeyRow, StoreError> {
@@ -121,6 +135,7 @@ pub(super) fn read(row: Row) -> Result<KeyRow, StoreError> {
         material_present: row.flag()?,
         material_id: row.opt_text()?,
         deletion_at: row.opt_time()?,
+        rotation: RotationDates { planned: row.opt_time()?.filter(|_| is_current), last: row.opt_time()?.filter(|_| is_current), retires: row.opt_time()? },
         created_at: row.time()?,
         created_by: row.text()?,
         updated_at: row.time()?,
@@ -309,6 +324,11 @@ pub fn set_properties(tx: &mut Tx<'_>, id: &KeyId, properties: &KeyProperties, n
 /// Notes who succeeded a key, or that nobody does.
 pub fn set_successor(tx: &mut Tx<'_>, id: &KeyId, successor: Option<&KeyId>) -> Result<(), StoreError> {
     tx.execute_one("key", "UPDATE keys SET successor_id = $1 WHERE id = $2", &[successor.map(KeyId::as_str).into(), id.as_str().into()])
+}
+
+/// Says when a replaced key is deactivated, or that it is not.
+pub fn set_retirement(tx: &mut Tx<'_>, id: &KeyId, at: Option<Timestamp>) -> Result<(), StoreError> {
+    tx.execute_one("key", "UPDATE keys SET retire_at = $1 WHERE id = $2", &[at.into(), id.as_str().into()])
 }
 
 /// Takes a key back whose creation failed; its versions must be gone.

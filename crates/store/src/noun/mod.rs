@@ -1,8 +1,10 @@
 //! The nouns, a file each: its row, and its functions over a transaction.
 
 pub mod accounts;
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
+pub mod channels;
 pub mod due;
 pub mod exports;
 pub mod journal;
@@ -14,6 +16,7 @@ pub mod operations;
 pub mod page;
 pub mod quotas;
 pub mod requests;
+pub mod rotations;
 pub mod schedules;
 pub mod users;
 pub mod vault;

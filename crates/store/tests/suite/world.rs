@@ -222,6 +222,7 @@ pub fn key_row(n: u64, name: &str) -> KeyRow {
         material_present: false,
         material_id: None,
         deletion_at: None,
+        rotation: Default::default(),
         created_at: NOW,
         created_by: "system".to_owned(),
         updated_at: NOW,

@@ -10,6 +10,7 @@ pub mod list;
 pub mod prepare_export;
 pub mod renew;
 pub mod revert;
+pub mod rotate;
 pub mod schedule_deletion;
 pub mod show;
 pub mod update;
@@ -36,7 +37,7 @@ pub(crate) struct WhichKey {
     key: String,
 }
 
-/// Asks for an event of the key's life: what the seven files below have in common.
+/// Asks for an event of the key's life: what the eight files below have in common.
 async fn ask<T>(api: &Api, caller: &Principal, key: &str, change: &Change<T>, ask: Ask) -> Result<Answered, Refusal> {
     let started = api.app.ask(caller, &change.request(caller), key, ask).await?;
     answer(api, caller, started, change.wait).await

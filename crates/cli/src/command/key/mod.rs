@@ -11,12 +11,13 @@ use super::{
     Context,
     change::{Shown, settle},
     pages::{self, is_not_deleted},
+    rotation::route_of_key,
 };
 use crate::{
-    args::key::{History, KeyVerb, List, One, ScheduleDeletion},
+    args::key::{History, KeyVerb, List, One, Rotate, ScheduleDeletion},
     client::read,
     error::CliError,
-    output::{audit::AuditEntry, key::Key},
+    output::{audit::AuditEntry, key::Key, rotation::Rotation},
     route::Route,
 };
 
@@ -39,6 +40,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Activate(one) => ask(context, &one, "activate", Shown::Same).await,
         KeyVerb::Upload(one) => ask(context, &one, "upload", Shown::Same).await,
         KeyVerb::Renew(one) => ask(context, &one, "renew", Shown::Successor).await,
+        KeyVerb::Rotate(args) => rotate(context, &args).await,
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
         KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,
@@ -56,6 +58,21 @@ async fn ask(context: &Context, one: &One, verb: &'static str, shown: Shown) -> 
     let client = context.client()?;
     let answer = client.post(&route(one)?.then(verb)).await?;
     settle(context, &client, &answer, shown).await
+}
+
+/// Says first what the rotation will not do: behind it, it is too late to ask the key's users.
+async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Body {
+        in_place: bool,
+    }
+    let client = context.client()?;
+    if !args.in_place {
+        let rotation: Rotation = read(&client.get(&route_of_key(&args.one.key)?).await?)?;
+        rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    }
+    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &Body { in_place: args.in_place }).await?;
+    settle(context, &client, &answer, Shown::Successor).await
 }
 
 async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result<(), CliError> {

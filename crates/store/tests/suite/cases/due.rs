@@ -1,11 +1,11 @@
 //! What is due: for the clean-up, before material expires and behind it; page by page, keystore by keystore, and never while a key rests.
 
-use keystead_domain::{KeyId, KeyState, Timestamp, key::expiry, key::expiry::ExpiryPolicy, time::DAY};
+use keystead_domain::{AlertId, KeyId, KeyState, Timestamp, alert::AlertKind, key::expiry, key::expiry::ExpiryPolicy, time::DAY};
 use keystead_store::{
-    StoreError, Tx, attempts,
+    StoreError, Tx, alerts, attempts,
     due::{self, Position, Task},
     keys::{self, CloudFacts, KeyRow},
-    keystores, locks, operations, schedules,
+    keystores, locks, operations,
 };
 
 use crate::world::*;
@@ -141,22 +141,69 @@ pub async fn keystores_are_asked_for_what_is_due_in_them_only(world: World) {
     assert_eq!(world.read(|tx| due::keystores(tx, Task::CleanUp, NOW)).await, Ok(Vec::new()), "each task for itself");
 }
 
-pub async fn an_alert_is_due_until_it_was_given_or_the_material_has_expired(world: World) {
-    let world = world.with_keys(1..=5).await;
+pub async fn an_end_is_told_once_on_each_day_by_the_rule_until_it_has_come(world: World) {
+    let world = world.with_keys(1..=6).await;
     let (active, days) = (KeyState::Active, |n| Some(NOW.plus_days(n)));
+    let hour = |hours: i64| Some(NOW.plus_days(7).plus_micros(-hours * expiry::LATE));
     set_dates(&world, 1, active, None, days(3), ExpiryPolicy::Alert);
-    set_dates(&world, 2, active, None, days(3), ExpiryPolicy::Extend);
+    set_dates(&world, 2, active, None, hour(0), ExpiryPolicy::Extend);
     set_dates(&world, 3, active, None, days(-1), ExpiryPolicy::Alert);
     set_dates(&world, 4, KeyState::Replaced, None, days(2), ExpiryPolicy::Alert);
-    set_dates(&world, 5, active, None, days(8), ExpiryPolicy::Alert);
-    let alerts = async |limit: u32| ids(world.read(move |tx| due::alerts(tx, NOW, limit)).await);
+    set_dates(&world, 5, active, None, days(31), ExpiryPolicy::Alert);
+    set_dates(&world, 6, KeyState::Inactive, None, days(2), ExpiryPolicy::Alert);
+    let alerts = async |limit: u32| ids(world.read(move |tx| due::alerts(tx, NOW, expiry::LATE, &expiry::DAYS_BEFORE, limit)).await);
     assert_eq!(alerts(10).await, [key_id(4), key_id(1)]);
     assert_eq!(alerts(1).await, [key_id(4)]);
-    let name = due::alert_name(&key_id(4), NOW.plus_days(2));
-    assert_eq!(world.write(move |tx| schedules::take(tx, &name, NOW, Timestamp::from_micros(i64::MAX))).await, Ok(true));
-    assert_eq!(alerts(10).await, [key_id(1)], "once for each end");
+    assert_eq!(ids(world.read(|tx| due::alerts(tx, NOW, expiry::LATE, &[], 10)).await), []);
+    let tell = async |n: u64, end: Timestamp| {
+        let due = expiry::alert_due(end, &expiry::DAYS_BEFORE, NOW).expect("one is due");
+        let row = alerts::AlertRow {
+            id: AlertId::new(NOW, [u8::try_from(n).expect("small"); 10]),
+            account_id: account(),
+            kind: AlertKind::KeyExpires,
+            subject_id: key_id(n).to_string(),
+            topic: String::new(),
+            once: alerts::once_before(&key_id(n), end, due),
+            facts: "{}".to_owned(),
+            created_at: NOW,
+        };
+        assert_eq!(world.write(move |tx| alerts::insert(tx, &row, &[], NOW)).await, Ok(true));
+    };
+    tell(4, NOW.plus_days(2)).await;
+    assert_eq!(alerts(10).await, [key_id(1)], "once for each end and day: rule and statement mean the same day");
     set_dates(&world, 4, KeyState::Replaced, None, days(4), ExpiryPolicy::Alert);
     assert_eq!(alerts(10).await, [key_id(1), key_id(4)], "another end is another alert");
+    set_dates(&world, 2, active, None, hour(1), ExpiryPolicy::Extend);
+    assert_eq!(alerts(10).await, [key_id(1), key_id(4)], "what was changed a moment ago is not late");
+    world.aside(&format!("UPDATE keys SET updated_at = updated_at - {}", expiry::LATE));
+    lock(&world, 2).await;
+    assert_eq!(alerts(10).await, [key_id(1), key_id(4)], "nor is what was begun a moment ago");
+    world.aside("UPDATE operations SET created_at = created_at - 3600000000");
+    assert_eq!(alerts(10).await, [key_id(1), key_id(4), key_id(2)], "a policy that is an hour late is told");
+    for (n, left) in [(1, 1), (4, 14), (5, 30)] {
+        set_dates(&world, n, active, None, days(left), ExpiryPolicy::Alert);
+    }
+    assert_eq!(alerts(10).await, [key_id(1), key_id(2), key_id(4), key_id(5)]);
+    for (n, left) in [(1, 1), (4, 14), (5, 30)] {
+        let row_end = NOW.plus_days(left);
+        let due = expiry::alert_due(row_end, &expiry::DAYS_BEFORE, NOW);
+        assert_eq!(due.map(i64::from), Some(left), "to the microsecond");
+        world.aside(&format!("DELETE FROM alerts WHERE subject_id = '{}'", key_id(n)));
+        tell(n, row_end).await;
+    }
+    assert_eq!(alerts(10).await, [key_id(2)], "at the edge of each day, too");
+}
+
+pub async fn what_is_coming_is_found_by_its_date(world: World) {
+    let world = world.with_keys(1..=5).await;
+    let days = |n| Some(NOW.plus_days(n));
+    set_dates(&world, 1, KeyState::Active, None, days(90), ExpiryPolicy::Renew);
+    set_dates(&world, 2, KeyState::Active, None, days(91), ExpiryPolicy::Renew);
+    set_dates(&world, 3, KeyState::PendingDeletion, days(7), None, ExpiryPolicy::Alert);
+    set_dates(&world, 4, KeyState::Inactive, None, days(5), ExpiryPolicy::Alert);
+    let coming = async |account| ids(world.read(move |tx| due::coming(tx, &account, NOW.plus_days(90), NOW.plus_days(7))).await);
+    assert_eq!(coming(account()).await, [key_id(1), key_id(3)]);
+    assert_eq!(coming(account_id(2)).await, []);
 }
 
 pub async fn what_has_expired_is_looked_at_until_the_row_says_so(world: World) {

@@ -1,5 +1,6 @@
 //! The cases that both engines must pass, by theme. Each takes a [`World`](crate::world::World) and asks nothing about the engine beneath it.
 
+mod alerts;
 mod audit;
 mod due;
 mod exports;
@@ -9,11 +10,13 @@ mod names;
 mod operations;
 mod pages;
 mod requests;
+mod rotations;
 mod sealed;
 mod shared;
 mod transactions;
 mod users;
 
+pub use alerts::*;
 pub use audit::*;
 pub use due::*;
 pub use exports::*;
@@ -23,6 +26,7 @@ pub use names::*;
 pub use operations::*;
 pub use pages::*;
 pub use requests::*;
+pub use rotations::*;
 pub use sealed::*;
 pub use shared::*;
 pub use transactions::*;

@@ -1,0 +1,6 @@
+//! Alerts: an operation, a file.
+
+pub mod list;
+pub mod schedule;
+pub mod show;
+pub mod test;
