@@ -141,6 +141,7 @@ impl App {
             if is_so { Ok(()) } else { rotations::set(tx, &row) }
         };
         self.store().write("rotations.set", set).await?;
+        self.engine.plan_rotations().await;
         self.rotation_of(principal, subject).await
     }
 
@@ -160,6 +161,7 @@ impl App {
             Ok::<_, StoreError>(())
         };
         self.store().write("rotations.clear", clear).await?;
+        self.engine.plan_rotations().await;
         self.rotation_of(principal, subject).await
     }
 

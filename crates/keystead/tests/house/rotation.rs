@@ -397,7 +397,6 @@ async fn a_coming_rotation_is_in_the_schedule_and_people_are_told_of_it_once() {
     let world = World::new(Engine::Sqlite).await;
     let key = lasting_key(&world, "orders").await;
     set(&world, "key:orders", Wish { notice: Some(7 * DAY), grace: Some(3 * DAY), ..every(30) }).await;
-    look(&world).await;
     let coming = |answer: &serde_json::Value, what: &str| answer["items"].as_array().expect("a list").iter().filter(|one| one["what"] == what).count();
     let (status, plan) = world.rest(0, "GET", "/v1/schedule?days=90", None).await;
     assert_eq!((status, coming(&plan, "rotate")), (200, 1), "{plan}");

@@ -78,7 +78,14 @@ impl Engine {
         Ok(self.rotate_due(now).await?.and(self.retire_due(now).await?).acted)
     }
 
-    /// The same, for the schedule: whether to come again soon counts in the plans.
+    /// Plans at once what a changed policy concerns, so that people see it in the schedule. What is left, the next look plans.
+    pub async fn plan_rotations(&self) {
+        if let Err(error) = self.plan_turns(self.now()).await {
+            tracing::info!(%error, "rotations are planned by the next look");
+        }
+    }
+
+    /// One look, for the schedule: whether to come again soon counts in the plans.
     pub(super) async fn look_at_turns(&self) -> Result<Looked, StoreError> {
         let now = self.now();
         let planned = self.plan_turns(now).await?.and(self.tell_turns(now).await?);
