@@ -82,7 +82,14 @@ impl App {
 
     async fn try_ask(&self, principal: &Principal, request: &Request, key: KeyRow, ask: Ask) -> Result<Started, Error> {
         let event = ask.event();
-        match verdict(key.state, event) {
+        let verdict = verdict(key.state, event);
+        // The same request may have brought the key there, between our look for it and our look at the key.
+        if !matches!(verdict, Verdict::To(_) | Verdict::Stay)
+            && let Some(earlier) = self.earlier(principal, request).await?
+        {
+            return Ok(earlier);
+        }
+        match verdict {
             Verdict::NoOp => {
                 self.note_no_op(principal, action_of(event), &key).await?;
                 return Ok(Started { operation: None, key: Some(key) });

@@ -53,6 +53,10 @@ impl App {
         let before = properties(&key);
         let after = changed(&key, change, self.now())?;
         if before == after {
+            // The same request may have changed it a moment ago.
+            if let Some(earlier) = self.earlier(principal, request).await? {
+                return Ok(earlier);
+            }
             self.note_no_op(principal, action_of(Event::Update), &key).await?;
             return Ok(Started { operation: None, key: Some(key) });
         }
