@@ -266,6 +266,18 @@ on_postgres! {
         assert_eq!(world.write(|tx| versions::insert(tx, &version_row(2, 2, 1))).await, Err(StoreError::MovedOn("account key")));
     }
 
+    /// Whose commit was not answered asks the row itself, and is answered behind that commit.
+    async fn who_holds_the_root_sees_what_another_connection_was_writing(world) {
+        let world = world.with_house().await;
+        let second = world.second_node();
+        let replacing = pause_in(&world.store, |tx| vault::replace_root(tx, b"\0root 1", b"root 2", 2, NOW)).await;
+        let asking = tokio::spawn(async move { second.write("test", vault::hold_root).await });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(!asking.is_finished(), "it waits for the commit");
+        assert_eq!(replacing.go_on().await, Ok(()));
+        assert_eq!(asking.await.expect("no panic"), Ok(Some(b"root 2".to_vec())));
+    }
+
     async fn a_key_is_not_made_in_a_keystore_that_another_node_deletes(world) {
         let world = world.with_house().await;
         let second = world.second_node();

@@ -23,6 +23,7 @@ pub async fn the_root_changes_only_from_what_was_read(world: World) {
     assert_eq!(world.read(vault::root).await, Ok(Some(b"\0root 1".to_vec())));
     world.write(|tx| vault::replace_root(tx, b"\0root 1", b"root 2", 2, NOW)).await.expect("is replaced");
     assert_eq!(world.read(vault::root).await, Ok(Some(b"root 2".to_vec())));
+    assert_eq!(world.write(vault::hold_root).await, Ok(Some(b"root 2".to_vec())));
 }
 
 pub async fn account_keys_belong_to_the_stored_root(world: World) {
