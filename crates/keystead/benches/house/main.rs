@@ -25,13 +25,14 @@ mod start;
 mod verify;
 mod world;
 
-use mimalloc::MiMalloc;
+use std::alloc::System;
+
 use report::Report;
 use zeroizing_alloc::ZeroAlloc;
 
 /// As in the binary: every freed allocation is wiped, and that has its price.
 #[global_allocator]
-static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Every section, in the order in which they run.
 const SECTIONS: [&str; 6] = ["creates", "quota", "listing", "audit", "verify", "start"];
