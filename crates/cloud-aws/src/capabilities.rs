@@ -10,6 +10,11 @@ use crate::{quotas, regions::Region};
 /// Source: AWS KMS Developer Guide, "Eventual consistency": most changes show within seconds, some take minutes. Two minutes separate the two.
 const VISIBILITY_DELAY_MICROS: i64 = 120 * SECOND;
 
+/// On-demand rotations of a key, for life; not adjustable.
+///
+/// Source: AWS KMS API reference, RotateKeyOnDemand: "You can perform on-demand rotation of key materials in imported keys a maximum of 25 times."
+const ROTATIONS_MAX: u32 = 25;
+
 /// Why a China Region takes neither AES nor RSA keys.
 ///
 /// Source: AWS KMS Developer Guide, "Importing key material: requirements": in China Regions, SYMMETRIC_DEFAULT is a 128-bit SM4 key, and RSA_AES_KEY_WRAP,
@@ -26,6 +31,7 @@ pub fn of(region: &Region, account: &str, overrides: &[Quota]) -> Capabilities {
         quota_scope: format!("{account}/{}", region.name),
         importable: KeySpec::ALL.into_iter().filter_map(|spec| importable(region, spec)).collect(),
         refusals: if region.is_china() { CHINA } else { &[] },
+        rotations_max: Some(ROTATIONS_MAX),
         wrapping_key: WrappingKeySpec::Rsa4096,
         quotas: quotas::with_overrides(overrides),
         visibility_delay_micros: VISIBILITY_DELAY_MICROS,

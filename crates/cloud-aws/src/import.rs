@@ -1,8 +1,8 @@
 //! The way of material into a key and out of it.
 
-use aws_sdk_kms::types::{AlgorithmSpec, ExpirationModelType, WrappingKeySpec as AwsWrappingKeySpec};
+use aws_sdk_kms::types::{AlgorithmSpec, ExpirationModelType, ImportType, WrappingKeySpec as AwsWrappingKeySpec};
 use aws_smithy_types::{Blob, DateTime};
-use keystead_cloud::{CloudError, CloudKeyId, Import, Imported, Kind, Reply, Retry, WrappingKey};
+use keystead_cloud::{CloudError, CloudKeyId, Import, Imported, Kind, Reply, Retry, Which, WrappingKey};
 use keystead_domain::{Hash, WrapMethod, WrappingKeySpec};
 
 use crate::{
@@ -27,12 +27,18 @@ impl AwsCloud {
         Ok(Reply { value: WrappingKey { public_key: public_key.into_inner(), token: token.into_inner(), method, valid_to: timestamp(valid_to) }, request_id })
     }
 
-    /// ImportKeyMaterial. Which material it is needs no word while a key has only one: the first binds, every other is refused.
+    /// ImportKeyMaterial. Which material it is needs no word while a key has only one: the first binds, every other is refused. Of several, AWS wants to be told
+    /// (AWS KMS API reference, ImportKeyMaterial, ImportType).
     pub(crate) async fn hand_over(&self, key: &CloudKeyId, import: &Import) -> Result<Reply<Imported>, CloudError> {
         let request = self.kms.import_key_material().key_id(&key.0).import_token(Blob::new(&*import.token)).encrypted_key_material(Blob::new(&*import.wrapped));
         let request = match import.expires {
             Some(at) => request.expiration_model(ExpirationModelType::KeyMaterialExpires).valid_to(DateTime::from_secs(at.as_secs())),
             None => request.expiration_model(ExpirationModelType::KeyMaterialDoesNotExpire),
+        };
+        let request = match &import.which {
+            Which::Only => request,
+            Which::Existing(id) => request.import_type(ImportType::ExistingKeyMaterial).set_key_material_id(id.clone()),
+            Which::New(label) => request.import_type(ImportType::NewKeyMaterial).key_material_description(label),
         };
         Ok(send!(self, "ImportKeyMaterial", request)?.map(|done| Imported { material_id: done.key_material_id }))
     }
@@ -43,9 +49,10 @@ impl AwsCloud {
         value.public_key.map(Blob::into_inner).ok_or_else(|| unreadable("GetPublicKey", "public key", request_id.as_deref()))
     }
 
-    /// DeleteImportedKeyMaterial; on a key without material it has no effect.
-    pub(crate) async fn remove_material(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
-        let done = send!(self, "DeleteImportedKeyMaterial", self.kms.delete_imported_key_material().key_id(&key.0));
+    /// DeleteImportedKeyMaterial; on a key without material it has no effect. A pending material that is deleted is forgotten: asked for again, there is no such thing.
+    pub(crate) async fn remove_material(&self, key: &CloudKeyId, material: Option<&str>) -> Result<Reply<()>, CloudError> {
+        let request = self.kms.delete_imported_key_material().key_id(&key.0).set_key_material_id(material.map(ToOwned::to_owned));
+        let done = send!(self, "DeleteImportedKeyMaterial", request);
         Ok(done.map_err(tag_may_lag)?.map(drop))
     }
 }

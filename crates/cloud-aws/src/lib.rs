@@ -13,6 +13,7 @@ mod import;
 mod key;
 mod lifecycle;
 mod list;
+mod materials;
 mod observe;
 pub mod own;
 pub mod policy;
@@ -25,7 +26,9 @@ mod tags;
 
 use async_trait::async_trait;
 pub use client::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
-use keystead_cloud::{Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Import, Imported, NewCloudKey, Observed, ProbeReport, Reply, WrappingKey};
+use keystead_cloud::{
+    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Import, Imported, MaterialSeen, NewCloudKey, Observed, ProbeReport, Reply, WrappingKey,
+};
 use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use policy::{Reach, permission_policy, trust_policy};
 pub use regions::{Region, check_region};
@@ -60,8 +63,16 @@ impl Cloud for AwsCloud {
         self.switch_off(key).await
     }
 
-    async fn delete_material(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
-        self.remove_material(key).await
+    async fn delete_material(&self, key: &CloudKeyId, material: Option<&str>) -> Result<Reply<()>, CloudError> {
+        self.remove_material(key, material).await
+    }
+
+    async fn rotate(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
+        self.rotate_in(key).await
+    }
+
+    async fn materials(&self, key: &CloudKeyId) -> Result<Vec<MaterialSeen>, CloudError> {
+        self.all_materials(key).await
     }
 
     async fn point_alias(&self, alias: &Alias, key: &CloudKeyId, from: Option<&CloudKeyId>) -> Result<Reply<()>, CloudError> {

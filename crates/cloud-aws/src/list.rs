@@ -86,7 +86,7 @@ impl AwsCloud {
 }
 
 /// A page that says "more" must say where: otherwise the list would silently be too short.
-fn next_marker(call: &'static str, truncated: bool, marker: Option<String>) -> Result<Option<String>, CloudError> {
+pub(crate) fn next_marker(call: &'static str, truncated: bool, marker: Option<String>) -> Result<Option<String>, CloudError> {
     match (truncated, marker) {
         (false, _) => Ok(None),
         (true, Some(marker)) => Ok(Some(marker)),

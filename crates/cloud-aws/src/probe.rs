@@ -78,6 +78,8 @@ impl AwsCloud {
                 send!(self, call, request.expiration_model(ExpirationModelType::KeyMaterialDoesNotExpire).key_id(key)).map(drop)
             }
             Action::GetPublicKey => send!(self, call, kms.get_public_key().key_id(key)).map(drop),
+            Action::ListKeyRotations => send!(self, call, kms.list_key_rotations().key_id(key)).map(drop),
+            Action::RotateKeyOnDemand => send!(self, call, kms.rotate_key_on_demand().key_id(key)).map(drop),
             Action::EnableKey => send!(self, call, kms.enable_key().key_id(key)).map(drop),
             Action::DisableKey => send!(self, call, kms.disable_key().key_id(key)).map(drop),
             Action::TagResource => send!(self, call, kms.tag_resource().key_id(key).set_tags(Some(own_mark()))).map(drop),

@@ -10,7 +10,7 @@ pub const SOURCE_DATE: &str = "2026-11-21";
 /// Calls per second in one account and Region, shared by everybody there: console, Terraform and Keystead.
 ///
 /// `Observe` is DescribeKey; `List` is ListKeys (ListResourceTags, which [`find`](keystead_cloud::Cloud::find) also makes, may be called 2000 times).
-pub const TABLE: [Quota; 17] = [
+pub const TABLE: [Quota; 19] = [
     row(Call::CreateKey, 5.0),
     // Formerly one in four seconds; accounts that AWS has not moved yet need the operator's override.
     row(Call::WrappingKey, 1.0),
@@ -29,6 +29,8 @@ pub const TABLE: [Quota; 17] = [
     row(Call::Observe, 2000.0),
     row(Call::List, 500.0),
     row(Call::PublicKey, 2000.0),
+    row(Call::Rotate, 5.0),
+    row(Call::ListMaterials, 100.0),
 ];
 
 const fn row(call: Call, per_second: f64) -> Quota {

@@ -39,6 +39,10 @@ pub enum Call {
     List,
     /// Ask for the public half of a pair.
     PublicKey,
+    /// Rotate pending material in.
+    Rotate,
+    /// List a key's materials.
+    ListMaterials,
 }
 
 impl Call {
@@ -62,6 +66,8 @@ impl Call {
             Self::Observe => "observe",
             Self::List => "list",
             Self::PublicKey => "public-key",
+            Self::Rotate => "rotate",
+            Self::ListMaterials => "list-materials",
         }
     }
 }
@@ -95,6 +101,8 @@ pub struct Capabilities {
     pub importable: Vec<Importable>,
     /// Why it does not take the others, by their families: the cloud's own rule, as half a sentence behind the kind's name.
     pub refusals: &'static [(KeyFamily, &'static str)],
+    /// How often a key's material may be replaced under the same name, for life; `None`: not at all.
+    pub rotations_max: Option<u32>,
     /// Under which size of RSA key material is wrapped.
     pub wrapping_key: WrappingKeySpec,
     /// Calls per second, each with its source in the connector's table.

@@ -78,6 +78,47 @@ pub struct Import {
     pub wrapped: Vec<u8>,
     /// When the cloud shall forget the material; `None`: never.
     pub expires: Option<Timestamp>,
+    /// Which of the key's materials it is.
+    pub which: Which,
+}
+
+/// Which material of a key is meant by an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The only one: the first binds the key, and the same comes again.
+    Only,
+    /// One of several that the key has had, by the cloud's id of it when that is known.
+    Existing(Option<String>),
+    /// A new one beside those that the key has: it waits to be rotated in. The label is shown with it: our id of the version.
+    New(String),
+}
+
+/// Which part a material plays in its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaterialPart {
+    /// What encrypts.
+    Current,
+    /// What still decrypts.
+    Previous,
+    /// Imported, and not rotated in yet.
+    Pending,
+    /// The same, and not imported in every Region of the key.
+    PendingElsewhere,
+}
+
+/// A material as the cloud lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaterialSeen {
+    /// The cloud's id.
+    pub id: String,
+    /// The part that it plays.
+    pub part: MaterialPart,
+    /// Whether it is there.
+    pub is_imported: bool,
+    /// What was said with its import.
+    pub label: Option<String>,
+    /// When the cloud forgets it.
+    pub expires: Option<Timestamp>,
 }
 
 /// What the cloud says of material it took.

@@ -11,7 +11,7 @@ pub mod probe;
 use async_trait::async_trait;
 pub use capability::{Call, Capabilities, Importable, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
-pub use key::{CloudKey, CloudKeyId, Found, Import, Imported, NewCloudKey, Observed, OwnTags, WrappingKey};
+pub use key::{CloudKey, CloudKeyId, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};
 use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use probe::{Finding, ProbeReport, Standing};
 
@@ -42,8 +42,14 @@ pub trait Cloud: Send + Sync {
     /// Forbids the key's use; nothing is lost. A key without material cannot be used either: a success, after which it still has none.
     async fn disable(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
 
-    /// Removes the material and keeps the key.
-    async fn delete_material(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
+    /// Removes a material by the cloud's id of it, or the current one, and keeps the key. One that the key has not is a success.
+    async fn delete_material(&self, key: &CloudKeyId, material: Option<&str>) -> Result<Reply<()>, CloudError>;
+
+    /// Makes the pending material the current one, under the same name of the key. A rotation that runs is a success; it may take a while.
+    async fn rotate(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
+
+    /// Every material that the key has had, the pending one too; of keys that can have several.
+    async fn materials(&self, key: &CloudKeyId) -> Result<Vec<MaterialSeen>, CloudError>;
 
     /// Makes the alias point at the key: creates it, or moves it from `from`. An alias that points at a key other than `from` and `key` is left alone and answered with [`Kind::AliasTaken`].
     async fn point_alias(&self, alias: &Alias, key: &CloudKeyId, from: Option<&CloudKeyId>) -> Result<Reply<()>, CloudError>;

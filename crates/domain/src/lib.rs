@@ -19,6 +19,7 @@ pub mod wrapping;
 pub use alias::Alias;
 pub use id::{AccountId, AlertId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
 pub use invalid::Invalid;
+pub use key::custody::{Custody, RegionRole};
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};
 pub use key::spec::{KeyFamily, KeySpec, KeyUsage};
 pub use name::Name;

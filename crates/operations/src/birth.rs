@@ -171,5 +171,9 @@ fn version_row(
         birth: serde_json::Value::from_iter(birth).to_string(),
         created_at: now,
         destroyed_at: None,
+        source_id: None,
+        material_id: None,
+        expires_at: None,
+        is_pending: false,
     }
 }

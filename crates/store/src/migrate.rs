@@ -4,8 +4,12 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("../migrations/0001_house.sql"), include_str!("../migrations/0002_alerts.sql"), include_str!("../migrations/0003_rotation.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("../migrations/0001_house.sql"),
+    include_str!("../migrations/0002_alerts.sql"),
+    include_str!("../migrations/0003_rotation.sql"),
+    include_str!("../migrations/0004_custody.sql"),
+];
 
 /// The newest schema that this binary knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -172,6 +172,7 @@ impl App {
             material_id: None,
             deletion_at: None,
             rotation: Default::default(),
+            ties: Default::default(),
             created_at: now,
             created_by: principal.user.to_string(),
             updated_at: now,

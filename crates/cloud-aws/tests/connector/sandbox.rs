@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use keystead_cloud::{Cloud as _, CloudKeyId, Import, Kind, NewCloudKey, OwnTags, Retry, Standing};
+use keystead_cloud::{Cloud as _, CloudKeyId, Import, Kind, NewCloudKey, OwnTags, Retry, Standing, Which};
 use keystead_cloud_aws::{
     AwsCloud, Settings,
     actions::{Action, FORBIDDEN, NEEDED},
@@ -148,7 +148,7 @@ async fn expired_material_is_gone_and_an_expired_token_asks_for_a_fresh_one() {
     let key = made(&aws, "op_1").await;
     let old = aws.wrapping_key(&key, OAEP, WrappingKeySpec::Rsa2048).await.expect("a wrapping key").value;
     sandbox.advance(2 * DAY.unsigned_abs());
-    let error = aws.import(&key, &Import { token: old.token, wrapped: vec![0; 256], expires: None }).await.expect_err("24 hours are over");
+    let error = aws.import(&key, &Import { token: old.token, wrapped: vec![0; 256], expires: None, which: Which::Only }).await.expect_err("24 hours are over");
     assert_eq!((error.kind, error.retry), (Kind::BadToken, Retry::FreshWrappingKey));
 }
 

@@ -1,5 +1,6 @@
 //! Keys: what they are made of, how long they live, and what may happen to them when.
 
+pub mod custody;
 pub mod deletion;
 pub mod expiry;
 pub mod lifecycle;

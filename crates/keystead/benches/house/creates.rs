@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use keystead_cloud::{Capabilities, CloudKeyId, Import, NewCloudKey, OwnTags, WrappingKey};
+use keystead_cloud::{Capabilities, CloudKeyId, Import, NewCloudKey, OwnTags, Which, WrappingKey};
 use keystead_domain::{Alias, KeySpec, KeyUsage, OperationId, WrapMethod};
 use keystead_operations::engine::{Settings, material::Sealed};
 use keystead_store::{
@@ -175,7 +175,7 @@ async fn call_all(world: &World, sample: &Sample, cloud: &dyn keystead_cloud::Cl
     let held = sample.sealed.held().expect("its material");
     let vault = &world.house.engine.parts().vault;
     let wrapped = vault.wrap_for_cloud(&held, &offered.public_key, offered.method, capabilities.wrapping_key).expect("a blob");
-    cloud.import(&made, &Import { token: offered.token, wrapped, expires: sample.key.expires_at }).await.expect("an import");
+    cloud.import(&made, &Import { token: offered.token, wrapped, expires: sample.key.expires_at, which: Which::Only }).await.expect("an import");
     cloud.observe(&made).await.expect("a look").expect("the key");
     cloud.point_alias(&Alias::parse(&name).expect("an alias"), &made, None).await.expect("an alias");
     made

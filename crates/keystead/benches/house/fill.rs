@@ -95,6 +95,7 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         material_id: None,
         deletion_at: None,
         rotation: Default::default(),
+        ties: Default::default(),
         created_at: at,
         created_by: "system".to_owned(),
         updated_at: at,
@@ -118,5 +119,9 @@ fn version(key: &KeyRow, number: u64) -> VersionRow {
         birth: format!("{{\"source\":\"{}\"}}", "generated ".repeat(60)),
         created_at: key.created_at,
         destroyed_at: None,
+        source_id: None,
+        material_id: None,
+        expires_at: None,
+        is_pending: false,
     }
 }

@@ -191,7 +191,7 @@ async fn an_interrupted_rotation_is_counted_and_finished_by_another_node_on_post
 async fn name_root(world: &World, name: &str, generation: u32) {
     let key = world.key(name).await;
     let id = key.id.clone();
-    let version = world.store().read("test", move |tx| versions::newest(tx, &id)).await.expect("a store").expect("a version");
+    let version = world.store().read("test", move |tx| versions::current(tx, &id)).await.expect("a store").expect("a version");
     let mut sealed = version.sealed.clone().expect("material");
     sealed[1..5].copy_from_slice(&generation.to_be_bytes());
     let changed = versions::VersionRow { sealed: Some(sealed), generation: version.generation, ..version.clone() };

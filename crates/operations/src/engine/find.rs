@@ -82,7 +82,7 @@ impl Engine {
         let cloud = &bench.cloud;
         let Some(seen) = self.look(bench, Call::Observe, cloud.observe(id)).await? else { return Ok(()) };
         if seen.deletion_at.is_none() {
-            self.call(bench, Call::DeleteMaterial, cloud.delete_material(id)).await?;
+            self.call(bench, Call::DeleteMaterial, cloud.delete_material(id, None)).await?;
             self.call(bench, Call::ScheduleDeletion, cloud.schedule_deletion(id, WaitingDays::SHORTEST)).await?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use keystead_cloud::WrappingKey;
 use keystead_domain::{AccountId, WrappingKeySpec};
-use keystead_store::{keys::KeyRow, vault::AccountKeyRow, versions, versions::VersionRow};
+use keystead_store::{StoreError, Tx, keys::KeyRow, vault, vault::AccountKeyRow, versions, versions::VersionRow};
 use keystead_vault::{AccountKey, Held, Place};
 
 use super::{Engine, call::StepError};
@@ -34,26 +34,49 @@ pub fn account_key(row: &AccountKeyRow) -> AccountKey<'_> {
     AccountKey { generation: row.generation, sealed: &row.sealed }
 }
 
+/// A version of a key with the material that it has, its own or another key's.
+#[derive(Debug, Clone)]
+pub struct Material {
+    /// The key's version, with what is known of its copy in the cloud.
+    pub version: VersionRow,
+    /// Where the material lies.
+    pub sealed: Sealed,
+}
+
 impl Engine {
-    /// The newest version of a key, with its account key.
+    /// The material of a key's current version, with its account key.
     ///
     /// # Errors
-    /// [`StepError::Missing`] when the key has no version or its account key is gone.
+    /// [`StepError::Missing`] when the vault has none, or its account key is gone.
     pub async fn sealed(&self, key: &KeyRow) -> Result<Sealed, StepError> {
+        let current = self.materials(key).await?.pop();
+        current.map(|material| material.sealed).ok_or_else(|| StepError::Missing(key.id.clone()))
+    }
+
+    /// Every material that belongs to a key for good, the oldest first and the current one last.
+    ///
+    /// # Errors
+    /// [`StepError::Missing`] when the vault lacks one, or its account key.
+    pub async fn materials(&self, key: &KeyRow) -> Result<Vec<Material>, StepError> {
+        self.read_materials(key, |version| !version.is_pending).await
+    }
+
+    async fn read_materials(&self, key: &KeyRow, wanted: fn(&VersionRow) -> bool) -> Result<Vec<Material>, StepError> {
         let (id, account) = (key.id.clone(), key.account_id.clone());
-        let found = self
-            .parts
-            .store
-            .read("versions.newest", move |tx| {
-                let version = versions::newest(tx, &id)?;
-                let keys = keystead_store::vault::account_keys(tx, &account)?;
-                Ok::<_, keystead_store::StoreError>(version.and_then(|version| {
-                    let account_key = keys.into_iter().find(|key| key.generation == version.account_key_generation)?;
-                    Some(Sealed { version, account_key })
-                }))
-            })
-            .await?;
+        let read = move |tx: &mut Tx<'_>| {
+            let account_keys = vault::account_keys(tx, &account)?;
+            let versions = versions::of_key(tx, &id)?.into_iter().filter(wanted);
+            versions.map(|version| material_of(tx, version, &account_keys)).collect::<Result<Option<Vec<_>>, StoreError>>()
+        };
+        let found = self.parts.store.read("versions.materials", read).await?;
         found.ok_or_else(|| StepError::Missing(key.id.clone()))
+    }
+
+    /// The versions that belong to a key for good, the current one last, whether their material is here or not.
+    pub(super) async fn versions(&self, key: &KeyRow) -> Result<Vec<VersionRow>, StepError> {
+        let id = key.id.clone();
+        let versions = self.parts.store.read("versions.of_key", move |tx| versions::of_key(tx, &id)).await?;
+        Ok(versions.into_iter().filter(|version| !version.is_pending).collect())
     }
 
     /// Wraps a key's material for the cloud that offered a wrapping key.
@@ -61,4 +84,15 @@ impl Engine {
         let held = sealed.held().ok_or_else(|| StepError::Missing(key.id.clone()))?;
         Ok(self.parts.vault.wrap_for_cloud(&held, &offered.public_key, offered.method, asked_for)?)
     }
+}
+
+/// A version's material; `None` when it, or the account key under which it is sealed, is gone.
+fn material_of(tx: &mut Tx<'_>, version: VersionRow, account_keys: &[AccountKeyRow]) -> Result<Option<Material>, StoreError> {
+    let holder = match &version.source_id {
+        Some(source) => versions::by_id(tx, source)?,
+        None => Some(version.clone()),
+    };
+    let Some(holder) = holder.filter(|holder| holder.sealed.is_some()) else { return Ok(None) };
+    let account_key = account_keys.iter().find(|key| key.generation == holder.account_key_generation).cloned();
+    Ok(account_key.map(|account_key| Material { version, sealed: Sealed { version: holder, account_key } }))
 }

@@ -4,6 +4,7 @@ pub mod call;
 mod decide;
 mod find;
 mod hooks;
+mod import;
 pub mod material;
 mod perform;
 mod run;

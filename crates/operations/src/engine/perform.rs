@@ -5,19 +5,19 @@ use std::{
     time::Duration,
 };
 
-use keystead_cloud::{Call, Cloud, CloudKeyId, Import, Kind, NewCloudKey, Observed, OwnTags, Reply};
-use keystead_domain::{Alias, KeyId, OperationId, Timestamp, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
+use keystead_cloud::{Call, Cloud, CloudKeyId, Kind, NewCloudKey, Observed, OwnTags, Reply};
+use keystead_domain::{Alias, KeyId, OperationId, VersionId, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
 use keystead_store::{
     StoreError,
     keys::{self, CloudFacts, KeyRow},
     keystores::{self, KeystoreRow},
     locks,
+    versions::MaterialFacts,
 };
 
 use super::{
     Engine,
     call::{Lease, StepError},
-    material::Sealed,
 };
 use crate::step::Step;
 
@@ -40,6 +40,8 @@ pub(super) struct Bench {
 pub(super) struct Outcome {
     /// What was learnt of which key.
     pub(super) facts: Option<(KeyId, CloudFacts)>,
+    /// What was learnt of which versions' copies.
+    pub(super) materials: Vec<(VersionId, MaterialFacts)>,
     /// The cloud's id of the request that had the effect.
     pub(super) request_id: Option<String>,
     /// More, for journal and audit log.
@@ -47,13 +49,24 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    fn of<T>(reply: Reply<T>) -> Self {
+    pub(super) fn of<T>(reply: Reply<T>) -> Self {
         Self { request_id: reply.request_id, ..Self::default() }
     }
 
-    fn facts(mut self, key: &KeyId, facts: CloudFacts) -> Self {
+    pub(super) fn facts(mut self, key: &KeyId, facts: CloudFacts) -> Self {
         self.facts = Some((key.clone(), facts));
         self
+    }
+
+    pub(super) fn material(mut self, version: &VersionId, facts: MaterialFacts) -> Self {
+        self.materials.push((version.clone(), facts));
+        self
+    }
+
+    /// This, and what came of the same step after it: the later request counts.
+    pub(super) fn and(mut self, later: Self) -> Self {
+        self.materials.extend(later.materials);
+        Self { materials: self.materials, facts: later.facts.or(self.facts), ..later }
     }
 
     pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -68,10 +81,10 @@ impl Engine {
         match step {
             Step::CreateCloudKey(key) => self.create_cloud_key(bench, &self.key(key).await?, unknown).await,
             Step::AbandonCloudKey(key) => self.abandon_cloud_key(bench, key).await,
-            Step::ImportMaterial(key, expires) => self.import_material(bench, &self.key(key).await?, *expires).await,
+            Step::ImportMaterial(key, expires) => self.import_materials(bench, &self.key(key).await?, *expires).await,
             Step::Enable(key) => self.enable(bench, key).await,
             Step::Disable(key) => self.disable(bench, key).await,
-            Step::DeleteMaterial(key) => self.delete_material(bench, key).await,
+            Step::DeleteMaterial(key) => self.delete_materials(bench, key).await,
             Step::PointAlias { alias, to, from } => self.point_alias(bench, alias, to, from.as_ref()).await,
             Step::RemoveAlias(alias, key) => self.remove_alias(bench, alias, key).await,
             Step::ChangeTags(key, change) => self.change_tags(bench, key, change).await,
@@ -95,7 +108,7 @@ impl Engine {
     }
 
     /// The cloud's id of a key that must have one by now.
-    async fn cloud_id(&self, id: &KeyId) -> Result<CloudKeyId, StepError> {
+    pub(super) async fn cloud_id(&self, id: &KeyId) -> Result<CloudKeyId, StepError> {
         let cloud_id = self.key(id).await?.cloud_key_id;
         cloud_id.map(CloudKeyId).ok_or_else(|| StepError::Missing(id.clone()))
     }
@@ -126,41 +139,6 @@ impl Engine {
         Ok(Outcome::default())
     }
 
-    async fn import_material(&self, bench: &Bench, key: &KeyRow, expires: Option<Timestamp>) -> Result<Outcome, StepError> {
-        let (cloud, capabilities) = (&bench.cloud, bench.cloud.capabilities());
-        let id = CloudKeyId(key.cloud_key_id.clone().ok_or_else(|| StepError::Missing(key.id.clone()))?);
-        let sealed = self.sealed(key).await?;
-        let method = capabilities.wrap_for(key.spec).ok_or(StepError::NotImportable(key.spec))?;
-        let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(&id, method, capabilities.wrapping_key)).await?;
-        let wrapped = self.wrap(key, &sealed, &offered.value, capabilities.wrapping_key)?;
-        let import = Import { token: offered.value.token, wrapped, expires };
-        let reply = self.call(bench, Call::Import, cloud.import(&id, &import)).await?;
-        let material_id = reply.value.material_id.clone();
-        let seen = self.look_until(bench, &id, |seen| seen.material_present == Some(true)).await?;
-        if seen.enabled {
-            self.compare(bench, key, &id, &sealed, material_id.as_deref()).await?;
-        }
-        let facts = CloudFacts { material_id: material_id.or(seen.material_id.clone()), expires_at: Some(expires), ..facts_of(&seen) };
-        Ok(Outcome::of(reply).facts(&key.id, facts).detail("wrapping_key_request", offered.request_id.unwrap_or_default()))
-    }
-
-    /// Whether the cloud holds what we sent: the public half of a pair shows it; of a symmetric key, the id that the cloud gave the same material before.
-    /// A disabled key shows neither.
-    async fn compare(&self, bench: &Bench, key: &KeyRow, id: &CloudKeyId, sealed: &Sealed, material_id: Option<&str>) -> Result<(), StepError> {
-        let held = sealed.held().ok_or_else(|| StepError::Missing(key.id.clone()))?;
-        if let Some(ours) = self.parts().vault.public_key(&held)? {
-            let theirs = match self.look(bench, Call::PublicKey, bench.cloud.public_key(id)).await {
-                Err(StepError::Cloud(error)) if error.kind == Kind::WrongState => return Err(StepError::NotVisible),
-                other => other?,
-            };
-            return if theirs == ours { Ok(()) } else { Err(StepError::OtherMaterial) };
-        }
-        match (material_id, key.material_id.as_deref()) {
-            (Some(told), Some(before)) if told != before => Err(StepError::OtherMaterial),
-            _ => Ok(()),
-        }
-    }
-
     async fn enable(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
         let id = self.cloud_id(key).await?;
         let reply = self.call(bench, Call::Enable, bench.cloud.enable(&id)).await?;
@@ -183,13 +161,6 @@ impl Engine {
             other => other?,
         };
         Ok(Outcome::of(reply).facts(key, CloudFacts { raw_state: Some("Disabled".to_owned()), enabled: Some(false), ..CloudFacts::default() }))
-    }
-
-    async fn delete_material(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
-        let id = self.cloud_id(key).await?;
-        let reply = self.call(bench, Call::DeleteMaterial, bench.cloud.delete_material(&id)).await?;
-        let seen = self.look_until(bench, &id, |seen| seen.material_present != Some(true)).await?;
-        Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
     }
 
     async fn point_alias(&self, bench: &Bench, alias: &Alias, to: &KeyId, from: Option<&KeyId>) -> Result<Outcome, StepError> {
@@ -288,12 +259,12 @@ impl Engine {
         Ok(kept.await?)
     }
 
-    async fn observe(&self, bench: &Bench, id: &CloudKeyId) -> Result<Observed, StepError> {
+    pub(super) async fn observe(&self, bench: &Bench, id: &CloudKeyId) -> Result<Observed, StepError> {
         self.look(bench, Call::Observe, bench.cloud.observe(id)).await?.ok_or(StepError::Gone)
     }
 
     /// Looks until the cloud shows what was just done. It is eventually consistent: a few looks, each a little later.
-    async fn look_until(&self, bench: &Bench, id: &CloudKeyId, shows: impl Fn(&Observed) -> bool) -> Result<Observed, StepError> {
+    pub(super) async fn look_until(&self, bench: &Bench, id: &CloudKeyId, shows: impl Fn(&Observed) -> bool) -> Result<Observed, StepError> {
         for pause in [20, 50, 100, 200, 400, 800] {
             let seen = self.observe(bench, id).await?;
             if shows(&seen) {
@@ -315,7 +286,7 @@ fn created(id: String, arn: String) -> CloudFacts {
     }
 }
 
-fn facts_of(seen: &Observed) -> CloudFacts {
+pub(super) fn facts_of(seen: &Observed) -> CloudFacts {
     CloudFacts {
         raw_state: Some(seen.raw_state.clone()),
         enabled: Some(seen.enabled),

@@ -13,7 +13,7 @@ use std::{
 
 use keystead_audit::{Entry, Outcome as Ended};
 use keystead_cloud::Cloud;
-use keystead_domain::{KeyId, Timestamp, time::SECOND};
+use keystead_domain::{KeyId, KeystoreId, Timestamp, time::SECOND};
 use keystead_store::{
     StoreError, Tx,
     journal::{self, JournalRow},
@@ -21,6 +21,7 @@ use keystead_store::{
     keystores::{self, KeystoreRow},
     locks,
     operations::{self, OperationRow, Progress},
+    versions,
 };
 
 use super::{
@@ -29,7 +30,12 @@ use super::{
     decide::{Decision, Standing, decide},
     perform::{Bench, Outcome},
 };
-use crate::{Problem, Saga, alerts::Telling, step::Planned, words};
+use crate::{
+    Problem, Saga,
+    alerts::Telling,
+    step::{Planned, Step},
+    words,
+};
 
 /// Why a run stopped before the operation's end. The operation goes on when its lease is taken again.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +59,13 @@ const LEASE: &str = "operation lease";
 /// Pauses up to this long are slept in hand; longer ones let the lease go.
 const NAP: i64 = 2 * SECOND;
 
+/// A keystore and the connection to its cloud.
+#[derive(Clone)]
+struct Site {
+    keystore: KeystoreRow,
+    cloud: Arc<dyn Cloud>,
+}
+
 struct Run {
     operation: OperationRow,
     fence: Arc<AtomicI64>,
@@ -67,7 +80,7 @@ struct Run {
     /// Who asked.
     who: words::Who,
     /// Where it works, once known; looked for anew behind a failure, which may have been the reason to change it.
-    site: Option<(KeystoreRow, Arc<dyn Cloud>)>,
+    sites: BTreeMap<KeystoreId, Site>,
 }
 
 impl Engine {
@@ -75,7 +88,7 @@ impl Engine {
         let saga: Saga = serde_json::from_str(&operation.params).map_err(|_| Interrupted::Unreadable)?;
         let plan = saga.shape().steps();
         let who = self.who_asked(&operation).await;
-        let mut run = Run { operation, fence, saga, plan, seq: 2, unknown: false, announced: fresh, who, site: None };
+        let mut run = Run { operation, fence, saga, plan, seq: 2, unknown: false, announced: fresh, who, sites: BTreeMap::new() };
         if !fresh {
             self.remember(&mut run).await?;
         }
@@ -109,7 +122,7 @@ impl Engine {
         let Some(planned) = run.plan.get(position).cloned() else {
             return self.conclude(run, None).await;
         };
-        let bench = match self.bench(run).await {
+        let bench = match self.bench(run, &planned.step).await {
             Ok(bench) => bench,
             Err(error) => return self.cope(run, &planned, error).await,
         };
@@ -137,21 +150,26 @@ impl Engine {
         Ok(())
     }
 
-    async fn bench(&self, run: &mut Run) -> Result<Bench, StepError> {
-        let (keystore, cloud) = match &run.site {
+    /// Where a step is done: in the keystore of the key that it is about.
+    async fn bench(&self, run: &mut Run, step: &Step) -> Result<Bench, StepError> {
+        let keystore = match step.key() {
+            Some(key) => self.key(key).await?.keystore_id,
+            None => run.operation.keystore_id.clone(),
+        };
+        let site = match run.sites.get(&keystore) {
             Some(site) => site.clone(),
-            None => run.site.insert(self.site(run).await?).clone(),
+            None => run.sites.entry(keystore.clone()).or_insert(self.site(&keystore).await?).clone(),
         };
         let lease = Lease { operation: run.operation.id.clone(), fence: run.fence.clone() };
-        Ok(Bench { keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) })
+        Ok(Bench { keystore: site.keystore, cloud: site.cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) })
     }
 
-    async fn site(&self, run: &Run) -> Result<(KeystoreRow, Arc<dyn Cloud>), StepError> {
-        let id = run.operation.keystore_id.clone();
+    async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
+        let id = id.clone();
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
         let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;
         let cloud = self.parts.clouds.connect(&keystore).await?;
-        Ok((keystore, cloud))
+        Ok(Site { keystore, cloud })
     }
 
     /// Writes the outcome down; behind the last step also the ending.
@@ -229,7 +247,7 @@ impl Engine {
             _ => {}
         }
         run.operation.attempts += 1;
-        run.site = None;
+        run.sites.clear();
         run.unknown |= error.outcome_unknown();
         let problem = problem_of(&error);
         tracing::info!(operation = %run.operation.id, step = planned.step.name(), attempts = run.operation.attempts, ?error, "step did not succeed");
@@ -307,13 +325,9 @@ impl Engine {
             return Ok(true);
         };
         let planned = run.plan[position].clone();
-        let bench = match self.bench(run).await {
-            Ok(bench) => bench,
-            Err(error) => return self.cope(run, &planned, error).await,
-        };
         let mut facts = Vec::new();
         for step in &planned.undo {
-            match self.perform(&bench, step, true).await {
+            match self.undo(run, step).await {
                 Ok(outcome) => facts.push(outcome),
                 // What is gone needs no taking back.
                 Err(StepError::Gone | StepError::Missing(_)) => {}
@@ -321,6 +335,11 @@ impl Engine {
             }
         }
         self.note_undone(run, &planned, facts).await.map(|()| false)
+    }
+
+    async fn undo(&self, run: &mut Run, step: &Step) -> Result<Outcome, StepError> {
+        let bench = self.bench(run, step).await?;
+        self.perform(&bench, step, true).await
     }
 
     async fn note_undone(&self, run: &mut Run, planned: &Planned, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
@@ -457,6 +476,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
 }
 
 fn keep_facts(tx: &mut Tx<'_>, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
+    outcome.materials.iter().try_for_each(|(version, facts)| versions::keep_facts(tx, version, facts))?;
     match &outcome.facts {
         Some((key, facts)) => keys::keep_facts(tx, key, facts, now),
         None => Ok(()),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, Tags, Timestamp, key::expiry::ExpiryPolicy};
+use keystead_domain::{
+    AccountId, Alias, Custody, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy,
+};
 
 use super::{
     keystores,
@@ -19,6 +21,27 @@ pub struct RotationDates {
     pub last: Option<Timestamp>,
     /// When it is deactivated, because its successor has taken over.
     pub retires: Option<Timestamp>,
+}
+
+/// What a key shares with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ties {
+    /// Whose its material is.
+    pub custody: Custody,
+    /// Whether its material may leave the vault: by an export, or as a copy in another keystore (FT-032).
+    pub is_exportable: bool,
+    /// Of which key it is a copy; of a linked key only.
+    pub source: Option<KeyId>,
+    /// Its part in a family of Regions.
+    pub role: RegionRole,
+    /// The primary of its family; of a replica only.
+    pub primary: Option<KeyId>,
+}
+
+impl Default for Ties {
+    fn default() -> Self {
+        Self { custody: Custody::Own, is_exportable: true, source: None, role: RegionRole::Single, primary: None }
+    }
 }
 
 /// A key.
@@ -82,6 +105,8 @@ pub struct KeyRow {
     pub deletion_at: Option<Timestamp>,
     /// When it is rotated.
     pub rotation: RotationDates,
+    /// What it shares with others.
+    pub ties: Ties,
     /// When made.
     pub created_at: Timestamp,
     /// Who made it: a user's id, or `system`.
@@ -94,7 +119,8 @@ pub struct KeyRow {
 
 pub(super) const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, s.region, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.usage,
   k.origin, k.description, k.tags, k.expires_at, k.expiry_span, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
-  k.material_present, k.material_id, k.deletion_at, l.rotation_at, l.rotated_at, k.retire_at, k.created_at,
+  k.material_present, k.material_id, k.deletion_at, l.rotation_at, l.rotated_at, k.retire_at, k.custody,
+  k.is_exportable, k.source_key_id, k.region_role, k.primary_key_id, k.created_at,
   k.created_by, k.updated_at, k.revision
   FROM keys k JOIN lineages l ON l.id = k.lineage_id JOIN keystores s ON s.id = k.keystore_id";
 
@@ -136,6 +162,13 @@ pub(super) fn read(row: Row) -> Result<KeyRow, StoreError> {
         material_id: row.opt_text()?,
         deletion_at: row.opt_time()?,
         rotation: RotationDates { planned: row.opt_time()?.filter(|_| is_current), last: row.opt_time()?.filter(|_| is_current), retires: row.opt_time()? },
+        ties: Ties {
+            custody: Custody::parse(&row.text()?)?,
+            is_exportable: row.flag()?,
+            source: row.opt_id()?,
+            role: RegionRole::parse(&row.text()?)?,
+            primary: row.opt_id()?,
+        },
         created_at: row.time()?,
         created_by: row.text()?,
         updated_at: row.time()?,
@@ -161,8 +194,8 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
     let tags = write_tags(&key.tags);
     tx.execute(
         "INSERT INTO keys (id, account_id, keystore_id, lineage_id, name, state, spec, usage, origin, description, tags, expires_at, expiry_span, expiry_policy, predecessor_id,
-           enabled, material_present, created_at, created_by, updated_at, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, $16, 1)",
+           enabled, material_present, created_at, created_by, updated_at, revision, custody, is_exportable, source_key_id, region_role, primary_key_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, $16, 1, $18, $19, $20, $21, $22)",
         &[
             key.id.as_str().into(),
             key.account_id.as_str().into(),
@@ -181,6 +214,11 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
             key.predecessor_id.as_ref().map(KeyId::as_str).into(),
             key.created_at.into(),
             (&key.created_by).into(),
+            key.ties.custody.as_str().into(),
+            key.ties.is_exportable.into(),
+            key.ties.source.as_ref().map(KeyId::as_str).into(),
+            key.ties.role.as_str().into(),
+            key.ties.primary.as_ref().map(KeyId::as_str).into(),
         ],
     )
     .map(drop)

@@ -34,9 +34,28 @@ pub struct VersionRow {
     pub created_at: Timestamp,
     /// When destroyed.
     pub destroyed_at: Option<Timestamp>,
+    /// The version of another key whose material this is; then `sealed` is `None`.
+    pub source_id: Option<VersionId>,
+    /// The cloud's id of this material, as the import answered it.
+    pub material_id: Option<String>,
+    /// When the cloud forgets this material.
+    pub expires_at: Option<Timestamp>,
+    /// Made, and not rotated in yet.
+    pub is_pending: bool,
 }
 
-const COLUMNS: &str = "SELECT id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, public_key, birth, created_at, destroyed_at FROM key_versions";
+/// What was learnt of a version's copy in the cloud; `None` leaves a fact as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MaterialFacts {
+    /// The cloud's id of the material.
+    pub material_id: Option<String>,
+    /// When the cloud forgets it; `Some(None)`: never.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+const COLUMNS: &str =
+    "SELECT id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, public_key, birth, created_at, destroyed_at,
+  source_version_id, material_id, expires_at, is_pending FROM key_versions";
 
 fn read(row: Row) -> Result<VersionRow, StoreError> {
     let mut row = row.read();
@@ -54,6 +73,10 @@ fn read(row: Row) -> Result<VersionRow, StoreError> {
         birth: row.text()?,
         created_at: row.time()?,
         destroyed_at: row.opt_time()?,
+        source_id: row.opt_id()?,
+        material_id: row.opt_text()?,
+        expires_at: row.opt_time()?,
+        is_pending: row.flag()?,
     })
 }
 
@@ -63,12 +86,23 @@ fn demand_account_key(tx: &mut Tx<'_>, version: &VersionRow) -> Result<(), Store
     if is_there { Ok(()) } else { Err(StoreError::MovedOn("account key")) }
 }
 
-/// Keeps a version; [`StoreError::MovedOn`] when the account key under which it is sealed is gone, or is one of a root that is no longer the stored one.
+/// Demands the material that a version shares with another key's, until the commit: it may be destroyed in this moment.
+fn demand_source(tx: &mut Tx<'_>, source: &VersionId) -> Result<(), StoreError> {
+    let sql = format!("SELECT 1 FROM key_versions WHERE id = $1 AND sealed IS NOT NULL{}", tx.dialect().for_update());
+    tx.query_opt(&sql, &[source.as_str().into()])?.map(drop).ok_or(StoreError::MovedOn("key version"))
+}
+
+/// Keeps a version; [`StoreError::MovedOn`] when the account key under which it is sealed is gone, or is one of a root that is no longer the stored one, or when the
+/// material that it shares is gone.
 pub fn insert(tx: &mut Tx<'_>, version: &VersionRow) -> Result<(), StoreError> {
-    demand_account_key(tx, version)?;
+    match &version.source_id {
+        Some(source) => demand_source(tx, source)?,
+        None => demand_account_key(tx, version)?,
+    }
     tx.execute(
-        "INSERT INTO key_versions (id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, public_key, birth, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO key_versions (id, account_id, key_id, number, spec, generation, account_key_generation, sealed, fingerprint, public_key, birth, created_at,
+           source_version_id, is_pending)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
             version.id.as_str().into(),
             version.account_id.as_str().into(),
@@ -82,14 +116,40 @@ pub fn insert(tx: &mut Tx<'_>, version: &VersionRow) -> Result<(), StoreError> {
             version.public_key.as_ref().into(),
             (&version.birth).into(),
             version.created_at.into(),
+            version.source_id.as_ref().map(VersionId::as_str).into(),
+            version.is_pending.into(),
         ],
     )
     .map(drop)
 }
 
-/// The newest version of a key.
-pub fn newest(tx: &mut Tx<'_>, key: &KeyId) -> Result<Option<VersionRow>, StoreError> {
-    tx.query_opt(&format!("{COLUMNS} WHERE key_id = $1 ORDER BY number DESC LIMIT 1"), &[key.as_str().into()])?.map(read).transpose()
+/// A version by id.
+pub fn by_id(tx: &mut Tx<'_>, id: &VersionId) -> Result<Option<VersionRow>, StoreError> {
+    tx.query_opt(&format!("{COLUMNS} WHERE id = $1"), &[id.as_str().into()])?.map(read).transpose()
+}
+
+/// Keeps what was learnt of a version's copy in the cloud.
+pub fn keep_facts(tx: &mut Tx<'_>, id: &VersionId, facts: &MaterialFacts) -> Result<(), StoreError> {
+    tx.execute_one(
+        "key version",
+        "UPDATE key_versions SET material_id = COALESCE($1, material_id), expires_at = CASE WHEN CAST($2 AS BIGINT) = 1 THEN $3 ELSE expires_at END WHERE id = $4",
+        &[facts.material_id.as_deref().into(), facts.expires_at.is_some().into(), facts.expires_at.flatten().into(), id.as_str().into()],
+    )
+}
+
+/// Notes that a pending version was rotated in.
+pub fn rotated_in(tx: &mut Tx<'_>, id: &VersionId) -> Result<(), StoreError> {
+    tx.execute_one("key version", "UPDATE key_versions SET is_pending = 0 WHERE id = $1 AND is_pending = 1", &[id.as_str().into()])
+}
+
+/// Takes a version back that was not rotated in.
+pub fn delete_pending(tx: &mut Tx<'_>, id: &VersionId) -> Result<(), StoreError> {
+    tx.execute_one("key version", "DELETE FROM key_versions WHERE id = $1 AND is_pending = 1", &[id.as_str().into()])
+}
+
+/// The current version of a key: the newest that is not pending.
+pub fn current(tx: &mut Tx<'_>, key: &KeyId) -> Result<Option<VersionRow>, StoreError> {
+    tx.query_opt(&format!("{COLUMNS} WHERE key_id = $1 AND is_pending = 0 ORDER BY number DESC LIMIT 1"), &[key.as_str().into()])?.map(read).transpose()
 }
 
 /// Every version of a key, oldest first.
@@ -134,9 +194,21 @@ pub fn reseal(tx: &mut Tx<'_>, id: &VersionId, old_generation: u32, new: &Versio
     )
 }
 
-/// Destroys the material of every version of a key; the records stay.
+/// Destroys the material of every version of a key that is DELETED, as far as no other key that lives shares it, and what it was the last to share; the records stay.
+/// Answers how many materials are gone.
 pub fn destroy(tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("UPDATE key_versions SET sealed = NULL, destroyed_at = $1 WHERE key_id = $2 AND sealed IS NOT NULL", &[now.into(), key.as_str().into()])
+    // Another node may be ending the last but one that shares it, and neither would see the other's: wait for its commit, then look.
+    let shared = "(key_id = $1 OR id IN (SELECT source_version_id FROM key_versions WHERE key_id = $1))";
+    let hold = format!("SELECT 1 FROM key_versions WHERE {shared} AND sealed IS NOT NULL ORDER BY id{}", tx.dialect().for_update());
+    tx.query(&hold, &[key.as_str().into()])?;
+    let values = [key.as_str().into(), now.into()];
+    tx.execute("UPDATE key_versions SET destroyed_at = $2 WHERE key_id = $1 AND source_version_id IS NOT NULL AND destroyed_at IS NULL", &values)?;
+    let sql = format!(
+        "UPDATE key_versions SET sealed = NULL, destroyed_at = $2 WHERE sealed IS NOT NULL AND {shared}
+           AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = key_versions.key_id AND k.state <> 'DELETED')
+           AND NOT EXISTS (SELECT 1 FROM key_versions v JOIN keys k ON k.id = v.key_id WHERE v.source_version_id = key_versions.id AND k.state <> 'DELETED')"
+    );
+    tx.execute(&sql, &values)
 }
 
 /// Takes the versions of a key back whose creation failed.

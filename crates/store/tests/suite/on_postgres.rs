@@ -356,7 +356,7 @@ on_postgres! {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         assert_eq!(sealing.go_on().await, Ok(()));
         assert_eq!(deleting.await.expect("no panic"), Err(StoreError::MovedOn("account key")));
-        world.write(|tx| versions::destroy(tx, &key_id(1), NOW)).await.expect("is destroyed");
+        world.write(|tx| end_key(tx, 1, NOW)).await.expect("is destroyed");
 
         let second = world.second_node();
         let deleting = pause_in(&world.store, |tx| vault::delete_account_key(tx, &account(), 1)).await;

@@ -17,7 +17,7 @@ use keystead_store::{
     operations::{self, OperationRow},
     users::UserRow,
     vault::{self, AccountKeyRow},
-    versions::VersionRow,
+    versions::{self, VersionRow},
 };
 use keystead_testkit::postgres;
 
@@ -223,6 +223,7 @@ pub fn key_row(n: u64, name: &str) -> KeyRow {
         material_id: None,
         deletion_at: None,
         rotation: Default::default(),
+        ties: Default::default(),
         created_at: NOW,
         created_by: "system".to_owned(),
         updated_at: NOW,
@@ -262,6 +263,10 @@ pub fn version_row(n: u64, key: u64, number: u32) -> VersionRow {
         birth: "{}".to_owned(),
         created_at: NOW,
         destroyed_at: None,
+        source_id: None,
+        material_id: None,
+        expires_at: None,
+        is_pending: false,
     }
 }
 
@@ -341,4 +346,10 @@ impl<T> Paused<T> {
         drop(self.go_on);
         self.running.await.expect("no panic")
     }
+}
+
+/// Ends a key, and destroys what only it has.
+pub fn end_key(tx: &mut Tx<'_>, n: u64, at: Timestamp) -> Result<u64, StoreError> {
+    keys::transition(tx, &key_id(n), KeyState::Active, KeyState::Deleted, at)?;
+    versions::destroy(tx, &key_id(n), at)
 }

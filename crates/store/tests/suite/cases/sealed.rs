@@ -4,7 +4,7 @@ use keystead_domain::VersionId;
 use keystead_store::{
     StoreError, Tx,
     vault::{self, AccountKeyRow},
-    versions::{self, VersionRow},
+    versions::{self, MaterialFacts, VersionRow},
 };
 
 use crate::world::*;
@@ -61,7 +61,7 @@ pub async fn an_old_root_goes_when_nothing_is_sealed_under_it(world: World) {
     assert_eq!(world.read(versions::progress).await, Ok((1, 2)));
     assert_eq!(world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await, Err(StoreError::MovedOn("account key")), "one row needs it");
     assert_eq!(finish().await, Err(StoreError::MovedOn("vault root")), "and so the old root");
-    world.write(|tx| versions::destroy(tx, &key_id(2), NOW)).await.expect("is destroyed");
+    world.write(|tx| end_key(tx, 2, NOW)).await.expect("is destroyed");
     assert_eq!(world.read(versions::progress).await, Ok((1, 1)));
     world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await.expect("nothing needs it");
     assert_eq!(finish().await, Ok(()));
@@ -74,10 +74,11 @@ pub async fn material_is_destroyed_and_its_record_stays(world: World) {
     let made = world.write(|tx| [version_row(1, 1, 1), version_row(2, 1, 2), version_row(3, 2, 1)].iter().try_for_each(|row| versions::insert(tx, row)));
     made.await.expect("are kept");
     assert_eq!(world.write(|tx| versions::insert(tx, &version_row(4, 1, 2))).await, taken("key_versions", "number"));
-    assert_eq!(world.read(|tx| versions::newest(tx, &key_id(1))).await, Ok(Some(version_row(2, 1, 2))));
-    assert_eq!(world.read(|tx| versions::newest(tx, &key_id(9))).await, Ok(None));
+    assert_eq!(world.read(|tx| versions::current(tx, &key_id(1))).await, Ok(Some(version_row(2, 1, 2))));
+    assert_eq!(world.read(|tx| versions::current(tx, &key_id(9))).await, Ok(None));
     let later = NOW.plus_days(7);
-    assert_eq!(world.write(move |tx| versions::destroy(tx, &key_id(1), later)).await, Ok(2));
+    assert_eq!(world.write(move |tx| versions::destroy(tx, &key_id(1), later)).await, Ok(0), "the key is in use");
+    assert_eq!(world.write(move |tx| end_key(tx, 1, later)).await, Ok(2));
     assert_eq!(world.write(move |tx| versions::destroy(tx, &key_id(1), later.plus_days(1))).await, Ok(0), "once");
     let destroyed = |row: VersionRow| VersionRow { sealed: None, destroyed_at: Some(later), ..row };
     let kept = world.read(|tx| versions::of_key(tx, &key_id(1))).await;
@@ -90,7 +91,7 @@ pub async fn material_is_resealed_in_rounds(world: World) {
     let world = world.with_keys(1..=6).await;
     let made = world.write(|tx| {
         (1..=6).try_for_each(|n| versions::insert(tx, &version_row(n, n, 1)))?;
-        versions::destroy(tx, &key_id(4), NOW)?;
+        end_key(tx, 4, NOW)?;
         vault::insert_account_key(tx, &account(), &account_key(2, 1, b"account key 2"), NOW)
     });
     made.await.expect("are kept");
@@ -110,12 +111,65 @@ pub async fn material_is_resealed_in_rounds(world: World) {
         world.write(move |tx| round.iter().try_for_each(|row| versions::reseal(tx, &row.id, row.generation, &resealed(row)))).await.expect("are resealed");
     }
     assert_eq!(seen, [1, 2, 3, 5, 6].map(version_id), "what is destroyed is not sealed anew");
-    assert_eq!(world.read(|tx| versions::newest(tx, &key_id(5))).await, Ok(Some(resealed(&version_row(5, 5, 1)))));
+    assert_eq!(world.read(|tx| versions::current(tx, &key_id(5))).await, Ok(Some(resealed(&version_row(5, 5, 1)))));
     let stale = world.write(|tx| versions::reseal(tx, &version_id(5), 1, &version_row(5, 5, 1))).await;
     assert_eq!(stale, Err(StoreError::MovedOn("key version")), "another round was faster");
     world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await.expect("nothing is sealed under it any more");
     assert_eq!(world.read(|tx| vault::account_keys(tx, &account())).await, Ok(vec![account_key(2, 1, b"account key 2")]));
     assert_eq!(world.write(|tx| vault::delete_account_key(tx, &account(), 1)).await, Err(StoreError::MovedOn("account key")));
+}
+
+/// Version `n` of key `key`, which shares the material of version `source`.
+fn shared(n: u64, key: u64, source: u64) -> VersionRow {
+    VersionRow { sealed: None, source_id: Some(version_id(source)), ..version_row(n, key, 1) }
+}
+
+pub async fn shared_material_is_destroyed_with_the_last_key_that_has_it(world: World) {
+    let world = world.with_keys(1..=3).await;
+    let made = world.write(|tx| [version_row(1, 1, 1), shared(2, 2, 1), shared(3, 3, 1)].iter().try_for_each(|row| versions::insert(tx, row)));
+    made.await.expect("are kept");
+    let sealed = async || world.read(|tx| versions::by_id(tx, &version_id(1))).await.expect("is read").expect("is there").sealed.is_some();
+    assert_eq!(world.write(|tx| end_key(tx, 2, NOW)).await, Ok(0), "the source and another copy have it still");
+    let copy = world.read(|tx| versions::current(tx, &key_id(2))).await.expect("is read").expect("is there");
+    assert_eq!((copy.destroyed_at, sealed().await), (Some(NOW), true));
+    assert_eq!(world.write(|tx| end_key(tx, 1, NOW)).await, Ok(0), "a copy has it still");
+    assert!(sealed().await);
+    assert_eq!(world.write(|tx| end_key(tx, 3, NOW)).await, Ok(1), "the last one");
+    assert!(!sealed().await);
+    let late = world.write(|tx| versions::insert(tx, &VersionRow { number: 2, ..shared(4, 3, 1) })).await;
+    assert_eq!(late, Err(StoreError::MovedOn("key version")), "nobody shares what is gone");
+}
+
+pub async fn a_pending_version_becomes_the_current_one_or_goes(world: World) {
+    let world = world.with_keys(1..=1).await;
+    let pending = |n: u64, number| VersionRow { is_pending: true, ..version_row(n, 1, number) };
+    let made = world.write(move |tx| [version_row(1, 1, 1), pending(2, 2)].iter().try_for_each(|row| versions::insert(tx, row)));
+    made.await.expect("are kept");
+    let current = async || world.read(|tx| versions::current(tx, &key_id(1))).await.expect("is read").expect("is there").number;
+    assert_eq!(current().await, 1);
+    world.write(|tx| versions::rotated_in(tx, &version_id(2))).await.expect("is rotated in");
+    assert_eq!(current().await, 2);
+    let moved_on = Err(StoreError::MovedOn("key version"));
+    assert_eq!(world.write(|tx| versions::rotated_in(tx, &version_id(2))).await, moved_on, "once");
+    assert_eq!(world.write(|tx| versions::delete_pending(tx, &version_id(2))).await, moved_on, "it is in use");
+    world.write(move |tx| versions::insert(tx, &pending(3, 3))).await.expect("is kept");
+    world.write(|tx| versions::delete_pending(tx, &version_id(3))).await.expect("is taken back");
+    assert_eq!(world.read(|tx| versions::of_key(tx, &key_id(1))).await.expect("are read").len(), 2);
+}
+
+pub async fn facts_of_a_versions_copy_are_kept_one_by_one(world: World) {
+    let world = world.with_keys(1..=1).await;
+    world.write(|tx| versions::insert(tx, &version_row(1, 1, 1))).await.expect("is kept");
+    let keep = async |facts: MaterialFacts| {
+        world.write(move |tx| versions::keep_facts(tx, &version_id(1), &facts)).await.expect("are kept");
+        let row = world.read(|tx| versions::by_id(tx, &version_id(1))).await.expect("is read").expect("is there");
+        (row.material_id, row.expires_at)
+    };
+    let named = |id: &str| Some(id.to_owned());
+    assert_eq!(keep(MaterialFacts { material_id: named("m"), expires_at: None }).await, (named("m"), None));
+    assert_eq!(keep(MaterialFacts { material_id: None, expires_at: Some(Some(NOW)) }).await, (named("m"), Some(NOW)));
+    assert_eq!(keep(MaterialFacts::default()).await, (named("m"), Some(NOW)));
+    assert_eq!(keep(MaterialFacts { material_id: None, expires_at: Some(None) }).await, (named("m"), None));
 }
 
 fn resealed(row: &VersionRow) -> VersionRow {
@@ -131,5 +185,5 @@ pub async fn nothing_is_sealed_under_an_account_key_that_is_gone(world: World) {
     assert_eq!(world.write(move |tx| versions::insert(tx, &row)).await, Err(StoreError::MovedOn("account key")));
     world.write(|tx| versions::insert(tx, &version_row(1, 1, 1))).await.expect("is kept");
     assert_eq!(world.write(move |tx| versions::reseal(tx, &version_id(1), 1, &under_none)).await, Err(StoreError::MovedOn("account key")));
-    assert_eq!(world.read(|tx| versions::newest(tx, &key_id(1))).await, Ok(Some(version_row(1, 1, 1))));
+    assert_eq!(world.read(|tx| versions::current(tx, &key_id(1))).await, Ok(Some(version_row(1, 1, 1))));
 }

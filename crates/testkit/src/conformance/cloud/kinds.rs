@@ -8,7 +8,7 @@ use aws_lc_rs::{
         KeyPair as _, RsaKeyPair,
     },
 };
-use keystead_cloud::{Import, NewCloudKey};
+use keystead_cloud::{Import, NewCloudKey, Which};
 use keystead_domain::{KeySpec, KeyUsage, WrapMethod};
 
 use super::{SPEC, Subject, wrap};
@@ -31,7 +31,7 @@ async fn takes(subject: &Subject<'_>, spec: KeySpec, usage: KeyUsage, method: Wr
         WrapMethod::RsaOaep(hash) => wrap::oaep(&offered.public_key, hash, &material),
         WrapMethod::RsaAesKwp(hash) => wrap::aes_kwp(&offered.public_key, hash, &material),
     };
-    let import = Import { token: offered.token, wrapped, expires: None };
+    let import = Import { token: offered.token, wrapped, expires: None, which: Which::Only };
     subject.cloud.import(&key, &import).await.unwrap_or_else(|error| panic!("{spec:?} {usage:?}: {error}"));
     assert!(subject.seen(&key).await.enabled, "{spec:?} {usage:?}");
     match public {

@@ -24,7 +24,7 @@ pub async fn material_is_removed_and_comes_back(subject: &Subject<'_>) {
     let id = subject.seen(&key.id).await.material_id;
     subject.cloud.disable(&key.id).await.expect("disabled");
     for _ in 0..2 {
-        subject.cloud.delete_material(&key.id).await.expect("removed");
+        subject.cloud.delete_material(&key.id, None).await.expect("removed");
         assert_eq!(subject.seen(&key.id).await.material_present, Some(false));
     }
     subject.cloud.disable(&key.id).await.expect("a key without material cannot be used either");

@@ -1,6 +1,6 @@
 //! Checks of making a key and filling it.
 
-use keystead_cloud::{Import, Kind, Retry};
+use keystead_cloud::{Import, Kind, Retry, Which};
 use keystead_domain::{Hash, WrapMethod, WrappingKeySpec};
 
 use super::{Known, Subject, kind, wrap};
@@ -33,7 +33,7 @@ pub async fn every_way_of_wrapping_is_understood(subject: &Subject<'_>) {
             let wrapping = subject.cloud.wrapping_key(&key.id, WrapMethod::RsaOaep(hash), spec).await.expect("a wrapping key").value;
             assert_eq!((wrap::bits(&wrapping.public_key), wrapping.method), (spec.bits(), WrapMethod::RsaOaep(hash)));
             assert!(wrapping.valid_to > subject.now, "{spec:?} {hash:?}");
-            let import = Import { wrapped: wrap::oaep(&wrapping.public_key, hash, &[2; 32]), token: wrapping.token, expires: None };
+            let import = Import { wrapped: wrap::oaep(&wrapping.public_key, hash, &[2; 32]), token: wrapping.token, expires: None, which: Which::Only };
             subject.cloud.import(&key.id, &import).await.unwrap_or_else(|error| panic!("{spec:?} {hash:?}: {error}"));
             assert!(subject.seen(&key.id).await.enabled, "{spec:?} {hash:?}");
         }
@@ -91,7 +91,7 @@ pub async fn a_token_belongs_to_one_key(subject: &Subject<'_>) {
 pub async fn what_cannot_be_unwrapped_or_has_the_wrong_length_is_refused(subject: &Subject<'_>) {
     let key = subject.empty_key().await;
     let wrapping = subject.cloud.wrapping_key(&key.id, super::METHOD, super::SPEC).await.expect("a wrapping key").value;
-    let import = Import { wrapped: wrap::oaep(&wrapping.public_key, Hash::Sha1, &[7; 32]), token: wrapping.token, expires: None };
+    let import = Import { wrapped: wrap::oaep(&wrapping.public_key, Hash::Sha1, &[7; 32]), token: wrapping.token, expires: None, which: Which::Only };
     let error = subject.cloud.import(&key.id, &import).await.expect_err("the wrong hash");
     let unwrapped = if subject.is_known(Known::FailsToUnwrap) { (Kind::CloudFailure, Retry::Backoff) } else { (Kind::BadCiphertext, Retry::FreshWrappingKey) };
     assert_eq!((error.kind, error.retry), unwrapped);

@@ -12,7 +12,7 @@ mod wrap;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keystead_cloud::{Cloud, CloudError, CloudKey, CloudKeyId, Import, Imported, Kind, NewCloudKey, Observed, OwnTags};
+use keystead_cloud::{Cloud, CloudError, CloudKey, CloudKeyId, Import, Imported, Kind, NewCloudKey, Observed, OwnTags, Which};
 use keystead_domain::{Hash, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec};
 
 pub use find::*;
@@ -107,7 +107,7 @@ impl<'a> Subject<'a> {
 
     async fn wrapped(&self, key: &CloudKeyId, material: &[u8], expires: Option<Timestamp>) -> Result<Import, CloudError> {
         let wrapping = self.cloud.wrapping_key(key, METHOD, SPEC).await?.value;
-        Ok(Import { wrapped: wrap::oaep(&wrapping.public_key, Hash::Sha256, material), token: wrapping.token, expires })
+        Ok(Import { wrapped: wrap::oaep(&wrapping.public_key, Hash::Sha256, material), token: wrapping.token, expires, which: Which::Only })
     }
 
     async fn seen(&self, key: &CloudKeyId) -> Observed {

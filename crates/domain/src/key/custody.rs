@@ -1,0 +1,90 @@
+//! Whose a key's material is, and which part a key plays among the Regions of a multi-Region key.
+
+use crate::Invalid;
+
+/// Where a key's material is kept (design, section 1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Custody {
+    /// In the vault, for this key.
+    #[default]
+    Own,
+    /// In the vault, for another key: this one is a copy of it in another keystore (FT-015, FT-027).
+    Linked,
+    /// In the cloud alone: the row is a pointer, a virtual key (FT-014).
+    Native,
+}
+
+impl Custody {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Own, Self::Linked, Self::Native];
+
+    /// The name in API, command line and store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Linked => "linked",
+            Self::Native => "native",
+        }
+    }
+
+    /// Reads the name back.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `custody`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let found = Self::ALL.into_iter().find(|custody| custody.as_str() == text);
+        found.ok_or_else(|| Invalid::new("custody", "is not a kind of custody", "Give own, linked or native."))
+    }
+}
+
+/// Which part a key plays in a family of Regions (AWS KMS Developer Guide, "Multi-Region keys in AWS KMS").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum RegionRole {
+    /// None: it lives in one Region.
+    #[default]
+    Single,
+    /// The one from which replicas are made (FT-047).
+    Primary,
+    /// The same key in another Region.
+    Replica,
+}
+
+impl RegionRole {
+    /// Every part.
+    pub const ALL: [Self; 3] = [Self::Single, Self::Primary, Self::Replica];
+
+    /// The name in API, command line and store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+        }
+    }
+
+    /// Reads the name back.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `region_role`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
+        found.ok_or_else(|| Invalid::new("region_role", "is not a part in a family of Regions", "Give single, primary or replica."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back() {
+        for custody in Custody::ALL {
+            assert_eq!(Custody::parse(custody.as_str()), Ok(custody));
+        }
+        for role in RegionRole::ALL {
+            assert_eq!(RegionRole::parse(role.as_str()), Ok(role));
+        }
+        assert_eq!(Custody::parse("borrowed").expect_err("no such kind").field, "custody");
+        assert_eq!(RegionRole::parse("secondary").expect_err("no such part").field, "region_role");
+    }
+}

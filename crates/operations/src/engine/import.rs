@@ -1,0 +1,92 @@
+//! The way of a key's materials into its cloud and out of it: all that belong to the key for good, because the cloud lets it be used only when none is missing
+//! (cloud-byok.md, section 2.5).
+
+use keystead_cloud::{Call, CloudKeyId, Import, Kind, Which};
+use keystead_domain::{KeyId, Timestamp};
+use keystead_store::{
+    keys::{CloudFacts, KeyRow},
+    versions::MaterialFacts,
+};
+
+use super::{
+    Engine,
+    call::StepError,
+    material::Material,
+    perform::{Bench, Outcome, facts_of},
+};
+
+impl Engine {
+    /// Imports every material of a key, the oldest first, each until the same date.
+    pub(super) async fn import_materials(&self, bench: &Bench, key: &KeyRow, expires: Option<Timestamp>) -> Result<Outcome, StepError> {
+        let id = CloudKeyId(key.cloud_key_id.clone().ok_or_else(|| StepError::Missing(key.id.clone()))?);
+        let materials = self.materials(key).await?;
+        let current = materials.last().ok_or_else(|| StepError::Missing(key.id.clone()))?;
+        let mut outcome = Outcome::default();
+        for material in &materials {
+            let which = if materials.len() == 1 { Which::Only } else { Which::Existing(material.version.material_id.clone()) };
+            let done = self.import_one(bench, key, &id, material, which, expires).await?;
+            outcome = outcome.and(done);
+        }
+        let seen = self.look_until(bench, &id, |seen| seen.material_present == Some(true)).await?;
+        if seen.enabled {
+            self.compare(bench, key, &id, current).await?;
+        }
+        let facts = CloudFacts { expires_at: Some(expires), ..facts_of(&seen) };
+        Ok(outcome.facts(&key.id, facts))
+    }
+
+    /// Imports one material: a fresh wrapping key, wrapped in the vault, handed over. The id that the cloud gives it must be the one that it gave the same material
+    /// before.
+    pub(super) async fn import_one(
+        &self,
+        bench: &Bench,
+        key: &KeyRow,
+        id: &CloudKeyId,
+        material: &Material,
+        which: Which,
+        expires: Option<Timestamp>,
+    ) -> Result<Outcome, StepError> {
+        let (cloud, capabilities) = (&bench.cloud, bench.cloud.capabilities());
+        let method = capabilities.wrap_for(key.spec).ok_or(StepError::NotImportable(key.spec))?;
+        let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(id, method, capabilities.wrapping_key)).await?;
+        let wrapped = self.wrap(key, &material.sealed, &offered.value, capabilities.wrapping_key)?;
+        let import = Import { token: offered.value.token, wrapped, expires, which };
+        let reply = self.call(bench, Call::Import, cloud.import(id, &import)).await?;
+        let told = reply.value.material_id.clone();
+        if let (Some(told), Some(before)) = (&told, &material.version.material_id)
+            && told != before
+        {
+            return Err(StepError::OtherMaterial);
+        }
+        let facts = MaterialFacts { material_id: told, expires_at: Some(expires) };
+        Ok(Outcome::of(reply).material(&material.version.id, facts).detail("wrapping_key_request", offered.request_id.unwrap_or_default()))
+    }
+
+    /// Whether the cloud holds the pair that we sent: its public half shows it. A disabled key shows none.
+    async fn compare(&self, bench: &Bench, key: &KeyRow, id: &CloudKeyId, current: &Material) -> Result<(), StepError> {
+        let held = current.sealed.held().ok_or_else(|| StepError::Missing(key.id.clone()))?;
+        let Some(ours) = self.parts().vault.public_key(&held)? else { return Ok(()) };
+        let theirs = match self.look(bench, Call::PublicKey, bench.cloud.public_key(id)).await {
+            Err(StepError::Cloud(error)) if error.kind == Kind::WrongState => return Err(StepError::NotVisible),
+            other => other?,
+        };
+        if theirs == ours { Ok(()) } else { Err(StepError::OtherMaterial) }
+    }
+
+    /// Removes every material of a key from its cloud, the current one last: without it the key is empty, whatever a crash left behind before.
+    pub(super) async fn delete_materials(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let row = self.key(key).await?;
+        let id = CloudKeyId(row.cloud_key_id.clone().ok_or_else(|| StepError::Missing(key.clone()))?);
+        let older: Vec<String> = {
+            let mut versions = self.versions(&row).await?;
+            versions.pop();
+            versions.into_iter().filter_map(|version| version.material_id).collect()
+        };
+        for material in &older {
+            self.call(bench, Call::DeleteMaterial, bench.cloud.delete_material(&id, Some(material))).await?;
+        }
+        let reply = self.call(bench, Call::DeleteMaterial, bench.cloud.delete_material(&id, None)).await?;
+        let seen = self.look_until(bench, &id, |seen| seen.material_present != Some(true)).await?;
+        Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
+    }
+}
