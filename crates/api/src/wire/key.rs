@@ -34,6 +34,18 @@ pub(crate) struct Key {
     pub usage: &'static str,
     /// `generated` or `imported`.
     pub origin: String,
+    /// Whose its material is: `own` (in the vault), `linked` (another key's, in the vault) or `native` (the cloud's alone).
+    pub custody: &'static str,
+    /// Whether its material may leave the vault, by an export or as a copy.
+    pub exportable: bool,
+    /// The key whose material it has; of a linked key only.
+    #[schema(required)]
+    pub source_key: Option<String>,
+    /// Its part in a family of Regions: `single`, `primary` or `replica`.
+    pub region_role: &'static str,
+    /// The primary of its family; of a replica only.
+    #[schema(required)]
+    pub primary_key: Option<String>,
     /// The alias, without `alias/`, when it points at this key.
     #[schema(required)]
     pub alias: Option<String>,
@@ -113,6 +125,14 @@ pub(crate) struct Version {
     /// When destroyed.
     #[schema(required, format = DateTime)]
     pub destroyed_at: Option<String>,
+    /// The cloud's id of this material.
+    #[schema(required)]
+    pub material_id: Option<String>,
+    /// When the cloud forgets this material; null: never.
+    #[schema(required, format = DateTime)]
+    pub expires: Option<String>,
+    /// Whether it waits to be rotated in.
+    pub pending: bool,
     /// The birth record: source, mechanism, health tests, who asked.
     #[schema(value_type = Object)]
     pub birth: Value,
@@ -132,6 +152,11 @@ impl Key {
             spec: row.spec.as_str(),
             usage: row.usage.as_str(),
             origin: row.origin,
+            custody: row.ties.custody.as_str(),
+            exportable: row.ties.is_exportable,
+            source_key: row.ties.source.map(|id| id.to_string()),
+            region_role: row.ties.role.as_str(),
+            primary_key: row.ties.primary.map(|id| id.to_string()),
             alias: row.alias.map(|alias| alias.to_string()),
             is_current: row.is_current,
             description: row.description,
@@ -173,6 +198,9 @@ impl Version {
             public_key: row.public_key.as_deref().map(pem),
             created_at: rfc3339(row.created_at),
             destroyed_at: row.destroyed_at.map(rfc3339),
+            material_id: row.material_id,
+            expires: row.expires_at.map(rfc3339),
+            pending: row.is_pending,
             birth: serde_json::from_str(&row.birth).unwrap_or_default(),
         }
     }
@@ -190,6 +218,7 @@ pub(crate) fn example() -> Value {
     serde_json::json!({
         "id": "key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", "name": "orders", "state": "ACTIVE", "keystore": "frankfurt",
         "keystore_id": "keystore_01997c1e00aa7b1c9d2e3f4a5b6c7d8e", "cloud": "aws", "region": "eu-central-1", "spec": "AES_256", "usage": "encrypt", "origin": "generated",
+        "custody": "own", "exportable": true, "source_key": null, "region_role": "single", "primary_key": null,
         "alias": "orders", "is_current": true, "description": "Orders at rest", "tags": { "team": "pay" }, "expires": "2026-12-20T09:00:00.000000Z",
         "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "1234abcd-12ab-34cd-56ef-1234567890ab",
         "cloud_arn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "cloud_state": "Enabled", "enabled": true,

@@ -27,9 +27,19 @@ pub struct Key {
     #[serde(default)]
     origin: String,
     #[serde(default)]
+    custody: String,
+    #[serde(default = "truth")]
+    exportable: bool,
+    #[serde(default)]
+    source_key: Option<String>,
+    #[serde(default)]
+    region_role: String,
+    #[serde(default)]
+    primary_key: Option<String>,
+    #[serde(default)]
     alias: Option<String>,
     /// Whether it is the one that bears the lineage's name now.
-    #[serde(default = "current")]
+    #[serde(default = "truth")]
     pub is_current: bool,
     #[serde(default)]
     description: String,
@@ -72,7 +82,7 @@ pub struct Key {
     versions: Vec<Version>,
 }
 
-fn current() -> bool {
+fn truth() -> bool {
     true
 }
 
@@ -103,6 +113,10 @@ struct Version {
     created_at: String,
     #[serde(default)]
     destroyed_at: Option<String>,
+    #[serde(default)]
+    expires: Option<String>,
+    #[serde(default)]
+    pending: bool,
 }
 
 impl Row for Key {
@@ -126,6 +140,11 @@ impl Sheet for Key {
             ("keystore", Some(self.keystore.clone())),
             ("cloud", Some(format!("{} {}", self.cloud, self.region))),
             ("spec", Some(format!("{} to {}, {}", self.spec, usage_words(&self.usage), self.origin))),
+            ("custody", Some(self.custody.clone()).filter(|custody| custody != "own")),
+            ("source key", self.source_key.clone()),
+            ("leaves the vault", (!self.exportable).then(|| "never".to_owned())),
+            ("region role", Some(self.region_role.clone()).filter(|role| role != "single")),
+            ("primary key", self.primary_key.clone()),
             ("alias", self.alias.clone()),
             ("description", Some(self.description.clone())),
             ("tags", Some(tags.join(", "))),
@@ -148,9 +167,11 @@ impl Sheet for Key {
     fn below(&self) -> String {
         let rows = self.versions.iter().map(|version| {
             let destroyed = version.destroyed_at.as_deref().map(time).unwrap_or_default();
-            vec![version.number.to_string(), version.fingerprint.clone(), time(&version.created_at), destroyed]
+            let expires = version.expires.as_deref().map(time).unwrap_or_default();
+            let number = format!("{}{}", version.number, if version.pending { " (pending)" } else { "" });
+            vec![number, version.fingerprint.clone(), time(&version.created_at), expires, destroyed]
         });
-        section("Versions", &["number", "fingerprint", "created", "destroyed"], rows.collect())
+        section("Versions", &["number", "fingerprint", "created", "expires", "destroyed"], rows.collect())
     }
 }
 
@@ -203,8 +224,8 @@ material there  yes
 created         2026-11-21 23:44Z by ann
 
 Versions
-NUMBER  FINGERPRINT  CREATED            DESTROYED
-1       f00d         2026-11-21 23:44Z  -
+NUMBER  FINGERPRINT  CREATED            EXPIRES  DESTROYED
+1       f00d         2026-11-21 23:44Z  -        -
 ";
         assert_eq!(format!("{}{}", sheet(key().fields()), key().below()), expected);
     }
