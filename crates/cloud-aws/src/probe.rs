@@ -134,14 +134,14 @@ enum Answer {
 }
 
 /// # Errors
-/// Whatever is no answer: no connection, no credentials, a failure of the cloud.
+/// Whatever is no answer: no connection, no credentials. One call in which the cloud fails, again and again, leaves that one untested and tells the rest.
 fn answer(result: Result<(), CloudError>) -> Result<Answer, CloudError> {
     match result {
         Ok(()) => Ok(Answer::Permitted),
         Err(error) => match error.kind {
             Kind::AccessDenied => Ok(Answer::Denied),
             Kind::NotFound | Kind::WrongState | Kind::BadToken => Ok(Answer::Permitted),
-            Kind::BadInput | Kind::Unsupported | Kind::BadCiphertext | Kind::AliasTaken | Kind::LimitExceeded => Ok(Answer::Unclear),
+            Kind::BadInput | Kind::Unsupported | Kind::BadCiphertext | Kind::AliasTaken | Kind::LimitExceeded | Kind::CloudFailure => Ok(Answer::Unclear),
             _ => Err(error),
         },
     }
@@ -200,13 +200,13 @@ mod tests {
 
     #[test]
     fn what_is_refused_for_its_form_proves_nothing() {
-        assert_eq!(said(Kind::BadInput), Some(Answer::Unclear));
+        assert_eq!((said(Kind::BadInput), said(Kind::CloudFailure)), (Some(Answer::Unclear), Some(Answer::Unclear)));
         assert_eq!(needed(Action::CreateKey, Answer::Unclear).standing, Standing::Untested);
     }
 
     #[test]
     fn trouble_on_the_way_is_no_finding() {
-        for kind in [Kind::Unreachable, Kind::OutcomeUnknown, Kind::Throttled, Kind::Credentials, Kind::RoleNotAssumable, Kind::CloudFailure] {
+        for kind in [Kind::Unreachable, Kind::OutcomeUnknown, Kind::Throttled, Kind::Credentials, Kind::RoleNotAssumable] {
             assert_eq!(said(kind), None, "{kind:?}");
         }
     }

@@ -11,8 +11,15 @@ use keystead_testkit::{
 use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
 
 /// What localemu 1.3.2 does otherwise than AWS.
-const KNOWN: [Known; 6] =
-    [Known::KeepsImportsPending, Known::HidesExpiry, Known::TakesAnyToken, Known::FailsToUnwrap, Known::TakesAnyLength, Known::DisablesEmptyKeys];
+const KNOWN: [Known; 7] = [
+    Known::ListsNoMaterials,
+    Known::KeepsImportsPending,
+    Known::HidesExpiry,
+    Known::TakesAnyToken,
+    Known::FailsToUnwrap,
+    Known::TakesAnyLength,
+    Known::DisablesEmptyKeys,
+];
 
 #[tokio::test]
 async fn the_connector_conforms_on_localemu_under_our_own_policies() {

@@ -11,8 +11,14 @@ use keystead_testkit::{
 use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
 
 /// What ministack 1.5.33 does otherwise than AWS.
-const KNOWN: [Known; 5] =
-    [Known::TakesOtherMaterial, Known::RestartsCountdown, Known::CancelsWithoutCountdown, Known::EnablesDuringCountdown, Known::DisablesEmptyKeys];
+const KNOWN: [Known; 6] = [
+    Known::ListsNoMaterials,
+    Known::TakesOtherMaterial,
+    Known::RestartsCountdown,
+    Known::CancelsWithoutCountdown,
+    Known::EnablesDuringCountdown,
+    Known::DisablesEmptyKeys,
+];
 
 #[tokio::test]
 async fn the_connector_conforms_on_ministack_under_our_own_policies() {

@@ -3,7 +3,7 @@
 //! What is due depends on the last rotation and not on what was planned: a downtime over many turns is made up for by one rotation, and a clock that is set back
 //! brings no turn a second time.
 
-use super::{Calendar, Window, Zone};
+use super::{Calendar, Strategy, Window, Zone};
 use crate::{Invalid, Timestamp, time::DAY};
 
 /// How often.
@@ -15,9 +15,11 @@ pub enum Cadence {
     Calendar(Calendar),
 }
 
-/// A policy that rotates: a successor with new material takes over the alias (strategy `new-key`).
+/// A policy that rotates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// How, where the cloud can.
+    pub strategy: Strategy,
     /// How often.
     pub cadence: Cadence,
     /// Whose clock counts for calendar and window.

@@ -11,6 +11,7 @@ mod desk;
 mod expiry;
 mod exports;
 mod full_disk;
+mod in_place;
 mod kill;
 mod kinds;
 mod lost_commit;

@@ -8,6 +8,7 @@ pub mod deactivate_key;
 pub mod delete_keystore;
 pub mod renew_key;
 pub mod revert_key;
+pub mod rotate_in_place;
 pub mod schedule_deletion;
 pub mod update_key;
 pub mod upload_key;
@@ -32,6 +33,8 @@ pub enum Saga {
     UploadKey(upload_key::UploadKey),
     /// Make a successor that takes over the alias (CM-057).
     RenewKey(renew_key::RenewKey),
+    /// Give the same cloud key new material.
+    RotateInPlace(rotate_in_place::RotateInPlace),
     /// Give the alias back to the predecessor.
     RevertKey(revert_key::RevertKey),
     /// Start the countdown (CM-058).
@@ -65,6 +68,7 @@ impl Saga {
             Self::ActivateKey(_) => "activate-key",
             Self::UploadKey(_) => "upload-key",
             Self::RenewKey(_) => "renew-key",
+            Self::RotateInPlace(_) => "rotate-in-place",
             Self::RevertKey(_) => "revert-key",
             Self::ScheduleDeletion(_) => "schedule-deletion",
             Self::CancelDeletion(_) => "cancel-deletion",
@@ -82,6 +86,7 @@ impl Saga {
             Self::ActivateKey(saga) => saga,
             Self::UploadKey(saga) => saga,
             Self::RenewKey(saga) => saga,
+            Self::RotateInPlace(saga) => saga,
             Self::RevertKey(saga) => saga,
             Self::ScheduleDeletion(saga) => saga,
             Self::CancelDeletion(saga) => saga,
@@ -99,6 +104,7 @@ impl Saga {
             Self::ActivateKey(saga) => Some(&saga.key.0),
             Self::UploadKey(saga) => Some(&saga.key.0),
             Self::RenewKey(saga) => Some(&saga.predecessor.0),
+            Self::RotateInPlace(saga) => Some(&saga.rotated.key.0),
             Self::RevertKey(saga) => Some(&saga.key.0),
             Self::ScheduleDeletion(saga) => Some(&saga.key.0),
             Self::CancelDeletion(saga) => Some(&saga.key.0),
@@ -112,6 +118,7 @@ impl Saga {
     pub fn locks(&self, keystore: &KeystoreId) -> Vec<String> {
         match self {
             Self::RenewKey(saga) => vec![saga.predecessor.0.to_string(), saga.successor.0.to_string()],
+            Self::RotateInPlace(saga) => std::iter::once(&saga.rotated).chain(&saga.replicas).map(|member| member.key.0.to_string()).collect(),
             Self::RevertKey(saga) => vec![saga.key.0.to_string(), saga.predecessor.0.to_string()],
             Self::DeleteKeystore(_) => vec![keystore.to_string()],
             other => other.key().map(ToString::to_string).into_iter().collect(),

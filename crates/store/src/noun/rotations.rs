@@ -2,7 +2,7 @@
 
 use keystead_domain::{
     AccountId, KeyId, KeystoreId, LineageId, Timestamp,
-    rotation::{Scope, Wish},
+    rotation::{Scope, Strategy, Wish},
 };
 
 use super::{
@@ -38,7 +38,7 @@ fn subject<'a>(account: &'a AccountId, scope: &'a Scope) -> &'a str {
 }
 
 const COLUMNS: &str = "SELECT p.subject_id, p.account_id, p.scope, COALESCE(l.name, s.name, ''), p.is_off, p.every, p.cron, p.zone, p.start_at, p.maintenance,
-  p.notice, p.grace, p.set_at, p.set_by
+  p.notice, p.grace, p.strategy, p.set_at, p.set_by
   FROM rotation_policies p LEFT JOIN lineages l ON l.id = p.subject_id LEFT JOIN keystores s ON s.id = p.subject_id";
 
 fn read(row: Row) -> Result<PolicyRow, StoreError> {
@@ -64,6 +64,7 @@ fn read(row: Row) -> Result<PolicyRow, StoreError> {
             window: row.opt_text()?,
             notice: row.opt_int()?,
             grace: row.opt_int()?,
+            strategy: Strategy::parse(&row.text()?)?,
         },
         set_at: row.time()?,
         set_by: row.text()?,
@@ -74,11 +75,11 @@ fn read(row: Row) -> Result<PolicyRow, StoreError> {
 pub fn set(tx: &mut Tx<'_>, policy: &PolicyRow) -> Result<(), StoreError> {
     let wish = &policy.wish;
     tx.execute(
-        "INSERT INTO rotation_policies (subject_id, account_id, scope, is_off, every, cron, zone, start_at, maintenance, notice, grace, set_at, set_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        "INSERT INTO rotation_policies (subject_id, account_id, scope, is_off, every, cron, zone, start_at, maintenance, notice, grace, set_at, set_by, strategy)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (subject_id) DO UPDATE SET is_off = excluded.is_off, every = excluded.every, cron = excluded.cron, zone = excluded.zone,
            start_at = excluded.start_at, maintenance = excluded.maintenance, notice = excluded.notice, grace = excluded.grace, set_at = excluded.set_at,
-           set_by = excluded.set_by",
+           set_by = excluded.set_by, strategy = excluded.strategy",
         &[
             subject(&policy.account_id, &policy.scope).into(),
             policy.account_id.as_str().into(),
@@ -93,6 +94,7 @@ pub fn set(tx: &mut Tx<'_>, policy: &PolicyRow) -> Result<(), StoreError> {
             wish.grace.into(),
             policy.set_at.into(),
             (&policy.set_by).into(),
+            wish.strategy.as_str().into(),
         ],
     )?;
     replan(tx, &policy.account_id, &policy.scope)

@@ -2,7 +2,7 @@
 
 use keystead_domain::{
     KeyId, KeyState, Timestamp,
-    rotation::{Scope, Wish},
+    rotation::{Scope, Strategy, Wish},
     time::DAY,
 };
 use keystead_store::{
@@ -54,6 +54,7 @@ pub async fn a_rotation_policy_is_read_as_it_was_written_and_listed(world: World
     let world = world.with_keys(1..=2).await;
     let wish = Wish {
         off: false,
+        strategy: Strategy::InPlace,
         every: None,
         cron: Some("0 3 1 * *".to_owned()),
         zone: Some("Europe/Berlin".to_owned()),

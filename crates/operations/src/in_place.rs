@@ -1,0 +1,81 @@
+//! A rotation in place that is about to be written: what the key allows, its new version and the saga.
+
+use keystead_domain::{KeyId, LineageId, Timestamp, key::expiry, rotation::Turnable};
+use keystead_store::{StoreError, Tx, keys::KeyRow, keystores, versions, versions::VersionRow};
+
+use crate::{
+    Engine, Saga,
+    birth::Origin,
+    engine::call::StepError,
+    saga::rotate_in_place::{NewVersion, RotateInPlace},
+    stored::Stored,
+    words::Who,
+};
+
+/// New material of a key that is about to be written.
+pub struct PreparedInPlace {
+    version: VersionRow,
+    lineage: LineageId,
+    expires: Option<Timestamp>,
+}
+
+impl PreparedInPlace {
+    /// The saga that brings it into use.
+    pub fn saga(&self) -> Saga {
+        let rotated = NewVersion { key: Stored(self.version.key_id.clone()), version: Stored(self.version.id.clone()) };
+        Saga::RotateInPlace(RotateInPlace { rotated, replicas: Vec::new(), lineage: Stored(self.lineage.clone()), expires: self.expires.map(Into::into) })
+    }
+
+    /// A keyed MAC of the new material, for the audit log.
+    pub fn fingerprint(&self) -> &str {
+        &self.version.fingerprint
+    }
+
+    /// Writes the sealed material; in the transaction of the intent. Its number is taken when the key got another version meanwhile.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn write(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        versions::insert(tx, &self.version)
+    }
+}
+
+impl Engine {
+    /// What a key's rotation in place hangs on.
+    ///
+    /// # Errors
+    /// The store's; the cloud's when its connection cannot be made ready. No call is made.
+    pub async fn turnable(&self, key: &KeyRow) -> Result<Turnable, StepError> {
+        let (id, keystore) = (key.id.clone(), key.keystore_id.clone());
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((versions::of_key(tx, &id)?, keystores::by_id(tx, &keystore)?));
+        let (versions, keystore) = self.parts().store.read("versions.of_key", look).await?;
+        let keystore = keystore.ok_or_else(|| StepError::Missing(key.id.clone()))?;
+        let cloud = self.parts().clouds.connect(&keystore).await?;
+        // The first version was not rotated in, and a pending one is not yet.
+        let rotations_done = versions.iter().filter(|version| !version.is_pending).count().saturating_sub(1);
+        Ok(Turnable {
+            spec: key.spec,
+            custody: key.ties.custody,
+            rotations_max: cloud.capabilities().rotations_max,
+            rotations_done: u32::try_from(rotations_done).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Draws the new material of a key: the same kind, the same span of life.
+    ///
+    /// # Errors
+    /// The store's or the vault's.
+    pub async fn prepare_in_place(&self, key: &KeyRow, who: &Who, now: Timestamp) -> Result<PreparedInPlace, StepError> {
+        let sealing = self.account_key(&key.account_id).await?;
+        let number = self.newest_number(&key.id).await? + 1;
+        let born = self.birth(&key.account_id, &sealing, &key.id, key.spec, who, now, Origin::Generated).await?;
+        let version = VersionRow { number, is_pending: true, ..born };
+        Ok(PreparedInPlace { version, lineage: key.lineage_id.clone(), expires: key.expiry_span.map(|span| expiry::renewed(span, now)) })
+    }
+
+    async fn newest_number(&self, key: &KeyId) -> Result<u32, StepError> {
+        let id = key.clone();
+        let versions = self.parts().store.read("versions.of_key", move |tx| versions::of_key(tx, &id)).await?;
+        Ok(versions.last().map_or(0, |version| version.number))
+    }
+}
