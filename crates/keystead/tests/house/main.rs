@@ -27,3 +27,4 @@ mod strangers;
 mod sweep;
 mod tidy;
 mod world;
+mod year;
