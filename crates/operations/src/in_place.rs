@@ -1,6 +1,7 @@
 //! A rotation in place that is about to be written: what the key allows, its new version and the saga.
 
-use keystead_domain::{KeyId, LineageId, Timestamp, key::expiry, rotation::Turnable};
+use keystead_cloud::Call;
+use keystead_domain::{KeyId, KeystoreId, LineageId, Timestamp, key::expiry, rotation::Turnable, time::SECOND};
 use keystead_store::{StoreError, Tx, keys::KeyRow, keystores, versions, versions::VersionRow};
 
 use crate::{
@@ -40,7 +41,24 @@ impl PreparedInPlace {
     }
 }
 
+/// The calls of one rotation, of either kind.
+const CALLS: [Call; 5] = [Call::CreateKey, Call::WrappingKey, Call::Import, Call::UpdateAlias, Call::Rotate];
+
 impl Engine {
+    /// How long one rotation takes in a keystore where many follow each other, in microseconds: the narrowest of its quotas.
+    ///
+    /// # Errors
+    /// The store's; the cloud's when its connection cannot be made ready. No call is made.
+    pub async fn rotation_micros(&self, keystore: &KeystoreId) -> Result<i64, StepError> {
+        let id = keystore.clone();
+        let row = self.parts().store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
+        let row = row.ok_or(StepError::Store(StoreError::MovedOn("keystore")))?;
+        let cloud = self.parts().clouds.connect(&row).await?;
+        let quotas = cloud.capabilities().quotas.iter().filter(|quota| CALLS.contains(&quota.call));
+        let slowest = quotas.map(|quota| quota.per_second).fold(f64::INFINITY, f64::min);
+        Ok((SECOND as f64 / slowest) as i64)
+    }
+
     /// What a key's rotation in place hangs on.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use keystead_domain::{
     KeyState, KeystoreId, Timestamp,
-    rotation::{Due, Scope, Strategy, Wish, advice},
+    rotation::{Due, Policy, Rule, Scope, Strategy, Wish, advice},
 };
 use keystead_identity::{Action, Principal};
 use keystead_operations::{schedule, words::Words};
@@ -125,8 +125,11 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`] naming the field; [`Error::NotFound`].
     pub async fn set_rotation(&self, principal: &Principal, target: &Target, wish: Wish) -> Result<Rotation, Error> {
-        wish.rule()?;
+        let rule = wish.rule()?;
         let subject = self.subject(principal, target).await?;
+        if let Rule::Rotate(policy) = &rule {
+            self.check_work(principal, &subject, policy).await?;
+        }
         if let (Subject::Key(key), Strategy::InPlace) = (&subject, wish.strategy)
             && let Err(impossible) = self.engine.turnable(key).await?.check()
         {
@@ -152,6 +155,19 @@ impl App {
         self.store().write("rotations.set", set).await?;
         self.engine.plan_rotations().await;
         self.rotation_of(principal, subject, None).await
+    }
+
+    /// Refuses a window in which the cloud's quota does not let all keys have their turn.
+    async fn check_work(&self, principal: &Principal, subject: &Subject, policy: &Policy) -> Result<(), Error> {
+        if policy.window.is_none() {
+            return Ok(());
+        }
+        let (account, scope) = (principal.account.clone(), subject.scope());
+        let governed = self.store().read("rotations.governed", move |tx| rotations::governed(tx, &account, &scope)).await?;
+        for (keystore, keys) in governed {
+            policy.check_work(keys, self.engine.rotation_micros(&keystore).await?)?;
+        }
+        Ok(())
     }
 
     /// Takes a policy away: from then on the next nearest counts.

@@ -132,6 +132,27 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, page: &Page) -> Result<Listed<
     Ok(page.cut(rows?, |policy| subject(&policy.account_id, &policy.scope).to_owned()))
 }
 
+/// How many lineages of each keystore would go by a policy of this scope, if there was one: those without a nearer one.
+pub fn governed(tx: &mut Tx<'_>, account: &AccountId, scope: &Scope) -> Result<Vec<(KeystoreId, u64)>, StoreError> {
+    let nobody_nearer = "NOT EXISTS (SELECT 1 FROM rotation_policies p WHERE p.subject_id = l.id)";
+    let concerned = match scope {
+        Scope::Key(_) => "l.id = $2".to_owned(),
+        Scope::Keystore(_) => format!("l.keystore_id = $2 AND {nobody_nearer}"),
+        Scope::Default => {
+            format!("l.account_id = $2 AND {nobody_nearer} AND NOT EXISTS (SELECT 1 FROM rotation_policies p WHERE p.subject_id = l.keystore_id)")
+        }
+    };
+    let sql = format!(
+        "SELECT l.keystore_id, COUNT(*) FROM lineages l WHERE l.account_id = $1 AND l.live = 1 AND {concerned} GROUP BY l.keystore_id ORDER BY l.keystore_id"
+    );
+    let rows = tx.query(&sql, &[account.as_str().into(), subject(account, scope).into()])?;
+    let read = |row: Row| {
+        let mut row = row.read();
+        Ok((row.id()?, u64::try_from(row.int()?).unwrap_or(0)))
+    };
+    rows.into_iter().map(read).collect()
+}
+
 /// Says that something changed on which the plans of these lineages hang.
 pub fn replan(tx: &mut Tx<'_>, account: &AccountId, scope: &Scope) -> Result<(), StoreError> {
     let column = match scope {
