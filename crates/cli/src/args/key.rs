@@ -322,6 +322,9 @@ pub struct Download {
     /// The new file that the wrapped material goes to
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// The number of a version, of a key that was rotated in place; the current one when left out
+    #[arg(long, value_name = "NUMBER")]
+    pub of_version: Option<u32>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use keystead_app::{
     Error, Request,
     keys::{create::NewKey, lifecycle::Ask, rotation::Target},
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     application::Application,
+    refusals::openssl,
     world::{Engine, World},
 };
 
@@ -203,4 +205,33 @@ async fn what_is_never_rotated_in_place_is_refused_by_the_clouds_own_rule_before
         assert_eq!((&shown["next_strategy"], &shown["in_place_left"]), (&json!("new-key"), &json!(0)), "{shown}");
     }
     assert_eq!(KeySpec::ALL.len(), 12, "a new kind of key needs a rule");
+}
+
+/// CM-064 for a key with several materials: each can be rescued, and which one is said. A version that is not there leaves the preparation as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_version_is_exported_by_its_number() {
+    let world = World::new(Engine::Sqlite).await;
+    let brought = BASE64_STANDARD.encode([7; 32]);
+    let key = json!({ "name": "orders", "keystore": "payments-eu", "spec": "AES_256", "alias": "orders", "material": { "format": "base64", "data": brought } });
+    let (status, made) = world.rest(0, "POST", "/v1/keys", Some(key)).await;
+    assert_eq!(status, 200, "{made}");
+    world.does("orders", Ask::RotateInPlace).await;
+    let private = openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], b"");
+    let public = String::from_utf8(openssl(&["pkey", "-pubout"], &private)).expect("PEM");
+    let file = world.directory.path().join("private.pem");
+    std::fs::write(&file, private).expect("a file");
+    let mut opened = Vec::new();
+    for (version, told) in [(Some(1), 1), (Some(2), 2), (None, 2)] {
+        let (status, _) = world.rest(0, "POST", "/v1/keys/orders/export/prepare", Some(json!({ "public_key": public }))).await;
+        assert_eq!(status, 200);
+        let (status, refused) = world.rest(1, "POST", "/v1/keys/orders/export/download", Some(json!({ "version": 3 }))).await;
+        assert_eq!((status, &refused["field"]), (422, &json!("version")), "{refused}");
+        let (status, answer) = world.rest(1, "POST", "/v1/keys/orders/export/download", Some(json!({ "version": version }))).await;
+        assert_eq!((status, &answer["version"]), (200, &json!(told)), "{answer}");
+        let wrapped = BASE64_STANDARD.decode(answer["wrapped"].as_str().expect("base64")).expect("base64");
+        let oaep = ["-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"];
+        opened.push(openssl(&[&["pkeyutl", "-decrypt", "-inkey", file.to_str().expect("a path")], &oaep[..]].concat(), &wrapped));
+    }
+    assert_eq!(opened[0], [7; 32]);
+    assert!(opened[1] == opened[2] && opened[1] != opened[0] && opened[1].len() == 32);
 }
