@@ -24,9 +24,9 @@ pub(crate) struct Key {
     pub keystore: String,
     /// Id of the same.
     pub keystore_id: String,
-    /// `aws`.
+    /// `aws`, or `vault`: it lives in the vault alone.
     pub cloud: String,
-    /// Region of the keystore.
+    /// Region of the keystore; empty in the vault.
     pub region: String,
     /// Kind of key.
     pub spec: &'static str,

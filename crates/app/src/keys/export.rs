@@ -1,6 +1,6 @@
 //! Export of material, by two people: one names the public key, another takes the wrapped material away, once (CM-017, CM-063 to CM-066, FX-025).
 
-use keystead_domain::{Event, Timestamp, Verdict, WrapMethod, verdict};
+use keystead_domain::{Event, Invalid, Timestamp, Verdict, WrapMethod, verdict};
 use keystead_identity::{Action, Principal};
 use keystead_operations::engine::material::account_key;
 use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users};
@@ -165,7 +165,20 @@ impl App {
             let error = Error::WrongState { key: key.name.clone(), state: key.state, event };
             return Err(self.refuse(principal, action_of(event), "lifecycle-table", &key, error).await);
         }
+        self.demand_exportable(principal, action_of(event), &key).await?;
         Ok(key)
+    }
+
+    /// Refuses to let material out of the vault of which the opposite was promised: of this key, or of the key that it is a copy of (FT-032).
+    pub(crate) async fn demand_exportable(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
+        let source = key.ties.source.clone();
+        let source = self.store().read("keys.by_id", move |tx| source.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))).await?;
+        if key.ties.is_exportable && source.is_none_or(|source| source.ties.is_exportable) {
+            return Ok(());
+        }
+        let mend = "That cannot be taken back. Make another key for what shall leave the vault.";
+        let refused = Invalid::new("key", "is not exportable: its material never leaves the vault but for its own keystore", mend);
+        Err(self.refuse(principal, action, "key-is-exportable", key, refused.into()).await)
     }
 }
 

@@ -4,6 +4,7 @@ pub mod create;
 pub mod export;
 pub mod lifecycle;
 pub mod rotation;
+mod rules;
 pub mod show;
 pub mod update;
 

@@ -14,6 +14,7 @@ use keystead_store::{
     rotations::PolicyRow,
 };
 
+use super::{lifecycle::Ask, rules::check_ask};
 use crate::{App, Error, permit};
 
 /// What a policy is for, as people name it: `key:orders`, `keystore:payments-eu`, `default`.
@@ -123,6 +124,11 @@ impl App {
     pub async fn set_rotation(&self, principal: &Principal, target: &Target, wish: Wish) -> Result<Rotation, Error> {
         wish.rule()?;
         let subject = self.subject(principal, target).await?;
+        if let Subject::Key(key) = &subject
+            && let Err((rule, refused)) = check_ask(key, Ask::Rotate)
+        {
+            return Err(self.refuse(principal, "rotation.set", rule, key, refused.into()).await);
+        }
         let proof = permit(principal, subject.action(), &principal.account, wish)?;
         let row = PolicyRow {
             account_id: principal.account.clone(),

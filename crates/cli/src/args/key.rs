@@ -99,6 +99,9 @@ pub struct NewKey {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// Its material never leaves the vault but for its own keystore: no export, no copy; this cannot be taken back
+    #[arg(long)]
+    pub not_exportable: bool,
 }
 
 /// What Keystead does before material expires.
@@ -245,7 +248,7 @@ pub struct ScheduleDeletion {
 /// `key update`
 #[derive(Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true)
-    .args(["name", "alias", "no_alias", "expires", "no_expiry", "expiry_policy", "tags", "no_tags", "description"]))]
+    .args(["name", "alias", "no_alias", "expires", "no_expiry", "expiry_policy", "tags", "no_tags", "description", "not_exportable"]))]
 #[command(after_help = "\
 Examples:
   keystead key update orders --expires 180d --expiry-policy extend
@@ -281,6 +284,9 @@ pub struct Update {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// From now on its material never leaves the vault: no export, no copy; this cannot be taken back
+    #[arg(long)]
+    pub not_exportable: bool,
 }
 
 /// `key export …`

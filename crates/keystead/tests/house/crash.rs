@@ -29,9 +29,10 @@ enum Subject {
     CancelDeletion,
     CleanUp,
     Update,
+    Vaulted,
 }
 
-const SUBJECTS: [Subject; 11] = [
+const SUBJECTS: [Subject; 12] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
@@ -43,11 +44,12 @@ const SUBJECTS: [Subject; 11] = [
     Subject::CancelDeletion,
     Subject::CleanUp,
     Subject::Update,
+    Subject::Vaulted,
 ];
 
 impl Subject {
     async fn set_up(self, world: &World, name: &str) {
-        if self != Self::Create {
+        if !matches!(self, Self::Create | Self::Vaulted) {
             world.create(name).await;
         }
         match self {
@@ -81,6 +83,7 @@ impl Subject {
             Self::CancelDeletion => world.start(name, Ask::CancelDeletion).await,
             Self::Update => update(world, name).await,
             Self::CleanUp => clean_up(world, name).await,
+            Self::Vaulted => world.start_create_in_vault("main", name).await,
         }
     }
 }
@@ -121,6 +124,7 @@ async fn update(world: &World, name: &str) -> Started {
         tags: Tags::parse([("team".to_owned(), "others".to_owned()), ("more".to_owned(), "yes".to_owned())]).ok(),
         expires: Some(Some(world.now().plus_days(200))),
         expiry_policy: None,
+        exportable: None,
     };
     world.house.app.update_key(&world.ann, &Request::default(), name, change).await.expect("an intent")
 }
@@ -210,7 +214,7 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
 fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
     use KeyState::{Active, Deleted, Inactive, PendingDeletion, Replaced};
     match subject {
-        Subject::Create => (vec![], vec![Active]),
+        Subject::Create | Subject::Vaulted => (vec![], vec![Active]),
         Subject::Deactivate => (vec![Active], vec![Inactive]),
         Subject::Activate => (vec![Inactive], vec![Active]),
         Subject::Upload | Subject::Update => (vec![Active], vec![Active]),
@@ -277,6 +281,7 @@ async fn replies_spoilt_everywhere(world: &World, subject: Subject) -> usize {
 
 async fn prove(engine: Engine, subjects: &[Subject]) {
     let world = World::new(engine).await;
+    world.make_vault_keystore("main").await;
     let mut total = 0;
     for subject in subjects {
         let died = dies_everywhere(&world, *subject).await;

@@ -25,4 +25,5 @@ mod schedule;
 mod strangers;
 mod sweep;
 mod tidy;
+mod vaulted;
 mod world;

@@ -62,6 +62,7 @@ on_both! {
     a_key_moves_only_from_the_state_that_is_expected,
     facts_of_the_cloud_are_kept_one_by_one,
     properties_are_changed_whole,
+    what_was_promised_never_to_leave_stays_so,
     only_a_key_that_never_was_is_taken_back,
     keys_are_due_for_clean_up_when_their_countdown_has_ended,
     keys_are_due_for_expiry_when_their_policy_acts_by_itself,
