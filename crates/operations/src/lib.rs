@@ -12,6 +12,7 @@ pub mod birth;
 pub mod clouds;
 pub mod engine;
 pub mod intent;
+pub mod link;
 pub mod problem;
 pub mod quota;
 pub mod saga;

@@ -120,6 +120,7 @@ impl App {
             lineage: Stored(lineage.id.clone()),
             alias: lineage.alias.as_ref().map(ToString::to_string),
             expires: key.expires_at.map(Into::into),
+            copy_of: None,
         });
         let intent = self
             .engine

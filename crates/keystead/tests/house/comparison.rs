@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{AccountId, Alias, KeyState};
+use keystead_domain::{AccountId, Alias, Custody, KeyState};
 use keystead_server::House;
 use keystead_store::{StoreError, keys, keys::KeyFilter, keys::KeyRow, locks, operations, page::Page, versions};
 use serde_json::Value;
@@ -65,7 +65,7 @@ async fn check_material(house: &House, key: &KeyRow, told: &str) {
     let id = key.id.clone();
     let rows = house.engine.parts().store.read("test", move |tx| versions::of_key(tx, &id)).await.expect("a store");
     assert_eq!(rows.len(), 1, "{told}: one version");
-    assert_eq!(rows[0].sealed.is_some(), key.state != KeyState::Deleted, "{told}: material is kept until the key is gone");
+    assert_eq!(rows[0].sealed.is_some(), key.state != KeyState::Deleted && key.ties.custody == Custody::Own, "{told}: material is kept until the key is gone");
     if key.state != KeyState::Deleted {
         let sealed = house.engine.sealed(key).await.expect("sealed material");
         let vault = &house.engine.parts().vault;

@@ -3,7 +3,7 @@
 
 use keystead_app::{
     Request, Started,
-    keys::{lifecycle::Ask, rotation::Target, update::KeyChange},
+    keys::{copy::NewCopies, lifecycle::Ask, rotation::Target, update::KeyChange},
 };
 use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, rotation::Wish, time::DAY};
 use keystead_operations::Point;
@@ -30,9 +30,10 @@ enum Subject {
     CleanUp,
     Update,
     Vaulted,
+    Copy,
 }
 
-const SUBJECTS: [Subject; 12] = [
+const SUBJECTS: [Subject; 13] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
@@ -45,11 +46,15 @@ const SUBJECTS: [Subject; 12] = [
     Subject::CleanUp,
     Subject::Update,
     Subject::Vaulted,
+    Subject::Copy,
 ];
 
 impl Subject {
     async fn set_up(self, world: &World, name: &str) {
-        if !matches!(self, Self::Create | Self::Vaulted) {
+        if self == Self::Copy {
+            let source = world.start_create_in_vault("main", &format!("{name}-source")).await;
+            world.succeeds(source).await;
+        } else if !matches!(self, Self::Create | Self::Vaulted) {
             world.create(name).await;
         }
         match self {
@@ -84,6 +89,7 @@ impl Subject {
             Self::Update => update(world, name).await,
             Self::CleanUp => clean_up(world, name).await,
             Self::Vaulted => world.start_create_in_vault("main", name).await,
+            Self::Copy => copy(world, name).await,
         }
     }
 }
@@ -127,6 +133,14 @@ async fn update(world: &World, name: &str) -> Started {
         exportable: None,
     };
     world.house.app.update_key(&world.ann, &Request::default(), name, change).await.expect("an intent")
+}
+
+/// A copy of the source of this name, with an alias of its own.
+async fn copy(world: &World, name: &str) -> Started {
+    let (alias, expires) = (Alias::parse(name).ok(), Some(world.now().plus_days(90)));
+    let new = NewCopies { to: vec!["payments-eu".into()], name: Name::parse(name).ok(), alias, expires, ..NewCopies::default() };
+    let started = world.house.app.copy_key(&world.ann, &Request::default(), &format!("{name}-source"), new).await.expect("an intent");
+    started.into_iter().next().expect("one")
 }
 
 async fn clean_up(world: &World, name: &str) -> Started {
@@ -214,7 +228,7 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
 fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
     use KeyState::{Active, Deleted, Inactive, PendingDeletion, Replaced};
     match subject {
-        Subject::Create | Subject::Vaulted => (vec![], vec![Active]),
+        Subject::Create | Subject::Vaulted | Subject::Copy => (vec![], vec![Active]),
         Subject::Deactivate => (vec![Active], vec![Inactive]),
         Subject::Activate => (vec![Inactive], vec![Active]),
         Subject::Upload | Subject::Update => (vec![Active], vec![Active]),

@@ -13,6 +13,7 @@ mod exports;
 mod full_disk;
 mod kill;
 mod kinds;
+mod linked;
 mod lost_commit;
 mod matrix;
 mod memory;

@@ -77,6 +77,10 @@ async fn a_key_of_the_vault_lives_its_whole_life_without_a_call_to_a_cloud() {
     assert_eq!(world.requests().await, 0, "no cloud was called");
     let keystore = world.house.app.keystore(&world.ann, "main").await.expect("a keystore");
     world.house.engine.sweep_keystore(&keystore).await.expect("nothing to look for");
+    world.does(new.id.as_str(), Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+    world.sandbox.advance((8 * DAY) as u64);
+    assert_eq!(world.house.engine.clean_up().await, Ok(1));
+    world.settle().await;
     let started = world.house.app.delete_keystore(&world.ann, &Request::default(), "main").await.expect("an intent");
     world.succeeds(started).await;
     assert_eq!(world.requests().await, 0, "nor for the keystore");
@@ -148,7 +152,11 @@ async fn material_that_is_not_exportable_leaves_the_vault_for_its_own_keystore_o
     let (status, refused) = world.rest(0, "POST", "/v1/keys/kept/export/prepare", Some(json!({ "public_key": public_key }))).await;
     assert_eq!((status, refused["field"].as_str()), (422, Some("key")), "{refused}");
     let (_, history) = world.rest(0, "GET", "/v1/keys/kept/history?limit=1", None).await;
-    assert_eq!((history["items"][0]["entry"]["action"].as_str(), history["items"][0]["entry"]["outcome"].as_str()), (Some("key.prepare-export"), Some("refused")), "{history}");
+    assert_eq!(
+        (history["items"][0]["entry"]["action"].as_str(), history["items"][0]["entry"]["outcome"].as_str()),
+        (Some("key.prepare-export"), Some("refused")),
+        "{history}"
+    );
     let change = |exportable| KeyChange { exportable: Some(exportable), ..KeyChange::default() };
     assert_eq!(field(app.update_key(&world.ann, &Request::default(), "kept", change(true)).await), "exportable");
     world.does("kept", Ask::Renew).await;

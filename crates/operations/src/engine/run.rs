@@ -429,6 +429,7 @@ impl Engine {
         let subjects: Vec<Option<&KeyId>> = match &run.saga {
             Saga::RenewKey(saga) => vec![Some(&saga.predecessor.0), Some(&saga.successor.0)],
             Saga::RevertKey(saga) => vec![Some(&saga.key.0), Some(&saga.predecessor.0)],
+            Saga::CreateKey(saga) => [Some(&saga.key.0)].into_iter().chain(saga.copy_of.iter().map(|source| Some(&source.0))).collect(),
             saga => vec![saga.key()],
         };
         let mut entries = Vec::new();
@@ -461,6 +462,7 @@ impl Engine {
 /// The audit log's word for what a saga does: `key.renew`.
 pub(crate) fn action_of(saga: &Saga) -> String {
     match saga {
+        Saga::CreateKey(saga) if saga.copy_of.is_some() => "key.copy",
         Saga::CreateKey(_) => "key.create",
         Saga::DeactivateKey(_) => "key.deactivate",
         Saga::ActivateKey(_) => "key.activate",
