@@ -1,6 +1,6 @@
 //! What a request that may start an operation is answered with: 202 while the operation runs, 200 when it has ended or nothing had to be done.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use axum::{
     Json,
@@ -48,6 +48,12 @@ pub(crate) struct OperationAnswer {
     /// What the change does not do for the key's users; only of a rotation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
+}
+
+impl OperationAnswer {
+    fn is_running(&self) -> bool {
+        self.operation.as_ref().is_some_and(|operation| operation.state == RUNNING)
+    }
 }
 
 /// The answer with its headers.
@@ -100,7 +106,7 @@ async fn key_behind(api: &Api, caller: &Principal, operation: &OperationRow, key
 
 impl IntoResponse for Answered {
     fn into_response(self) -> Response {
-        let running = self.body.operation.as_ref().is_some_and(|operation| operation.state == RUNNING);
+        let running = self.body.is_running();
         let location = self.body.operation.as_ref().map(|operation| format!("/v1/operations/{}", operation.id));
         let applied = self.waited.map(|wait| format!("wait={}", wait.0));
         let mut response = (if running { StatusCode::ACCEPTED } else { StatusCode::OK }, Json(self.body)).into_response();
@@ -108,6 +114,46 @@ impl IntoResponse for Answered {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
                 response.headers_mut().insert(name, value);
             }
+        }
+        response
+    }
+}
+
+/// What became of a request that starts several operations.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "started": [{ "operation": crate::wire::operation::example(), "key": crate::wire::key::example(), "no_op": false }] }))]
+pub(crate) struct ManyAnswer {
+    /// One answer an operation, in the order in which they were asked for.
+    started: Vec<OperationAnswer>,
+}
+
+/// The answer with its headers.
+#[derive(Debug)]
+pub(crate) struct AnsweredMany {
+    body: ManyAnswer,
+    waited: Option<Wait>,
+}
+
+/// The same for several operations: the wait that was asked for is that of all together.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn answer_many(api: &Api, caller: &Principal, started: Vec<Started>, wait: Option<Wait>) -> Result<AnsweredMany, Refusal> {
+    let begun = Instant::now();
+    let mut answers = Vec::new();
+    for one in started {
+        let left = wait.map(|Wait(seconds)| Wait(seconds.saturating_sub(u32::try_from(begun.elapsed().as_secs()).unwrap_or(u32::MAX))));
+        answers.push(answer(api, caller, one, left).await?.body);
+    }
+    Ok(AnsweredMany { body: ManyAnswer { started: answers }, waited: wait })
+}
+
+impl IntoResponse for AnsweredMany {
+    fn into_response(self) -> Response {
+        let running = self.body.started.iter().any(OperationAnswer::is_running);
+        let mut response = (if running { StatusCode::ACCEPTED } else { StatusCode::OK }, Json(self.body)).into_response();
+        if let Some(value) = self.waited.and_then(|wait| HeaderValue::from_str(&format!("wait={}", wait.0)).ok()) {
+            response.headers_mut().insert(PREFERENCE_APPLIED, value);
         }
         response
     }
@@ -131,19 +177,30 @@ impl<T: Serialize> IntoResponse for Made<T> {
     }
 }
 
+/// The two answers, described: `schema` is the body's name.
+fn described(schema: &str, has_place: bool) -> BTreeMap<String, RefOr<Described>> {
+    let header = |text: &str| HeaderBuilder::new().schema(Some(Object::with_type(Type::String))).description(Some(text)).build();
+    let one = |text: &str| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+        let mut response = ResponseBuilder::new().description(text).content("application/json", content);
+        if has_place {
+            response = response.header("Location", header("The operation."));
+        }
+        response.header("Preference-Applied", header("The wait that was granted.")).build()
+    };
+    let ended = one("The operation has ended, well or not: its state says so. Or nothing had to be done.");
+    let runs = one("The intent is durable and the operation runs.");
+    BTreeMap::from([("200".to_owned(), ended.into()), ("202".to_owned(), runs.into())])
+}
+
 impl IntoResponses for OperationAnswer {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        let header = |text: &str| HeaderBuilder::new().schema(Some(Object::with_type(Type::String))).description(Some(text)).build();
-        let described = |text: &str| {
-            ResponseBuilder::new()
-                .description(text)
-                .content("application/json", ContentBuilder::new().schema(Some(Ref::from_schema_name("OperationAnswer"))).build())
-                .header("Location", header("The operation."))
-                .header("Preference-Applied", header("The wait that was granted."))
-                .build()
-        };
-        let ended = described("The operation has ended, well or not: its state says so. Or nothing had to be done.");
-        let runs = described("The intent is durable and the operation runs.");
-        BTreeMap::from([("200".to_owned(), ended.into()), ("202".to_owned(), runs.into())])
+        described("OperationAnswer", true)
+    }
+}
+
+impl IntoResponses for ManyAnswer {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        described("ManyAnswer", false)
     }
 }

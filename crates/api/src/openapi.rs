@@ -10,7 +10,10 @@ use utoipa::{
     },
 };
 
-use crate::{answer::OperationAnswer, problem::Problem};
+use crate::{
+    answer::{ManyAnswer, OperationAnswer},
+    problem::Problem,
+};
 
 /// Name of the security scheme, and of the response without one.
 const BEARER: &str = "bearer";
@@ -39,7 +42,7 @@ const PROBLEM: &str = "Problem";
         (name = "users", description = "People and their tokens."),
         (name = "service", description = "The process itself.")
     ),
-    components(schemas(OperationAnswer, Problem)),
+    components(schemas(OperationAnswer, ManyAnswer, Problem)),
     security(("bearer" = [])),
     modifiers(&Head)
 )]

@@ -1,6 +1,9 @@
-//! Keystores: places where keys live. So far one kind, an AWS account and Region (CM-048, CM-049).
+//! Keystores: places where keys live. An AWS account and Region (CM-048, CM-049), or the vault itself (FT-036).
 
 use crate::Invalid;
+
+/// The cloud of a keystore that is in none: its keys live in the vault alone.
+pub const VAULT: &str = "vault";
 
 /// Where a keystore is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,30 @@ pub struct AwsLocation {
     pub role_arn: Option<String>,
     /// What the role's trust policy asks for (AWS IAM, "confused deputy").
     pub external_id: Option<String>,
+}
+
+impl AwsLocation {
+    /// The place of a keystore that is in no cloud.
+    pub fn nowhere() -> Self {
+        Self { region: String::new(), account: String::new(), role_arn: None, external_id: None }
+    }
+}
+
+/// Refuses what says where in a cloud the vault is: it is in none.
+///
+/// # Errors
+/// [`Invalid`] naming the field that was given.
+pub fn check_nowhere(location: &AwsLocation) -> Result<(), Invalid> {
+    let given = [
+        ("region", !location.region.is_empty()),
+        ("account", !location.account.is_empty()),
+        ("role_arn", location.role_arn.is_some()),
+        ("external_id", location.external_id.is_some()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((field, _)) => Err(Invalid::new(field, "is given, but the vault is in no cloud", "Leave it out, or give the cloud aws.")),
+        None => Ok(()),
+    }
 }
 
 /// Whether a keystore is in use or was deleted. A deleted one stays, so that the audit log can name it (CM-062).
@@ -93,6 +120,20 @@ mod tests {
             "arn:aws:iam::123456789012:role/a b",
         ] {
             assert_eq!(check_role_arn(bad, "aws", "123456789012").expect_err(bad).field, "role_arn");
+        }
+    }
+
+    #[test]
+    fn the_vault_is_in_no_cloud() {
+        assert_eq!(check_nowhere(&AwsLocation::nowhere()), Ok(()));
+        let nowhere = AwsLocation::nowhere;
+        for (location, field) in [
+            (AwsLocation { region: "eu-west-1".into(), ..nowhere() }, "region"),
+            (AwsLocation { account: "123456789012".into(), ..nowhere() }, "account"),
+            (AwsLocation { role_arn: Some(String::new()), ..nowhere() }, "role_arn"),
+            (AwsLocation { external_id: Some("x".into()), ..nowhere() }, "external_id"),
+        ] {
+            assert_eq!(check_nowhere(&location).expect_err(field).field, field);
         }
     }
 

@@ -1,6 +1,8 @@
 //! A rotation in place that is about to be written: what the key allows, its new version and the saga.
 
-use keystead_cloud::Call;
+use std::sync::Arc;
+
+use keystead_cloud::{Call, Cloud};
 use keystead_domain::{KeyId, KeystoreId, LineageId, Timestamp, key::expiry, rotation::Turnable, time::SECOND};
 use keystead_store::{StoreError, Tx, keys::KeyRow, keystores, versions, versions::VersionRow};
 
@@ -50,10 +52,7 @@ impl Engine {
     /// # Errors
     /// The store's; the cloud's when its connection cannot be made ready. No call is made.
     pub async fn rotation_micros(&self, keystore: &KeystoreId) -> Result<i64, StepError> {
-        let id = keystore.clone();
-        let row = self.parts().store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
-        let row = row.ok_or(StepError::Store(StoreError::MovedOn("keystore")))?;
-        let cloud = self.parts().clouds.connect(&row).await?;
+        let Some(cloud) = self.cloud_of(keystore).await? else { return Ok(0) };
         let quotas = cloud.capabilities().quotas.iter().filter(|quota| CALLS.contains(&quota.call));
         let slowest = quotas.map(|quota| quota.per_second).fold(f64::INFINITY, f64::min);
         Ok((SECOND as f64 / slowest) as i64)
@@ -64,19 +63,25 @@ impl Engine {
     /// # Errors
     /// The store's; the cloud's when its connection cannot be made ready. No call is made.
     pub async fn turnable(&self, key: &KeyRow) -> Result<Turnable, StepError> {
-        let (id, keystore) = (key.id.clone(), key.keystore_id.clone());
-        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((versions::of_key(tx, &id)?, keystores::by_id(tx, &keystore)?));
-        let (versions, keystore) = self.parts().store.read("versions.of_key", look).await?;
-        let keystore = keystore.ok_or_else(|| StepError::Missing(key.id.clone()))?;
-        let cloud = self.parts().clouds.connect(&keystore).await?;
+        let id = key.id.clone();
+        let versions = self.parts().store.read("versions.of_key", move |tx| versions::of_key(tx, &id)).await?;
+        let cloud = self.cloud_of(&key.keystore_id).await?;
         // The first version was not rotated in, and a pending one is not yet.
         let rotations_done = versions.iter().filter(|version| !version.is_pending).count().saturating_sub(1);
         Ok(Turnable {
             spec: key.spec,
             custody: key.ties.custody,
-            rotations_max: cloud.capabilities().rotations_max,
+            rotations_max: cloud.and_then(|cloud| cloud.capabilities().rotations_max),
             rotations_done: u32::try_from(rotations_done).unwrap_or(u32::MAX),
         })
+    }
+
+    /// The connection to a keystore's cloud; `None` for the vault, which is in none.
+    async fn cloud_of(&self, keystore: &KeystoreId) -> Result<Option<Arc<dyn Cloud>>, StepError> {
+        let id = keystore.clone();
+        let row = self.parts().store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
+        let row = row.ok_or(StepError::Store(StoreError::MovedOn("keystore")))?;
+        if row.is_vault() { Ok(None) } else { Ok(Some(self.parts().clouds.connect(&row).await?)) }
     }
 
     /// Draws the new material of a key: the same kind, the same span of life.

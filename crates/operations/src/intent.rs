@@ -1,7 +1,7 @@
 //! Intents: the transaction that stands before every first call. It writes the operation with all it will ever use, takes the locks, says the decision to the
 //! audit log, and the first *about to* to the journal.
 
-use keystead_audit::Outcome;
+use keystead_audit::{Outcome, Subject};
 use keystead_domain::{OperationId, Timestamp};
 use keystead_store::{
     StoreError, Tx,
@@ -67,6 +67,13 @@ impl Intent {
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<String>) -> Self {
         self.entry.detail.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Says to the decision's entry that it is about this, too.
+    #[must_use]
+    pub fn subject(mut self, kind: &str, id: &str, name: &str) -> Self {
+        self.entry.subject.push(Subject { kind: kind.to_owned(), id: id.to_owned(), name: name.to_owned() });
         self
     }
 

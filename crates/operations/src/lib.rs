@@ -13,6 +13,7 @@ pub mod clouds;
 pub mod engine;
 pub mod in_place;
 pub mod intent;
+pub mod link;
 pub mod problem;
 pub mod quota;
 pub mod saga;

@@ -88,7 +88,7 @@ impl Catalog for AwsClouds {
     fn check_location(&self, cloud: &str, location: &AwsLocation) -> Result<String, Invalid> {
         match cloud {
             "aws" => Ok(check_region(&location.region)?.partition.name.to_owned()),
-            _ => Err(Invalid::new("cloud", "is not a cloud that Keystead knows", "Give aws.")),
+            _ => Err(Invalid::new("cloud", "is not a cloud that Keystead knows", "Give aws or vault.")),
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::list::list_keys, keys::create::create_key))
         .routes(routes!(keys::show::show_key, keys::update::update_key))
         .routes(routes!(keys::history::key_history))
+        .routes(routes!(keys::copy::copy_key))
+        .routes(routes!(keys::links::key_links))
         .routes(routes!(keys::deactivate::deactivate_key))
         .routes(routes!(keys::activate::activate_key))
         .routes(routes!(keys::upload::upload_key))

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
-use keystead_store::{keys::KeyRow, versions::VersionRow};
+use keystead_store::{keys::KeyRow, links, versions::VersionRow};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{tags, time::rfc3339};
+use super::{link::Link, tags, time::rfc3339};
 
 /// A key: what Keystead wants of it, and what the cloud last said.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,9 +24,9 @@ pub(crate) struct Key {
     pub keystore: String,
     /// Id of the same.
     pub keystore_id: String,
-    /// `aws`.
+    /// `aws`, or `vault`: it lives in the vault alone.
     pub cloud: String,
-    /// Region of the keystore.
+    /// Region of the keystore; empty in the vault.
     pub region: String,
     /// Kind of key.
     pub spec: &'static str,
@@ -107,6 +107,9 @@ pub(crate) struct Key {
     /// Generations of its material; only where one key is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versions: Option<Vec<Version>>,
+    /// Of a copy the link to its source, of a source those of its copies: the first hundred; only where one key is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<Link>>,
 }
 
 /// One generation of a key's material. The material itself is never shown.
@@ -180,7 +183,14 @@ impl Key {
             updated_at: rfc3339(row.updated_at),
             revision: row.revision,
             versions: None,
+            links: None,
         }
+    }
+
+    /// The same with its links.
+    #[must_use]
+    pub fn with_links(self, links: Vec<links::Link>) -> Self {
+        Self { links: Some(links.into_iter().map(Link::of).collect()), ..self }
     }
 
     /// The same with its versions.

@@ -21,11 +21,11 @@ pub(crate) struct Keystore {
     name: String,
     /// ACTIVE or DELETED.
     state: &'static str,
-    /// `aws`.
+    /// `aws`, or `vault`: its keys live in the vault alone.
     cloud: String,
-    /// Region.
+    /// Region; empty in the vault.
     region: String,
-    /// The twelve digits of the cloud account.
+    /// The twelve digits of the cloud account; empty in the vault.
     account: String,
     /// The role that Keystead assumes there; null: its own credentials.
     #[schema(required)]
@@ -33,7 +33,7 @@ pub(crate) struct Keystore {
     /// What the role's trust policy asks for.
     #[schema(required)]
     external_id: Option<String>,
-    /// The cloud's partition: `aws`, `aws-us-gov`, `aws-cn`.
+    /// The cloud's partition: `aws`, `aws-us-gov`, `aws-cn`; empty in the vault.
     partition: String,
     /// When made.
     #[schema(format = DateTime)]

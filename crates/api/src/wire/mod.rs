@@ -4,6 +4,7 @@ pub mod alert;
 pub mod audit;
 pub mod key;
 pub mod keystore;
+pub mod link;
 pub mod listing;
 pub mod operation;
 pub mod rotation;

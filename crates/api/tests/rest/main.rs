@@ -2,6 +2,7 @@
 
 mod again;
 mod callers;
+mod copies;
 mod document;
 mod entries;
 mod life;

@@ -6,9 +6,12 @@ use keystead_domain::{
 };
 use keystead_identity::{Action, Principal};
 use keystead_operations::{Saga, birth::Origin, saga::create_key::CreateKey, stored::Stored};
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
+use keystead_store::{
+    StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow,
+};
 use keystead_vault::SecretBytes;
 
+use super::rules::check_place;
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
 
 /// What is asked for.
@@ -33,6 +36,21 @@ pub struct NewKey {
     pub expiry_policy: ExpiryPolicy,
     /// Where its material comes from.
     pub material: Material,
+    /// What is promised of its material.
+    pub terms: Terms,
+}
+
+/// What is promised of a key's material for as long as the key lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Whether it may leave the vault: by an export, or as a copy in another keystore (FT-032). The way into its own keystore is neither.
+    pub exportable: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { exportable: true }
+    }
 }
 
 /// Where material comes from.
@@ -89,7 +107,8 @@ impl App {
         let new = NewKey { usage: Some(usage), expires: new.expires.map(|expires| expiry::check(expires, now)).transpose()?, ..new };
         check_description(&new.description)?;
         let keystore = self.active_keystore(principal, &new.keystore).await?;
-        self.catalog.check_importable(&keystore.location, new.spec)?;
+        check_place(&keystore, &new)?;
+        self.check_importable(&keystore, new.spec)?;
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
         let version = match self.born(principal, &key, proof.payload.material, now).await {
@@ -101,6 +120,7 @@ impl App {
             lineage: Stored(lineage.id.clone()),
             alias: lineage.alias.as_ref().map(ToString::to_string),
             expires: key.expires_at.map(Into::into),
+            copy_of: None,
         });
         let intent = self
             .engine
@@ -129,6 +149,11 @@ impl App {
                 begun => begun,
             },
         }
+    }
+
+    /// Whether the place takes this kind of key; the vault takes every kind that it makes.
+    pub(crate) fn check_importable(&self, keystore: &KeystoreRow, spec: KeySpec) -> Result<(), Invalid> {
+        if keystore.is_vault() { Ok(()) } else { self.catalog.check_importable(&keystore.location, spec) }
     }
 
     fn rows(&self, principal: &Principal, keystore: &KeystoreRow, new: &NewKey, now: Timestamp) -> (KeyRow, LineageRow) {
@@ -172,7 +197,7 @@ impl App {
             material_id: None,
             deletion_at: None,
             rotation: Default::default(),
-            ties: Default::default(),
+            ties: Ties { is_exportable: new.terms.exportable, ..Ties::default() },
             created_at: now,
             created_by: principal.user.to_string(),
             updated_at: now,
@@ -219,7 +244,7 @@ fn check_form(spec: KeySpec, material: &Material) -> Result<(), Invalid> {
     }
 }
 
-fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow, lineage: &LineageRow, key: &KeyRow, version: &VersionRow) -> Result<(), TxError> {
+pub(super) fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow, lineage: &LineageRow, key: &KeyRow, version: &VersionRow) -> Result<(), TxError> {
     if !keystores::hold_active(tx, &keystore.id)? {
         return Err(Error::NotFound { what: "keystore", name: keystore.name.clone() }.into());
     }

@@ -185,7 +185,20 @@ impl App {
             let error = Error::WrongState { key: key.name.clone(), state: key.state, event };
             return Err(self.refuse(principal, action_of(event), "lifecycle-table", &key, error).await);
         }
+        self.demand_exportable(principal, action_of(event), &key).await?;
         Ok(key)
+    }
+
+    /// Refuses to let material out of the vault of which the opposite was promised: of this key, or of the key that it is a copy of (FT-032).
+    pub(crate) async fn demand_exportable(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
+        let source = key.ties.source.clone();
+        let source = self.store().read("keys.by_id", move |tx| source.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))).await?;
+        if key.ties.is_exportable && source.is_none_or(|source| source.ties.is_exportable) {
+            return Ok(());
+        }
+        let mend = "That cannot be taken back. Make another key for what shall leave the vault.";
+        let refused = Invalid::new("key", "is not exportable: its material never leaves the vault but for its own keystore", mend);
+        Err(self.refuse(principal, action, "key-is-exportable", key, refused.into()).await)
     }
 }
 

@@ -16,7 +16,7 @@ use keystead_operations::{
 };
 use keystead_store::{Tx, keys, keys::KeyRow};
 
-use super::action_of;
+use super::{action_of, rules::check_ask};
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
 
 /// A lifecycle event as a caller asks for it.
@@ -102,6 +102,9 @@ impl App {
                 return Err(self.refuse(principal, action_of(event), "lifecycle-table", &key, error).await);
             }
             Verdict::To(_) | Verdict::Stay => {}
+        }
+        if let Err((rule, refused)) = check_ask(&key, ask) {
+            return Err(self.refuse(principal, action_of(event), rule, &key, refused.into()).await);
         }
         let (saga, also) = self.plan(principal, &key, ask).await?;
         self.begin(principal, request, key, saga, also).await

@@ -1,9 +1,11 @@
 //! Keys: everything that can be asked of them.
 
+pub mod copy;
 pub mod create;
 pub mod export;
 pub mod lifecycle;
 pub mod rotation;
+mod rules;
 pub mod show;
 pub mod update;
 

@@ -14,6 +14,7 @@ use keystead_store::{
     rotations::PolicyRow,
 };
 
+use super::{lifecycle::Ask, rules::check_ask};
 use crate::{App, Error, permit};
 
 /// What a policy is for, as people name it: `key:orders`, `keystore:payments-eu`, `default`.
@@ -129,6 +130,11 @@ impl App {
         let subject = self.subject(principal, target).await?;
         if let Rule::Rotate(policy) = &rule {
             self.check_work(principal, &subject, policy).await?;
+        }
+        if let Subject::Key(key) = &subject
+            && let Err((rule, refused)) = check_ask(key, Ask::Rotate)
+        {
+            return Err(self.refuse(principal, "rotation.set", rule, key, refused.into()).await);
         }
         if let (Subject::Key(key), Strategy::InPlace) = (&subject, wish.strategy)
             && let Err(impossible) = self.engine.turnable(key).await?.check()

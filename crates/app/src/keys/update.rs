@@ -16,6 +16,7 @@ use keystead_store::{Tx, keys::KeyRow, lineages};
 use super::{
     action_of,
     create::{check_description, taken},
+    rules::check_change,
 };
 use crate::{App, Error, Request, Started, error::TxError};
 
@@ -34,6 +35,8 @@ pub struct KeyChange {
     pub expires: Option<Option<Timestamp>>,
     /// What happens before.
     pub expiry_policy: Option<ExpiryPolicy>,
+    /// Whether its material may leave the vault; only `false` can be promised later.
+    pub exportable: Option<bool>,
 }
 
 impl App {
@@ -49,6 +52,9 @@ impl App {
         if verdict(key.state, Event::Update) == Verdict::Refused {
             let error = Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update };
             return Err(self.refuse(principal, action_of(Event::Update), "lifecycle-table", &key, error).await);
+        }
+        if let Err(refused) = check_change(&key, &change) {
+            return Err(self.refuse(principal, action_of(Event::Update), "place-and-custody", &key, refused.into()).await);
         }
         let before = properties(&key);
         let after = changed(&key, change, self.now())?;
@@ -105,6 +111,7 @@ fn properties(key: &KeyRow) -> Properties {
         expires: key.expires_at.map(Into::into),
         expiry_span: key.expiry_span,
         expiry_policy: key.expiry_policy.as_str().to_owned(),
+        exportable: key.ties.is_exportable,
     }
 }
 
@@ -141,5 +148,6 @@ fn changed(key: &KeyRow, change: KeyChange, now: Timestamp) -> Result<Properties
         expires: expires.map(Into::into),
         expiry_span: span,
         expiry_policy: change.expiry_policy.map_or(before.expiry_policy, |policy| policy.as_str().to_owned()),
+        exportable: change.exportable.unwrap_or(before.exportable),
     })
 }

@@ -2,7 +2,7 @@
 
 use keystead_audit::{Entry, Outcome};
 use keystead_cloud::{CloudError, ProbeReport, Standing};
-use keystead_domain::{KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
+use keystead_domain::{Invalid, KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
 use keystead_identity::{Action, Principal};
 use keystead_operations::{Problem, Saga, saga::delete_keystore::DeleteKeystore, stored::Stored, words::Words};
 use keystead_store::{
@@ -69,12 +69,7 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`] naming the field; [`Error::Taken`].
     pub async fn create_keystore(&self, principal: &Principal, new: NewKeystore) -> Result<KeystoreRow, Error> {
-        keystore::check_account(&new.location.account)?;
-        let partition = self.catalog.check_location(&new.cloud, &new.location)?;
-        if let Some(role) = &new.location.role_arn {
-            keystore::check_role_arn(role, &partition, &new.location.account)?;
-        }
-        let location = AwsLocation { external_id: Some(self.external_id(new.location.external_id)?), ..new.location };
+        let location = self.location(&new.cloud, new.location)?;
         let proof = permit(principal, Action::ManageKeystores, &principal.account, (new.name, location))?;
         let (name, location) = proof.payload;
         let row = KeystoreRow {
@@ -94,6 +89,7 @@ impl App {
             .keystore(&row.id, &row.name)
             .detail("region", row.location.region.clone())
             .detail("cloud_account", row.location.account.clone())
+            .detail("cloud", row.cloud.clone())
             .done();
         let written = row.clone();
         let made = self
@@ -110,6 +106,20 @@ impl App {
             }
             other => Ok(other.map(|()| row)?),
         }
+    }
+
+    /// Where a keystore shall be, checked and complete.
+    fn location(&self, cloud: &str, given: AwsLocation) -> Result<AwsLocation, Error> {
+        if cloud == keystore::VAULT {
+            keystore::check_nowhere(&given)?;
+            return Ok(given);
+        }
+        let partition = self.catalog.check_location(cloud, &given)?;
+        keystore::check_account(&given.account)?;
+        if let Some(role) = &given.role_arn {
+            keystore::check_role_arn(role, &partition, &given.account)?;
+        }
+        Ok(AwsLocation { external_id: Some(self.external_id(given.external_id)?), ..given })
     }
 
     /// The external id that was given, or a fresh one: one a keystore, so that no other customer's role can be reached by accident.
@@ -129,6 +139,7 @@ impl App {
     /// [`Error::NotFound`].
     pub async fn keystore_policy(&self, principal: &Principal, id_or_name: &str) -> Result<(KeystoreRow, Policy), Error> {
         let keystore = self.keystore(principal, id_or_name).await?;
+        demand_cloud(&keystore)?;
         let policy = self.catalog.policy(&keystore);
         Ok((keystore, policy))
     }
@@ -139,6 +150,7 @@ impl App {
     /// [`Error::Problem`] when the role cannot be assumed or the cloud not be reached.
     pub async fn check_keystore(&self, principal: &Principal, id_or_name: &str) -> Result<ProbeReport, Error> {
         let keystore = self.active_keystore(principal, id_or_name).await?;
+        demand_cloud(&keystore)?;
         let proof = permit(principal, Action::ManageKeystores, &keystore.account_id, ())?;
         let probed = async {
             let cloud = self.engine.parts().clouds.connect(&keystore).await?;
@@ -186,6 +198,15 @@ impl App {
             Err(error) => self.not_begun(principal, request, error, &holds).await,
         }
     }
+}
+
+/// Refuses to ask a cloud about a keystore that is in none.
+fn demand_cloud(keystore: &KeystoreRow) -> Result<(), Invalid> {
+    if keystore.is_vault() {
+        let mend = "Nothing is needed: no role and no permission stands between Keystead and its own vault.";
+        return Err(Invalid::new("keystore", "is in the vault and has no cloud to ask", mend));
+    }
+    Ok(())
 }
 
 /// What a check found, in the audit log's words: actions of the cloud by how they stand, or why it could not be told.

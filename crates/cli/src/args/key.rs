@@ -43,6 +43,10 @@ pub enum KeyVerb {
     ///
     /// What that will not do for the key's users is said before it is done.
     Rotate(Rotate),
+    /// Copy a key into other keystores: keys with the same material, linked to their source
+    Copy(Copy),
+    /// List the links of a key: to its source, or to its copies
+    Links(Links),
     /// Undo a renewal: the alias goes back to the predecessor, which is printed
     #[command(after_help = "Example:\n  keystead key revert orders")]
     Revert(One),
@@ -99,6 +103,9 @@ pub struct NewKey {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// Its material never leaves the vault but for its own keystore: no export, no copy; this cannot be taken back
+    #[arg(long)]
+    pub not_exportable: bool,
 }
 
 /// What Keystead does before material expires.
@@ -220,6 +227,50 @@ pub struct History {
     pub listing: Listing,
 }
 
+/// `key copy`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key copy orders --to payments-eu --alias orders
+  keystead key copy orders --to payments-eu --to payments-us --expires 90d --expiry-policy extend
+
+Every keystore is checked before anything begins. A copy that has no --name is called orders_copy1, orders_copy2, and so on.")]
+pub struct Copy {
+    #[command(flatten)]
+    pub one: One,
+    /// A keystore that shall get a copy, by id or name; may be given several times
+    #[arg(long = "to", value_name = "KEYSTORE", required = true)]
+    pub to: Vec<String>,
+    /// The copy's name, where there is one keystore
+    #[arg(long, value_name = "NAME", value_parser = parse::name)]
+    pub name: Option<String>,
+    /// The alias by which applications reach it, in its own keystore
+    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
+    pub alias: Option<String>,
+    /// When the material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
+    #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
+    pub expires: Option<String>,
+    /// What happens before it expires: alert or extend
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub expiry_policy: Option<ExpiryPolicy>,
+    /// A tag; without any, it has those of its source
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse::tag)]
+    pub tags: Vec<(String, String)>,
+    /// What it is for; without it, the words of its source
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+}
+
+/// `key links`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key links orders")]
+pub struct Links {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
 /// `key rotate`
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keystead key rotate orders\n  keystead key rotate orders --strategy in-place")]
@@ -245,7 +296,7 @@ pub struct ScheduleDeletion {
 /// `key update`
 #[derive(Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true)
-    .args(["name", "alias", "no_alias", "expires", "no_expiry", "expiry_policy", "tags", "no_tags", "description"]))]
+    .args(["name", "alias", "no_alias", "expires", "no_expiry", "expiry_policy", "tags", "no_tags", "description", "not_exportable"]))]
 #[command(after_help = "\
 Examples:
   keystead key update orders --expires 180d --expiry-policy extend
@@ -281,6 +332,9 @@ pub struct Update {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    /// From now on its material never leaves the vault: no export, no copy; this cannot be taken back
+    #[arg(long)]
+    pub not_exportable: bool,
 }
 
 /// `key export …`

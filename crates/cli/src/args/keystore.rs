@@ -7,7 +7,7 @@ use super::{listing::Listing, parse};
 /// What can be done with keystores.
 #[derive(Subcommand)]
 pub enum KeystoreVerb {
-    /// Name a place in a cloud where keys shall live
+    /// Name a place where keys shall live: in a cloud, or the vault itself
     Create(Create),
     /// List keystores
     #[command(after_help = "Example:\n  keystead keystore list")]
@@ -30,6 +30,8 @@ pub enum KeystoreVerb {
 pub enum Cloud {
     /// AWS KMS
     Aws,
+    /// None: keys live in the vault alone
+    Vault,
 }
 
 impl Cloud {
@@ -37,6 +39,7 @@ impl Cloud {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
+            Self::Vault => "vault",
         }
     }
 }
@@ -46,7 +49,8 @@ impl Cloud {
 #[command(after_help = "\
 Examples:
   keystead keystore create payments-eu --cloud aws --region eu-west-1 --account 123456789012
-  keystead keystore create payments-eu --cloud aws --region eu-west-1 --account 123456789012 --role-arn arn:aws:iam::123456789012:role/keystead")]
+  keystead keystore create payments-eu --cloud aws --region eu-west-1 --account 123456789012 --role-arn arn:aws:iam::123456789012:role/keystead
+  keystead keystore create main --cloud vault            (keys that live in the vault alone)")]
 pub struct Create {
     /// Its name: 1 to 64 letters, digits, '.', '_' and '-'
     #[arg(value_name = "NAME", value_parser = parse::name)]
@@ -55,11 +59,11 @@ pub struct Create {
     #[arg(long, value_enum, value_name = "CLOUD")]
     pub cloud: Cloud,
     /// The Region, for example eu-west-1
-    #[arg(long, value_name = "REGION")]
-    pub region: String,
+    #[arg(long, value_name = "REGION", required_if_eq("cloud", "aws"))]
+    pub region: Option<String>,
     /// The twelve digits of the AWS account
-    #[arg(long, value_name = "ACCOUNT", value_parser = parse::account)]
-    pub account: String,
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse::account, required_if_eq("cloud", "aws"))]
+    pub account: Option<String>,
     /// The role to assume there; without one the server's own credentials count
     #[arg(long, value_name = "ARN")]
     pub role_arn: Option<String>,

@@ -1,5 +1,6 @@
 //! What follows a request for a change: wait for the operation, then show how the key stands.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -41,6 +42,37 @@ pub async fn settle(context: &Context, client: &Client, answer: &Value, shown: S
         Some(id) => context.output.one::<Key>(&with_operation(resulting(client, &id, shown).await?, Some(&ended.id), false)),
         None => context.output.one::<Operation>(&show(client, &ended.id).await?),
     }
+}
+
+/// The same for a request that starts several operations: waits for each, and prints all resulting keys. One that failed is the error, once the others are printed.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn settle_many(context: &Context, client: &Client, answer: &Value) -> Result<(), CliError> {
+    #[derive(Deserialize)]
+    struct Started {
+        started: Vec<Answer>,
+    }
+    let (mut keys, mut failed) = (Vec::new(), None);
+    for Answer { operation, key, .. } in read::<Started>(answer)?.started {
+        let Some(operation) = operation else { continue };
+        if context.global.no_wait {
+            keys.extend(key.map(|key| with_operation(key, Some(&operation.id), false)));
+            continue;
+        }
+        match follow(client, context.output, context.global.timeout, operation).await {
+            Ok(ended) => {
+                let Some(id) = &ended.key else { continue };
+                keys.push(with_operation(resulting(client, id, Shown::Same).await?, Some(&ended.id), false));
+            }
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    context.output.many::<Key>(&keys)?;
+    if context.global.no_wait && !context.output.is_json() {
+        context.output.note("The operations have begun. See them: keystead operation list");
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Nothing had to be done. What is no key, a keystore, has nothing more to be shown.

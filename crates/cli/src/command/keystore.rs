@@ -10,7 +10,7 @@ use super::{
     pages::{self, is_not_deleted},
 };
 use crate::{
-    args::keystore::{Create, KeystoreVerb, One, Policy, PolicyPart},
+    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart},
     client::read,
     error::CliError,
     output::{
@@ -45,18 +45,21 @@ async fn create(context: &Context, args: &Create) -> Result<(), CliError> {
     struct Body<'a> {
         name: &'a str,
         cloud: &'static str,
-        region: &'a str,
-        account: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        region: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         role_arn: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         external_id: Option<&'a str>,
     }
     let Create { name, cloud, region, account, role_arn, external_id } = args;
+    let (region, account) = (region.as_deref(), account.as_deref());
     let body = Body { name, cloud: cloud.as_str(), region, account, role_arn: role_arn.as_deref(), external_id: external_id.as_deref() };
     let keystore = context.client()?.send(Method::POST, &Route::new("v1/keystores"), &body).await?;
     context.output.one::<Keystore>(&keystore)?;
-    if !context.output.is_json() {
+    if !context.output.is_json() && *cloud != Cloud::Vault {
         context.output.note(&format!("Next: `keystead keystore policy {name}` prints what to set in the cloud, `keystead keystore check {name}` tries it."));
     }
     Ok(())

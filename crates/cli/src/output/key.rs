@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Row, Sheet,
+    link::Link,
     table::{section, time, yes},
 };
 
@@ -80,6 +81,8 @@ pub struct Key {
     operation: Option<String>,
     #[serde(default)]
     versions: Vec<Version>,
+    #[serde(default)]
+    links: Vec<Link>,
 }
 
 fn truth() -> bool {
@@ -171,7 +174,12 @@ impl Sheet for Key {
             let number = format!("{}{}", version.number, if version.pending { " (pending)" } else { "" });
             vec![number, version.fingerprint.clone(), time(&version.created_at), expires, destroyed]
         });
-        section("Versions", &["number", "fingerprint", "created", "expires", "destroyed"], rows.collect())
+        let links = self.links.iter().map(Row::cells).collect();
+        format!(
+            "{}{}",
+            section("Versions", &["number", "fingerprint", "created", "expires", "destroyed"], rows.collect()),
+            section("Links", Link::HEADER, links)
+        )
     }
 }
 

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod json;
 pub mod key;
 pub mod keystore;
+pub mod link;
 pub mod operation;
 pub mod rotation;
 pub mod table;

@@ -365,6 +365,28 @@ fn an_installation_by_passphrase_starts_sealed_and_says_so() {
 }
 
 #[test]
+fn a_key_of_the_vault_is_copied_from_the_command_line_ft_036() {
+    let (desk, terminal) = demo();
+    assert_eq!(desk.json(&["keystore", "create", "main", "--cloud", "vault"])["cloud"], "vault");
+    assert_eq!(desk.fails(2, &["keystore", "create", "x", "--cloud", "vault", "--region", "eu-west-1"])["field"], "region");
+    assert_eq!(desk.run(&["keystore", "create", "x", "--cloud", "aws"]).code, 2, "a Region is required there");
+    let source = desk.json(&["key", "create", "source", "--keystore", "main"]);
+    assert_eq!((&source["cloud"], &source["state"]), (&json!("vault"), &json!("ACTIVE")));
+    let copies = desk.json(&["key", "copy", "source", "--to", "demo-eu", "--alias", "source", "--expires", "90d", "--expiry-policy", "extend"]);
+    let copy = &copies[0];
+    assert_eq!((&copy["name"], &copy["custody"], &copy["source_key"]), (&json!("source_copy1"), &json!("linked"), &source["id"]), "{copies}");
+    assert!(copy["operation"].is_string());
+    desk.table(&["key", "links", "source"], &["source_copy1", "demo-eu", "main", "ann"]);
+    desk.table(&["key", "show", "source_copy1"], &["linked", "Links", "source"]);
+    assert_eq!(desk.fails(2, &["key", "copy", "source", "--to", "main"])["field"], "to");
+    assert_eq!(desk.fails(2, &["key", "renew", "source_copy1"])["field"], "key");
+    let kept = desk.json(&["key", "create", "kept", "--keystore", "main", "--not-exportable"]);
+    assert_eq!(kept["exportable"], false);
+    assert_eq!(desk.fails(2, &["key", "copy", "kept", "--to", "demo-eu"])["field"], "key");
+    drop(terminal);
+}
+
+#[test]
 fn an_installation_by_shares_opens_one_by_one() {
     let desk = Desk::new();
     let (_aws, endpoint) = sandbox(&desk);

@@ -40,6 +40,11 @@ pub async fn keys_of(house: &House, account: &AccountId, filter: &KeyFilter) -> 
 
 /// Cloud and vault fit the key's state.
 pub async fn check_key(house: &House, key: &KeyRow, cloud: &Cloud, told: &str) {
+    if key.is_in_vault() {
+        assert_eq!(key.enabled, matches!(key.state, KeyState::Active | KeyState::Replaced), "{told}");
+        assert_eq!((key.material_present, &key.cloud_key_id), (key.state != KeyState::Deleted, &None), "{told}");
+        return check_material(house, key, None, told).await;
+    }
     let raw = cloud.of_key(key).map_or("Gone", |there| there["state"].as_str().unwrap_or_default());
     let wanted = match key.state {
         KeyState::Active | KeyState::Replaced => "Enabled",

@@ -3,7 +3,7 @@
 
 use keystead_app::{
     Request, Started,
-    keys::{lifecycle::Ask, rotation::Target, update::KeyChange},
+    keys::{copy::NewCopies, lifecycle::Ask, rotation::Target, update::KeyChange},
 };
 use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, rotation::Wish, time::DAY};
 use keystead_operations::Point;
@@ -32,9 +32,11 @@ enum Subject {
     CancelDeletion,
     CleanUp,
     Update,
+    Vaulted,
+    Copy,
 }
 
-const SUBJECTS: [Subject; 14] = [
+const SUBJECTS: [Subject; 16] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
@@ -49,11 +51,16 @@ const SUBJECTS: [Subject; 14] = [
     Subject::CancelDeletion,
     Subject::CleanUp,
     Subject::Update,
+    Subject::Vaulted,
+    Subject::Copy,
 ];
 
 impl Subject {
     async fn set_up(self, world: &World, name: &str) {
-        if self != Self::Create {
+        if self == Self::Copy {
+            let source = world.start_create_in_vault("main", &format!("{name}-source")).await;
+            world.succeeds(source).await;
+        } else if !matches!(self, Self::Create | Self::Vaulted) {
             world.create(name).await;
         }
         match self {
@@ -93,6 +100,8 @@ impl Subject {
             Self::CancelDeletion => world.start(name, Ask::CancelDeletion).await,
             Self::Update => update(world, name).await,
             Self::CleanUp => clean_up(world, name).await,
+            Self::Vaulted => world.start_create_in_vault("main", name).await,
+            Self::Copy => copy(world, name).await,
         }
     }
 }
@@ -133,8 +142,17 @@ async fn update(world: &World, name: &str) -> Started {
         tags: Tags::parse([("team".to_owned(), "others".to_owned()), ("more".to_owned(), "yes".to_owned())]).ok(),
         expires: Some(Some(world.now().plus_days(200))),
         expiry_policy: None,
+        exportable: None,
     };
     world.house.app.update_key(&world.ann, &Request::default(), name, change).await.expect("an intent")
+}
+
+/// A copy of the source of this name, with an alias of its own.
+async fn copy(world: &World, name: &str) -> Started {
+    let (alias, expires) = (Alias::parse(name).ok(), Some(world.now().plus_days(90)));
+    let new = NewCopies { to: vec!["payments-eu".into()], name: Name::parse(name).ok(), alias, expires, ..NewCopies::default() };
+    let started = world.house.app.copy_key(&world.ann, &Request::default(), &format!("{name}-source"), new).await.expect("an intent");
+    started.into_iter().next().expect("one")
 }
 
 async fn clean_up(world: &World, name: &str) -> Started {
@@ -226,7 +244,7 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
 fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
     use KeyState::{Active, Deleted, Inactive, PendingDeletion, Replaced};
     match subject {
-        Subject::Create => (vec![], vec![Active]),
+        Subject::Create | Subject::Vaulted | Subject::Copy => (vec![], vec![Active]),
         Subject::Deactivate | Subject::DeactivateRotated => (vec![Active], vec![Inactive]),
         Subject::Activate | Subject::ActivateRotated => (vec![Inactive], vec![Active]),
         Subject::Upload | Subject::Update | Subject::RotateInPlace => (vec![Active], vec![Active]),
@@ -293,6 +311,7 @@ async fn replies_spoilt_everywhere(world: &World, subject: Subject) -> usize {
 
 async fn prove(engine: Engine, subjects: &[Subject]) {
     let world = World::new(engine).await;
+    world.make_vault_keystore("main").await;
     let mut total = 0;
     for subject in subjects {
         let died = dies_everywhere(&world, *subject).await;

@@ -118,6 +118,7 @@ fn unknown_fields(key: &str) -> Vec<Bad> {
         ("POST", "/v1/keys".into(), new_key(json!({"material": {"format": "hex", "data": "00", "colour": 1}})), "material.colour"),
         ("PATCH", format!("/v1/keys/{key}"), json!({"descripton": "x"}), "descripton"),
         ("POST", keys("schedule-deletion"), json!({"days": 7, "force": true}), "force"),
+        ("POST", keys("copies"), json!({"to": ["payments-eu"], "aliases": []}), "aliases"),
         ("POST", keys("export/prepare"), json!({"public_key": public_key(), "for": "bob"}), "for"),
         ("POST", "/v1/keystores".into(), json!({"name": "x", "cloud": "aws", "region": "eu-west-1", "account": "123456789012", "zone": 1}), "zone"),
         ("POST", "/v1/users".into(), json!({"name": "eve", "admin": true}), "admin"),

@@ -17,7 +17,7 @@ use keystead_app::{
     keystores::NewKeystore,
 };
 use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
-use keystead_domain::{Alias, Clock, KeySpec, Name, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, time::SECOND};
+use keystead_domain::{Alias, Clock, KeySpec, Name, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, keystore::VAULT, time::SECOND};
 use keystead_identity::Principal;
 use keystead_operations::{
     Hooks, Point,
@@ -175,6 +175,18 @@ impl World {
         self.house.app.create_keystore(&self.ann, new).await.expect("a keystore");
     }
 
+    /// A keystore in the vault.
+    pub async fn make_vault_keystore(&self, name: &str) {
+        let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: VAULT.into(), location: AwsLocation::nowhere() };
+        self.house.app.create_keystore(&self.ann, new).await.expect("a keystore");
+    }
+
+    /// A key that lives in the vault alone.
+    pub async fn start_create_in_vault(&self, keystore: &str, name: &str) -> Started {
+        let new = NewKey { alias: None, expires: None, ..self.new_key(keystore, name) };
+        self.house.app.create_key(&self.ann, &Request::default(), new).await.expect("an intent")
+    }
+
     /// A name that nobody has yet.
     pub fn fresh_name(&self, stem: &str) -> String {
         format!("{stem}-{}", self.names.fetch_add(1, Ordering::Relaxed))
@@ -202,6 +214,7 @@ impl World {
             expires: Some(self.now().plus_days(90)),
             expiry_policy: ExpiryPolicy::Alert,
             material: Material::Generate,
+            terms: Default::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod call;
 mod decide;
 mod find;
+mod here;
 mod hooks;
 mod import;
 pub mod material;

@@ -59,11 +59,11 @@ const LEASE: &str = "operation lease";
 /// Pauses up to this long are slept in hand; longer ones let the lease go.
 const NAP: i64 = 2 * SECOND;
 
-/// A keystore and the connection to its cloud.
+/// A keystore and the connection to its cloud; the vault has none.
 #[derive(Clone)]
 struct Site {
     keystore: KeystoreRow,
-    cloud: Arc<dyn Cloud>,
+    cloud: Option<Arc<dyn Cloud>>,
 }
 
 struct Run {
@@ -127,12 +127,12 @@ impl Engine {
             Err(error) => return self.cope(run, &planned, error).await,
         };
         self.announce(run, &planned).await?;
-        match self.perform(&bench, &planned.step, run.unknown).await {
+        match self.perform_at(bench.as_ref(), &planned.step, run.unknown).await {
             Ok(outcome) => self.note_done(run, &planned, outcome).await,
             Err(StepError::Died) => Err(Interrupted::Died),
             Err(error) => {
                 // A refusal that comes behind an effect of the same step leaves that effect standing.
-                run.unknown |= bench.touched.load(Ordering::SeqCst);
+                run.unknown |= bench.is_some_and(|bench| bench.touched.load(Ordering::SeqCst));
                 self.cope(run, &planned, error).await
             }
         }
@@ -150,8 +150,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Where a step is done: in the keystore of the key that it is about.
-    async fn bench(&self, run: &mut Run, step: &Step) -> Result<Bench, StepError> {
+    /// Where a step is done: in the keystore of the key that it is about; `None` when that is in no cloud.
+    async fn bench(&self, run: &mut Run, step: &Step) -> Result<Option<Bench>, StepError> {
         let keystore = match step.key() {
             Some(key) => self.key(key).await?.keystore_id,
             None => run.operation.keystore_id.clone(),
@@ -160,15 +160,16 @@ impl Engine {
             Some(site) => site.clone(),
             None => run.sites.entry(keystore.clone()).or_insert(self.site(&keystore).await?).clone(),
         };
+        let Some(cloud) = site.cloud else { return Ok(None) };
         let lease = Lease { operation: run.operation.id.clone(), fence: run.fence.clone() };
-        Ok(Bench { keystore: site.keystore, cloud: site.cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) })
+        Ok(Some(Bench { keystore: site.keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) }))
     }
 
     async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
         let id = id.clone();
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
         let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;
-        let cloud = self.parts.clouds.connect(&keystore).await?;
+        let cloud = if keystore.is_vault() { None } else { Some(self.parts.clouds.connect(&keystore).await?) };
         Ok(Site { keystore, cloud })
     }
 
@@ -339,7 +340,7 @@ impl Engine {
 
     async fn undo(&self, run: &mut Run, step: &Step) -> Result<Outcome, StepError> {
         let bench = self.bench(run, step).await?;
-        self.perform(&bench, step, true).await
+        self.perform_at(bench.as_ref(), step, true).await
     }
 
     async fn note_undone(&self, run: &mut Run, planned: &Planned, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
@@ -428,6 +429,7 @@ impl Engine {
         let subjects: Vec<Option<&KeyId>> = match &run.saga {
             Saga::RenewKey(saga) => vec![Some(&saga.predecessor.0), Some(&saga.successor.0)],
             Saga::RevertKey(saga) => vec![Some(&saga.key.0), Some(&saga.predecessor.0)],
+            Saga::CreateKey(saga) => [Some(&saga.key.0)].into_iter().chain(saga.copy_of.iter().map(|source| Some(&source.0))).collect(),
             saga => vec![saga.key()],
         };
         let mut entries = Vec::new();
@@ -460,6 +462,7 @@ impl Engine {
 /// The audit log's word for what a saga does: `key.renew`.
 pub(crate) fn action_of(saga: &Saga) -> String {
     match saga {
+        Saga::CreateKey(saga) if saga.copy_of.is_some() => "key.copy",
         Saga::CreateKey(_) => "key.create",
         Saga::DeactivateKey(_) => "key.deactivate",
         Saga::ActivateKey(_) => "key.activate",

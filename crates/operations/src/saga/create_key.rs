@@ -1,7 +1,7 @@
 //! A key is made: CM-053, and FX-012, FX-017 to FX-024 step by step.
 
 use keystead_domain::{Alias, KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, keys, lineages, versions};
+use keystead_store::{StoreError, Tx, keys, lineages, links, versions};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -21,6 +21,9 @@ pub struct CreateKey {
     pub alias: Option<String>,
     /// When its material shall expire.
     pub expires: Option<StoredTime>,
+    /// The key whose material it shares; of a copy only (FT-015).
+    #[serde(default)]
+    pub copy_of: Option<Stored<KeyId>>,
 }
 
 impl Shape for CreateKey {
@@ -43,6 +46,7 @@ impl Shape for CreateKey {
     }
 
     fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        links::delete_uncreated(tx, &self.key.0)?;
         versions::delete_uncreated(tx, &self.key.0)?;
         keys::delete_uncreated(tx, &self.key.0)?;
         lineages::delete(tx, &self.lineage.0)

@@ -49,6 +49,13 @@ pub struct Properties {
     pub expiry_span: Option<i64>,
     /// What happens before.
     pub expiry_policy: String,
+    /// Whether the material may leave the vault.
+    #[serde(default = "yes")]
+    pub exportable: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Properties {
@@ -100,6 +107,9 @@ impl Shape for UpdateKey {
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         keys::set_properties(tx, &self.key.0, &self.after.row()?, now)?;
+        if !self.after.exportable {
+            keys::forbid_export(tx, &self.key.0)?;
+        }
         // A person gave it another end or another policy: what the schedule failed with before says nothing of that.
         let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
         if ends(&self.before) == ends(&self.after) { Ok(()) } else { attempts::forget(tx, &self.key.0) }

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, stream};
 use keystead_domain::{
-    KeyState, Timestamp,
+    Custody, KeyState, Timestamp,
     key::expiry::{self, ExpiryPolicy},
     time::DAY,
 };
@@ -128,5 +128,5 @@ impl Engine {
 
 /// Whether a key's policy renews it. A replaced key has its successor already; what it encrypted shall go on opening, so it is extended.
 fn is_renewed(key: &KeyRow) -> bool {
-    key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active && key.is_current
+    key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active && key.is_current && key.ties.custody == Custody::Own
 }

@@ -3,7 +3,7 @@
 
 use keystead_audit::Outcome;
 use keystead_domain::{
-    KeyState, Timestamp,
+    Custody, KeyState, Timestamp,
     rotation::{Due, History, Policy, Rule, Strategy},
 };
 use keystead_store::{StoreError, Tx, due::Task, keys::KeyRow, lineages, rotations, rotations::PolicyRow};
@@ -33,6 +33,10 @@ pub struct Turn {
 /// # Errors
 /// What the store says; [`StoreError::Corrupt`] for a policy that cannot be read any more.
 pub fn turn_of(tx: &mut Tx<'_>, key: &KeyRow) -> Result<Option<Turn>, StoreError> {
+    // A copy has no material of its own: it is rotated with its source, and what lives in a cloud alone is not rotated from here.
+    if key.ties.custody != Custody::Own {
+        return Ok(None);
+    }
     let Some(row) = rotations::nearest(tx, key)? else { return Ok(None) };
     let Rule::Rotate(policy) = row.wish.rule()? else { return Ok(None) };
     let lineage = lineages::by_id(tx, &key.lineage_id)?.ok_or_else(|| StoreError::Corrupt("a key without a lineage".to_owned()))?;

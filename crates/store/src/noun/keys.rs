@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    AccountId, Alias, Custody, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy,
+    AccountId, Alias, Custody, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore,
 };
 
 use super::{
@@ -115,6 +115,13 @@ pub struct KeyRow {
     pub updated_at: Timestamp,
     /// Counts the changes.
     pub revision: i64,
+}
+
+impl KeyRow {
+    /// Whether it is in no cloud: it lives in the vault alone.
+    pub fn is_in_vault(&self) -> bool {
+        self.cloud == keystore::VAULT
+    }
 }
 
 pub(super) const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, s.region, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.usage,
@@ -357,6 +364,11 @@ pub fn set_properties(tx: &mut Tx<'_>, id: &KeyId, properties: &KeyProperties, n
             properties.expiry_span.into(),
         ],
     )
+}
+
+/// Notes that a key's material never leaves the vault, from now on for ever.
+pub fn forbid_export(tx: &mut Tx<'_>, id: &KeyId) -> Result<(), StoreError> {
+    tx.execute_one("key", "UPDATE keys SET is_exportable = 0 WHERE id = $1", &[id.as_str().into()])
 }
 
 /// Notes who succeeded a key, or that nobody does.

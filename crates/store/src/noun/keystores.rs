@@ -1,6 +1,6 @@
 //! Keystores: places where keys live.
 
-use keystead_domain::{AccountId, KeystoreId, Timestamp, keystore::AwsLocation, keystore::KeystoreState};
+use keystead_domain::{AccountId, KeystoreId, Timestamp, keystore::AwsLocation, keystore::KeystoreState, keystore::VAULT};
 
 use super::page::{Listed, Page};
 use crate::{Row, StoreError, Tx};
@@ -16,7 +16,7 @@ pub struct KeystoreRow {
     pub name: String,
     /// In use or deleted.
     pub state: KeystoreState,
-    /// The cloud: `aws`.
+    /// The cloud: `aws`, or `vault` for none.
     pub cloud: String,
     /// Where in the cloud.
     pub location: AwsLocation,
@@ -28,6 +28,13 @@ pub struct KeystoreRow {
     pub deleted_at: Option<Timestamp>,
     /// When leftovers were last looked for.
     pub swept_at: Timestamp,
+}
+
+impl KeystoreRow {
+    /// Whether it is in no cloud: its keys live in the vault alone.
+    pub fn is_vault(&self) -> bool {
+        self.cloud == VAULT
+    }
 }
 
 pub(super) const COLUMNS: &str =

@@ -60,6 +60,14 @@ pub fn by_id(tx: &mut Tx<'_>, id: &LineageId) -> Result<Option<LineageRow>, Stor
     tx.query_opt(&format!("{COLUMNS} WHERE id = $1"), &[id.as_str().into()])?.map(read).transpose()
 }
 
+/// The names in use that begin like this.
+pub fn names_beginning(tx: &mut Tx<'_>, account: &AccountId, text: &str) -> Result<Vec<String>, StoreError> {
+    // No character of a name sorts behind the tilde.
+    let sql = "SELECT name FROM lineages WHERE account_id = $1 AND live = 1 AND name >= $2 AND name < $3 ORDER BY name";
+    let rows = tx.query(sql, &[account.as_str().into(), text.into(), (&format!("{text}~")).into()])?;
+    rows.into_iter().map(|row| row.read().text()).collect()
+}
+
 /// Moves name and alias from one key to another.
 pub fn set_current(tx: &mut Tx<'_>, id: &LineageId, from: &KeyId, to: &KeyId) -> Result<(), StoreError> {
     let values = [to.as_str().into(), id.as_str().into(), from.as_str().into()];

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod keys;
 pub mod keystores;
 pub mod lineages;
+pub mod links;
 pub mod locks;
 pub mod operations;
 pub mod page;

@@ -1,7 +1,7 @@
 //! `POST /v1/keys` (CM-040, CM-053, FT-041 to FT-043).
 
 use axum::extract::State;
-use keystead_app::keys::create::{Material, NewKey};
+use keystead_app::keys::create::{Material, NewKey, Terms};
 use keystead_domain::{Alias, Invalid, KeySpec, KeyUsage, Name, Timestamp, key::expiry::ExpiryPolicy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,6 +49,9 @@ pub(crate) struct CreateKey {
     /// What happens before: `alert` (also when it is left out), `extend` or `renew`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiry_policy: Option<String>,
+    /// Whether its material may leave the vault: by an export, or as a copy in another keystore. Left out: true. It cannot become true later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exportable: Option<bool>,
     /// Material that you bring; left out, the vault makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     material: Option<GivenMaterial>,
@@ -93,6 +96,7 @@ impl CreateKey {
             expires: self.expires.as_deref().map(|text| when("expires", text, now)).transpose()?,
             expiry_policy: self.expiry_policy.as_deref().map_or(Ok(ExpiryPolicy::Alert), ExpiryPolicy::parse)?,
             material: self.material.map_or(Ok(Material::Generate), GivenMaterial::read)?,
+            terms: Terms { exportable: self.exportable.unwrap_or(true) },
         })
     }
 }

@@ -2,10 +2,12 @@
 
 pub mod activate;
 pub mod cancel_deletion;
+pub mod copy;
 pub mod create;
 pub mod deactivate;
 pub mod download_export;
 pub mod history;
+pub mod links;
 pub mod list;
 pub mod prepare_export;
 pub mod renew;

@@ -1,15 +1,17 @@
 //! `GET /v1/keys/{key}`.
 
 use axum::{Json, extract::State};
+use keystead_store::page::{LIMIT_DEFAULT, Page};
 
 use super::WhichKey;
 use crate::{api::Api, caller::Caller, extract::Named, problem::Refusal, wire::key::Key};
 
 /// Show a key
 ///
-/// With the generations of its material: fingerprint and birth record of each. The material itself is never shown.
+/// With the generations of its material: fingerprint and birth record of each. The material itself is never shown. And with its links to a source, or to copies.
 #[utoipa::path(get, path = "/v1/keys/{key}", tag = "keys", params(WhichKey), responses((status = 200, description = "The key.", body = Key)))]
 pub(crate) async fn show_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named) -> Result<Json<Key>, Refusal> {
     let (row, versions) = api.app.show_key(&caller, &key).await?;
-    Ok(Json(Key::of(row).with_versions(versions)))
+    let links = api.app.key_links(&caller, row.id.as_str(), Page { after: None, limit: LIMIT_DEFAULT }).await?;
+    Ok(Json(Key::of(row).with_versions(versions).with_links(links.rows)))
 }

@@ -44,6 +44,10 @@ pub(crate) struct UpdateKey {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     expiry_policy: Option<String>,
+    /// `false`: its material never leaves the vault again. It cannot become true.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    exportable: Option<bool>,
 }
 
 impl Input for UpdateKey {}
@@ -59,13 +63,14 @@ impl UpdateKey {
             tags: self.tags.map(GivenTags::read).transpose()?,
             expires: expires.transpose()?,
             expiry_policy: self.expiry_policy.as_deref().map(ExpiryPolicy::parse).transpose()?,
+            exportable: self.exportable,
         })
     }
 }
 
 /// Change a key's properties
 ///
-/// From ACTIVE and INACTIVE: name, alias, description, tags, expiry. Here and in the cloud, or in neither.
+/// From ACTIVE and INACTIVE: name, alias, description, tags, expiry, and that its material stays. Here and in the cloud, or in neither.
 #[utoipa::path(patch, path = "/v1/keys/{key}", tag = "keys", params(WhichKey, ChangeHeaders), request_body = UpdateKey, responses(OperationAnswer))]
 pub(crate) async fn update_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named, change: Change<UpdateKey>) -> Result<Answered, Refusal> {
     let (request, wait) = (change.request(&caller), change.wait);

@@ -23,12 +23,14 @@ use crate::{
 pub(crate) struct CreateKeystore {
     /// 1 to 64 letters, digits, `.`, `_` and `-`.
     name: String,
-    /// `aws`.
+    /// `aws`; or `vault`: its keys live in the vault alone, and no field below is given.
     cloud: String,
     /// Region, for example `eu-central-1`.
-    region: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
     /// The twelve digits of the cloud account.
-    account: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     /// The role that Keystead assumes there; left out, it uses its own credentials.
     #[serde(default)]
     role_arn: Option<String>,
@@ -41,14 +43,19 @@ impl Input for CreateKeystore {}
 
 impl CreateKeystore {
     fn read(self) -> Result<NewKeystore, Invalid> {
-        let location = AwsLocation { region: self.region, account: self.account, role_arn: self.role_arn, external_id: self.external_id };
+        let location = AwsLocation {
+            region: self.region.unwrap_or_default(),
+            account: self.account.unwrap_or_default(),
+            role_arn: self.role_arn,
+            external_id: self.external_id,
+        };
         Ok(NewKeystore { name: Name::parse(&self.name)?, cloud: self.cloud, location })
     }
 }
 
 /// Create a keystore
 ///
-/// A cloud account and Region in which keys shall live. No cloud is called: the role may not exist yet, and `policy` says how to make it.
+/// A cloud account and Region in which keys shall live, or the vault. No cloud is called: the role may not exist yet, and `policy` says how to make it.
 #[utoipa::path(post, path = "/v1/keystores", tag = "keystores", request_body = CreateKeystore,
     responses((status = 201, description = "It is made.", body = Keystore, headers(("Location" = String, description = "The keystore.")))))]
 pub(crate) async fn create_keystore(State(api): State<Api>, Caller(caller): Caller, Body(asked): Body<CreateKeystore>) -> Result<Made<Keystore>, Refusal> {

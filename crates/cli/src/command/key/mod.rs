@@ -1,5 +1,6 @@
 //! `keystead key …`
 
+mod copy;
 mod export;
 mod new;
 mod update;
@@ -20,7 +21,7 @@ use crate::{
     },
     client::read,
     error::CliError,
-    output::{audit::AuditEntry, key::Key, rotation::Rotation},
+    output::{audit::AuditEntry, key::Key, link::Link, rotation::Rotation},
     route::Route,
 };
 
@@ -44,6 +45,8 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Upload(one) => ask(context, &one, "upload", Shown::Same).await,
         KeyVerb::Renew(one) => ask(context, &one, "renew", Shown::Successor).await,
         KeyVerb::Rotate(args) => rotate(context, &args).await,
+        KeyVerb::Copy(args) => copy::copy(context, &args).await,
+        KeyVerb::Links(args) => pages::list::<Link>(context, route(&args.one)?.then("links"), &args.listing, None, |_| true).await,
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
         KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,

@@ -37,6 +37,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     expiry_policy: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    exportable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     material: Option<Material<'a>>,
 }
 
@@ -104,6 +106,7 @@ fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>,
         tags: tags(&new.tags)?,
         expires: new.expires.as_deref(),
         expiry_policy: new.expiry_policy.map(|policy| policy.as_str()),
+        exportable: new.not_exportable.then_some(false),
         material,
     })
 }

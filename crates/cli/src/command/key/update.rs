@@ -29,6 +29,8 @@ struct Body<'a> {
     expires: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expiry_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exportable: Option<bool>,
 }
 
 pub async fn update(context: &Context, args: &Update) -> Result<(), CliError> {
@@ -45,6 +47,7 @@ fn body(args: &Update) -> Result<Body<'_>, CliError> {
         tags: if args.no_tags || !args.tags.is_empty() { Some(tags(&args.tags)?) } else { None },
         expires: changed(args.expires.as_deref(), args.no_expiry),
         expiry_policy: args.expiry_policy.map(|policy| policy.as_str()),
+        exportable: args.not_exportable.then_some(false),
     })
 }
 
@@ -70,6 +73,7 @@ mod tests {
     #[test]
     fn what_stays_is_absent_and_what_goes_is_null() {
         assert_eq!(sent("--description x"), json!({"description": "x"}));
+        assert_eq!(sent("--not-exportable"), json!({"exportable": false}));
         assert_eq!(sent("--no-alias --no-expiry --no-tags"), json!({"alias": null, "expires": null, "tags": {}}));
         assert_eq!(
             sent("--alias a --expires 9d --tag b=c --name n --expiry-policy alert"),

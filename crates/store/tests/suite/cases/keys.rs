@@ -110,6 +110,16 @@ pub async fn properties_are_changed_whole(world: World) {
     assert_eq!(world.write(move |tx| keys::set_properties(tx, &key_id(9), &properties, NOW)).await, Err(StoreError::MovedOn("key")));
 }
 
+pub async fn what_was_promised_never_to_leave_stays_so(world: World) {
+    let world = world.with_keys(1..=2).await;
+    for _ in 0..2 {
+        world.write(|tx| keys::forbid_export(tx, &key_id(1))).await.expect("is kept");
+        assert!(!key(&world, 1).await.ties.is_exportable);
+    }
+    assert!(key(&world, 2).await.ties.is_exportable, "another key is another promise");
+    assert_eq!(world.write(|tx| keys::forbid_export(tx, &key_id(9))).await, Err(StoreError::MovedOn("key")));
+}
+
 pub async fn only_a_key_that_never_was_is_taken_back(world: World) {
     let world = world.with_keys(1..=1).await;
     let creating = KeyRow { state: KeyState::Creating, ..key_row(2, "failed") };
