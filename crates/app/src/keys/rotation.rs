@@ -14,7 +14,7 @@ use keystead_store::{
     rotations::PolicyRow,
 };
 
-use super::{lifecycle::Ask, rules::check_ask};
+use super::rules::check_rotated_by_policy;
 use crate::{App, Error, permit};
 
 /// What a policy is for, as people name it: `key:orders`, `keystore:payments-eu`, `default`.
@@ -125,7 +125,7 @@ impl App {
         wish.rule()?;
         let subject = self.subject(principal, target).await?;
         if let Subject::Key(key) = &subject
-            && let Err((rule, refused)) = check_ask(key, Ask::Rotate)
+            && let Err((rule, refused)) = check_rotated_by_policy(key)
         {
             return Err(self.refuse(principal, "rotation.set", rule, key, refused.into()).await);
         }

@@ -48,6 +48,7 @@ pub async fn check_key(house: &House, key: &KeyRow, cloud: &Cloud, told: &str) {
     let raw = cloud.of_key(key).map_or("Gone", |there| there["state"].as_str().unwrap_or_default());
     let wanted = match key.state {
         KeyState::Active | KeyState::Replaced => "Enabled",
+        KeyState::Inactive if key.ties.custody == Custody::Native => "Disabled",
         KeyState::Inactive => "PendingImport",
         KeyState::PendingDeletion => "PendingDeletion",
         KeyState::Deleted => "Gone",
@@ -66,7 +67,7 @@ async fn check_material(house: &House, key: &KeyRow, told: &str) {
     let rows = house.engine.parts().store.read("test", move |tx| versions::of_key(tx, &id)).await.expect("a store");
     assert_eq!(rows.len(), 1, "{told}: one version");
     assert_eq!(rows[0].sealed.is_some(), key.state != KeyState::Deleted && key.ties.custody == Custody::Own, "{told}: material is kept until the key is gone");
-    if key.state != KeyState::Deleted {
+    if key.state != KeyState::Deleted && key.ties.custody != Custody::Native {
         let sealed = house.engine.sealed(key).await.expect("sealed material");
         let vault = &house.engine.parts().vault;
         assert_eq!(vault.fingerprint(&sealed.held().expect("material")).expect("opens").to_string(), rows[0].fingerprint, "{told}");
