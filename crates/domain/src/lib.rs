@@ -14,6 +14,7 @@ pub mod name;
 pub mod rotation;
 pub mod tags;
 pub mod time;
+pub mod waves;
 pub mod wrapping;
 
 pub use alias::Alias;

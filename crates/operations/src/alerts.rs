@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    AccountId, AlertId, Timestamp,
+    AccountId, AlertId, Custody, Timestamp,
     alert::AlertKind,
     key::expiry::{DAYS_BEFORE, ExpiryPolicy},
     time::{DAY, SECOND},
@@ -170,6 +170,9 @@ fn facts_of(key: &KeyRow) -> Vec<(&'static str, String)> {
 
 fn mend(key: &KeyRow, is_over: bool) -> String {
     let name = if key.is_current { key.name.as_str() } else { key.id.as_str() };
+    if key.ties.custody == Custody::Native {
+        return "Keystead keeps no copy of its material and cannot move this end: make another key for what it does before then.".to_owned();
+    }
     match (is_over, key.expiry_policy) {
         (true, _) => format!("Bring its material back with `keystead key upload {name}`."),
         (false, ExpiryPolicy::Alert) if key.is_current => {

@@ -12,7 +12,7 @@ use crate::{
         call::StepError,
         material::{Sealed, account_key},
     },
-    schedule::PreparedSuccessor,
+    schedule::{Born, PreparedSuccessor},
     words::Who,
 };
 
@@ -85,14 +85,20 @@ impl Engine {
     /// The store's or the vault's.
     pub async fn prepare_successor(&self, key: &KeyRow, who: &Who, now: Timestamp) -> Result<PreparedSuccessor, StepError> {
         let sealing = self.account_key(&key.account_id).await?;
+        let successor = self.successor_row(key, who, now);
+        let version = self.birth(&key.account_id, &sealing, &successor.id, key.spec, who, now, Origin::Generated).await?;
+        let successor = KeyRow { origin: "generated".to_owned(), ..successor };
+        let born = Born::Own(Box::new(version));
+        Ok(PreparedSuccessor { key: successor, born, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None })
+    }
+
+    /// The row of a key's successor: the same properties, and nothing of the cloud yet.
+    pub(crate) fn successor_row(&self, key: &KeyRow, who: &Who, now: Timestamp) -> KeyRow {
         let mut random = [0; 10];
         self.parts().random.fill(&mut random);
-        let id = KeyId::new(now, random);
-        let version = self.birth(&key.account_id, &sealing, &id, key.spec, who, now, Origin::Generated).await?;
-        let successor = KeyRow {
-            id,
+        KeyRow {
+            id: KeyId::new(now, random),
             state: KeyState::Creating,
-            origin: "generated".to_owned(),
             expires_at: key.expiry_span.map(|span| expiry::renewed(span, now)),
             predecessor_id: Some(key.id.clone()),
             successor_id: None,
@@ -109,8 +115,7 @@ impl Engine {
             updated_at: now,
             revision: 1,
             ..key.clone()
-        };
-        Ok(PreparedSuccessor { key: successor, version, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None })
+        }
     }
 }
 

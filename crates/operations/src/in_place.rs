@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keystead_cloud::{Call, Cloud};
 use keystead_domain::{KeyId, KeystoreId, LineageId, Timestamp, key::expiry, rotation::Turnable, time::SECOND};
-use keystead_store::{StoreError, Tx, keys::KeyRow, keystores, versions, versions::VersionRow};
+use keystead_store::{StoreError, Tx, keys::KeyRow, keystores, versions, versions::VersionRow, waves};
 
 use crate::{
     Engine, Saga,
@@ -64,13 +64,15 @@ impl Engine {
     /// The store's; the cloud's when its connection cannot be made ready. No call is made.
     pub async fn turnable(&self, key: &KeyRow) -> Result<Turnable, StepError> {
         let id = key.id.clone();
-        let versions = self.parts().store.read("versions.of_key", move |tx| versions::of_key(tx, &id)).await?;
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((versions::of_key(tx, &id)?, waves::copies_in_use(tx, &id)?));
+        let (versions, copies) = self.parts().store.read("versions.of_key", look).await?;
         let cloud = self.cloud_of(&key.keystore_id).await?;
         // The first version was not rotated in, and a pending one is not yet.
         let rotations_done = versions.iter().filter(|version| !version.is_pending).count().saturating_sub(1);
         Ok(Turnable {
             spec: key.spec,
             custody: key.ties.custody,
+            has_copies: !copies.is_empty(),
             rotations_max: cloud.and_then(|cloud| cloud.capabilities().rotations_max),
             rotations_done: u32::try_from(rotations_done).unwrap_or(u32::MAX),
         })

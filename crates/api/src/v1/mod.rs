@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::history::key_history))
         .routes(routes!(keys::copy::copy_key))
         .routes(routes!(keys::links::key_links))
+        .routes(routes!(keys::waves::rotation_waves))
         .routes(routes!(keys::deactivate::deactivate_key))
         .routes(routes!(keys::activate::activate_key))
         .routes(routes!(keys::upload::upload_key))

@@ -12,3 +12,4 @@ pub mod tags;
 pub mod time;
 pub mod user;
 pub mod vault;
+pub mod wave;

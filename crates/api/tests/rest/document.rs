@@ -98,7 +98,7 @@ const CONTRACT: &str = "
     GET /v1/keystores, POST /v1/keystores, GET /v1/keystores/{keystore}, DELETE /v1/keystores/{keystore},
     GET /v1/keystores/{keystore}/policy, POST /v1/keystores/{keystore}/check,
     GET /v1/keys, POST /v1/keys, GET /v1/keys/{key}, PATCH /v1/keys/{key}, GET /v1/keys/{key}/history,
-    POST /v1/keys/{key}/copies, GET /v1/keys/{key}/links,
+    POST /v1/keys/{key}/copies, GET /v1/keys/{key}/links, GET /v1/keys/{key}/waves,
     POST /v1/keys/{key}/deactivate, POST /v1/keys/{key}/activate, POST /v1/keys/{key}/upload, POST /v1/keys/{key}/renew, POST /v1/keys/{key}/rotate,
     POST /v1/keys/{key}/revert,
     POST /v1/keys/{key}/schedule-deletion, POST /v1/keys/{key}/cancel-deletion, POST /v1/keys/{key}/export/prepare, POST /v1/keys/{key}/export/download,

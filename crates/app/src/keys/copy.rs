@@ -31,7 +31,7 @@ use keystead_store::{
 
 use super::{
     create::{check_description, taken},
-    rules::check_policy,
+    rules::{NO_COPY, check_policy},
 };
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
 
@@ -200,6 +200,7 @@ impl App {
             alias: lineage.alias.as_ref().map(ToString::to_string),
             expires: key.expires_at.map(Into::into),
             copy_of: Some(Stored(root)),
+            forgets: false,
         });
         let intent = self
             .engine
@@ -300,7 +301,7 @@ fn nth(request: &Request, at: usize) -> Option<Idempotency> {
 fn check_source(source: &KeyRow) -> Result<(), (&'static str, Invalid)> {
     if source.ties.custody == Custody::Native {
         let mend = "Only a key whose material the vault holds can be copied. Make or import one with `keystead key create` or `keystead key import`.";
-        return Err(("material-is-in-the-vault", Invalid::new("key", "has its material in its cloud alone: Keystead keeps no copy of it", mend)));
+        return Err(("material-is-in-the-vault", Invalid::new("key", NO_COPY, mend)));
     }
     if source.state != KeyState::Active {
         let reason = format!("is {} and cannot be copied", source.state.as_str());

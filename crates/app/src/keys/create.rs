@@ -5,13 +5,13 @@ use keystead_domain::{
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
-use keystead_operations::{Saga, birth::Origin, saga::create_key::CreateKey, stored::Stored};
+use keystead_operations::{Saga, birth::Origin, engine::call::StepError, saga::create_key::CreateKey, stored::Stored};
 use keystead_store::{
     StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow,
 };
 use keystead_vault::SecretBytes;
 
-use super::rules::check_place;
+use super::rules::{check_kept, check_place};
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
 
 /// What is asked for.
@@ -45,11 +45,13 @@ pub struct NewKey {
 pub struct Terms {
     /// Whether it may leave the vault: by an export, or as a copy in another keystore (FT-032). The way into its own keystore is neither.
     pub exportable: bool,
+    /// Whether the vault keeps it; else it destroys its copy as soon as the cloud has confirmed its own (FT-037).
+    pub kept: bool,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { exportable: true }
+        Self { exportable: true, kept: true }
     }
 }
 
@@ -108,9 +110,11 @@ impl App {
         check_description(&new.description)?;
         let keystore = self.active_keystore(principal, &new.keystore).await?;
         check_place(&keystore, &new)?;
+        check_kept(&new)?;
         self.check_importable(&keystore, new.spec)?;
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
+        let forgets = !proof.payload.terms.kept;
         let version = match self.born(principal, &key, proof.payload.material, now).await {
             Ok(version) => version,
             Err(error) => return Err(self.or_root_changed(error).await),
@@ -121,13 +125,15 @@ impl App {
             alias: lineage.alias.as_ref().map(ToString::to_string),
             expires: key.expires_at.map(Into::into),
             copy_of: None,
+            forgets,
         });
         let intent = self
             .engine
             .intend(&saga, &keystore, &who(principal), proof.rule, request.idempotency.clone())
             .detail("name", key.name.clone())
             .detail("origin", key.origin.clone())
-            .detail("fingerprint", version.fingerprint.clone());
+            .detail("fingerprint", version.fingerprint.clone())
+            .detail("kept", if forgets { "false" } else { "true" });
         let refusal = self.entry(principal, "key.create", "names-are-unique").keystore(&keystore.id, &keystore.name).detail("name", key.name.clone());
         let answer = key.clone();
         let holds = [(keystore.id.to_string(), keystore.name.clone())];
@@ -222,10 +228,12 @@ impl App {
                         "Name a key that Keystead holds the material of.",
                     ))
                 })?;
-                let sealed = self.engine.sealed(&kek).await?;
-                if sealed.held().is_none() {
-                    return Err(Invalid::new("material.unwrap_with", "names a key whose material is destroyed", "Name another key.").into());
-                }
+                let sealed = match self.engine.sealed(&kek).await {
+                    Err(StepError::Missing(_)) => {
+                        return Err(Invalid::new("material.unwrap_with", "names a key whose material the vault does not have", "Name another key.").into());
+                    }
+                    sealed => sealed?,
+                };
                 Origin::Wrapped(wrapped, Box::new(sealed))
             }
         };

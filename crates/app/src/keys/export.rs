@@ -1,12 +1,12 @@
 //! Export of material, by two people: one names the public key, another takes the wrapped material away, once (CM-017, CM-063 to CM-066, FX-025).
 
-use keystead_domain::{Event, Invalid, Timestamp, Verdict, WrapMethod, verdict};
+use keystead_domain::{Custody, Event, Invalid, Timestamp, Verdict, WrapMethod, verdict};
 use keystead_identity::{Action, Principal};
 use keystead_operations::engine::material::{Material, account_key};
 use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users};
 use keystead_vault::{ExportKey, Preparation, export_method};
 
-use super::action_of;
+use super::{action_of, rules::NO_COPY};
 use crate::{App, Error, Request, error::TxError, once::Deed, permit};
 
 /// For how many days a preparation may be used: who prepared it shall still be there to be asked.
@@ -191,6 +191,10 @@ impl App {
 
     /// Refuses to let material out of the vault of which the opposite was promised: of this key, or of the key that it is a copy of (FT-032).
     pub(crate) async fn demand_exportable(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
+        if key.ties.custody == Custody::Native {
+            let refused = Invalid::new("key", NO_COPY, "Name a key whose material the vault holds: `keystead key show` tells its custody.");
+            return Err(self.refuse(principal, action, "material-is-in-the-vault", key, refused.into()).await);
+        }
         let source = key.ties.source.clone();
         let source = self.store().read("keys.by_id", move |tx| source.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))).await?;
         if key.ties.is_exportable && source.is_none_or(|source| source.ties.is_exportable) {

@@ -1,7 +1,7 @@
 //! The events of a key's life that need nothing but the key: each asks the table, writes an intent, and starts.
 
 use keystead_domain::{
-    Event, Invalid, KeyState, Timestamp, Verdict,
+    Custody, Event, Invalid, KeyState, Timestamp, Verdict,
     key::{deletion::WaitingDays, expiry},
     verdict,
 };
@@ -12,11 +12,12 @@ use keystead_operations::{
         activate_key::ActivateKey, cancel_deletion::CancelDeletion, deactivate_key::DeactivateKey, revert_key::RevertKey, schedule_deletion::ScheduleDeletion,
         upload_key::UploadKey,
     },
+    schedule::waves::WithCopies,
     stored::{Stored, StoredTime},
 };
 use keystead_store::{Tx, keys, keys::KeyRow};
 
-use super::{action_of, rules::check_ask};
+use super::{action_of, rules::check_ask, waves::with_copies};
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
 
 /// A lifecycle event as a caller asks for it.
@@ -61,7 +62,7 @@ impl Ask {
 /// How often a request is drawn anew when the key changed between the look and the intent.
 const TRIES: usize = 3;
 
-type Also = Box<dyn FnMut(&mut Tx<'_>) -> Result<(), TxError> + Send>;
+pub(super) type Also = Box<dyn FnMut(&mut Tx<'_>) -> Result<(), TxError> + Send>;
 
 impl App {
     /// Asks for a lifecycle event of a key.
@@ -69,12 +70,24 @@ impl App {
     /// # Errors
     /// [`Error::WrongState`] when the table refuses; [`Error::Busy`] when another operation has the key.
     pub async fn ask(&self, principal: &Principal, request: &Request, id_or_name: &str, ask: Ask) -> Result<Started, Error> {
+        self.ask_with(principal, request, id_or_name, ask, None).await
+    }
+
+    /// The same; behind a rotation the copies that are chosen are rotated, too.
+    pub(super) async fn ask_with(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        id_or_name: &str,
+        ask: Ask,
+        copies: Option<WithCopies>,
+    ) -> Result<Started, Error> {
         if let Some(earlier) = self.earlier(principal, request).await? {
             return Ok(earlier);
         }
         for _ in 0..TRIES {
             let key = self.key(principal, id_or_name).await?;
-            match self.try_ask(principal, request, key, ask).await {
+            match self.try_ask(principal, request, key, ask, copies.clone()).await {
                 Err(Error::MovedOn) => {}
                 Err(error) => return Err(self.or_root_changed(error).await),
                 begun => return begun,
@@ -83,7 +96,7 @@ impl App {
         Err(self.or_root_changed(Error::MovedOn).await)
     }
 
-    async fn try_ask(&self, principal: &Principal, request: &Request, key: KeyRow, ask: Ask) -> Result<Started, Error> {
+    async fn try_ask(&self, principal: &Principal, request: &Request, key: KeyRow, ask: Ask, copies: Option<WithCopies>) -> Result<Started, Error> {
         let event = ask.event();
         let verdict = verdict(key.state, event);
         // The same request may have brought the key there, between our look for it and our look at the key.
@@ -107,6 +120,7 @@ impl App {
             return Err(self.refuse(principal, action_of(event), rule, &key, refused.into()).await);
         }
         let (saga, also) = self.plan(principal, &key, ask).await?;
+        let also = with_copies(copies, &saga, also, self.now());
         self.begin(principal, request, key, saga, also).await
     }
 
@@ -115,11 +129,12 @@ impl App {
         let id = Stored(key.id.clone());
         let now = self.now();
         let nothing: Also = Box::new(|_| Ok(()));
+        let material_stays = !key.ties.custody.empties_on_deactivation();
         Ok(match ask {
-            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id, retires: false }), nothing),
-            Ask::Activate => (Saga::ActivateKey(ActivateKey { key: id, expires: expiry_of(key, now) }), nothing),
+            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id, retires: false, material_stays }), nothing),
+            Ask::Activate => (Saga::ActivateKey(ActivateKey { key: id, expires: expiry_of(key, now), material_stays }), nothing),
             Ask::Upload => (Saga::UploadKey(UploadKey { key: id, expires: expiry_of(key, now) }), nothing),
-            Ask::CancelDeletion => (Saga::CancelDeletion(CancelDeletion { key: id }), nothing),
+            Ask::CancelDeletion => (Saga::CancelDeletion(CancelDeletion { key: id, material_stays }), nothing),
             Ask::ScheduleDeletion(days) => {
                 let saga = ScheduleDeletion { key: id, from: key.state.as_str().to_owned(), enabled: key.enabled, days: days.get() };
                 (Saga::ScheduleDeletion(saga), nothing)
@@ -131,6 +146,9 @@ impl App {
                     );
                 }
                 let grace = if ask == Ask::Rotate { self.grace_of(key).await? } else { None };
+                if key.ties.custody == Custody::Linked {
+                    return self.plan_to_follow(principal, key, grace).await;
+                }
                 let prepared = self.engine.prepare_successor(key, &who(principal), now).await?.with_grace(grace);
                 (prepared.saga(), Box::new(move |tx| Ok(prepared.write(tx)?)))
             }

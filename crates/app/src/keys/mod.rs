@@ -8,6 +8,7 @@ pub mod rotation;
 mod rules;
 pub mod show;
 pub mod update;
+pub mod waves;
 
 use keystead_audit::{Entry, Outcome};
 use keystead_domain::Event;

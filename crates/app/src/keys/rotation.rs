@@ -14,7 +14,7 @@ use keystead_store::{
     rotations::PolicyRow,
 };
 
-use super::{lifecycle::Ask, rules::check_ask};
+use super::rules::check_rotated_by_policy;
 use crate::{App, Error, permit};
 
 /// What a policy is for, as people name it: `key:orders`, `keystore:payments-eu`, `default`.
@@ -132,7 +132,7 @@ impl App {
             self.check_work(principal, &subject, policy).await?;
         }
         if let Subject::Key(key) = &subject
-            && let Err((rule, refused)) = check_ask(key, Ask::Rotate)
+            && let Err((rule, refused)) = check_rotated_by_policy(key)
         {
             return Err(self.refuse(principal, "rotation.set", rule, key, refused.into()).await);
         }
@@ -228,16 +228,13 @@ impl App {
         Ok(Rotation { target, policy, next, last: key.rotation.last, strategy: Some(strategy), in_place_left: Some(left), warnings })
     }
 
-    /// What a rotation of a key, done like this, will not do for its users.
+    /// What a rotation of a key, done like this or as its policy says, will not do for its users.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn rotation_warnings(&self, principal: &Principal, id_or_name: &str, strategy: Strategy) -> Result<Vec<&'static str>, Error> {
-        let key = self.key(principal, id_or_name).await?;
-        let row = key.clone();
-        let policy = self.store().read("rotations.nearest", move |tx| rotations::nearest(tx, &row)).await?;
-        let left = self.engine.turnable(&key).await?.left();
-        Ok(warnings(&key, &policy.map(|policy| policy.wish).unwrap_or_default(), strategy, left))
+    pub async fn rotation_warnings(&self, principal: &Principal, id_or_name: &str, strategy: Option<Strategy>) -> Result<Vec<&'static str>, Error> {
+        let target = Target::Key(id_or_name.to_owned());
+        self.show_rotation(principal, &target, strategy).await.map(|rotation| rotation.warnings)
     }
 
     /// A page of policies.

@@ -3,11 +3,33 @@
 use keystead_domain::{Custody, Invalid, key::expiry::ExpiryPolicy};
 use keystead_store::{keys::KeyRow, keystores::KeystoreRow};
 
-use super::{create::NewKey, lifecycle::Ask, update::KeyChange};
+use super::{create::Material, create::NewKey, lifecycle::Ask, update::KeyChange};
 
 /// Checks a new key against the place where it shall live.
 pub(crate) fn check_place(keystore: &KeystoreRow, new: &NewKey) -> Result<(), Invalid> {
-    if keystore.is_vault() { check_in_vault(new.alias.is_some(), new.expires.is_some()) } else { Ok(()) }
+    if !keystore.is_vault() {
+        return Ok(());
+    }
+    if !new.terms.kept {
+        return Err(Invalid::new(
+            "keep",
+            "cannot be false in the vault: it is the only place that has the material",
+            "Leave it out, or name a keystore of a cloud.",
+        ));
+    }
+    check_in_vault(new.alias.is_some(), new.expires.is_some())
+}
+
+/// Checks what can be asked of a key of which the vault keeps no copy.
+pub(crate) fn check_kept(new: &NewKey) -> Result<(), Invalid> {
+    if new.terms.kept {
+        return Ok(());
+    }
+    if matches!(new.material, Material::Generate) {
+        let mend = "Bring the material along: `keystead key import --no-copy`. Material that the vault makes is kept by it.";
+        return Err(Invalid::new("keep", "cannot be false for material that the vault makes: nobody else would have it", mend));
+    }
+    check_policy(Custody::Native, new.expiry_policy)
 }
 
 /// What belongs to a cloud is refused where there is none.
@@ -35,18 +57,38 @@ pub(crate) fn check_ask(key: &KeyRow, ask: Ask) -> Result<(), Refused> {
             let mend = format!("Nothing is needed: its material is there. `keystead key copy {} --to KEYSTORE` brings it to a cloud.", key.name);
             refuse("key-has-a-cloud", "lives in the vault and has no copy in a cloud to upload", mend)
         }
-        Ask::Renew | Ask::Rotate if key.ties.custody == Custody::Linked => {
-            let mend = "Rotate the key that it is a copy of: `keystead key links` names it.".to_owned();
-            refuse("copies-rotate-with-their-source", "is a copy and has no material of its own", mend)
+        Ask::Upload | Ask::Renew | Ask::Rotate if key.ties.custody == Custody::Native => {
+            let mend = "Make another key with `keystead key create` or `keystead key import`, and have its users change over.".to_owned();
+            refuse("material-is-in-the-vault", NO_COPY, mend)
         }
         _ => Ok(()),
     }
+}
+
+/// Why much cannot be done with a native key.
+pub(crate) const NO_COPY: &str = "has its material in its cloud alone: Keystead keeps no copy of its material";
+
+/// Whether a policy of rotation can be set for a key.
+pub(crate) fn check_rotated_by_policy(key: &KeyRow) -> Result<(), Refused> {
+    if key.ties.custody == Custody::Native {
+        let mend = "Rotate it in its cloud, or make another key whose material the vault keeps.";
+        return Err(("material-is-in-the-vault", Invalid::new("key", NO_COPY, mend)));
+    }
+    if key.ties.custody == Custody::Linked {
+        let mend = "Set a policy for the key that it is a copy of: its copies are rotated with it. `keystead key links` names it.";
+        return Err(("copies-rotate-with-their-source", Invalid::new("key", "is a copy and has no material of its own", mend)));
+    }
+    Ok(())
 }
 
 /// Whether a key's place or custody stands against a change of its properties.
 pub(crate) fn check_change(key: &KeyRow, change: &KeyChange) -> Result<(), Invalid> {
     if key.is_in_vault() {
         check_in_vault(matches!(change.alias, Some(Some(_))), matches!(change.expires, Some(Some(_))))?;
+    }
+    if key.ties.custody == Custody::Native && change.expires.is_some() {
+        let mend = "Make another key for what it does after its end: bringing the material again is the only way to move it.";
+        return Err(Invalid::new("expires", "cannot be moved: Keystead keeps no copy of the material", mend));
     }
     if let Some(policy) = change.expiry_policy {
         check_policy(key.ties.custody, policy)?;
@@ -63,6 +105,10 @@ pub(crate) fn check_policy(custody: Custody, policy: ExpiryPolicy) -> Result<(),
     if custody == Custody::Linked && policy == ExpiryPolicy::Renew {
         let mend = "Give extend or alert; new material comes to it with the rotation of the key that it is a copy of.";
         return Err(Invalid::new("expiry_policy", "cannot be renew: a copy has no material of its own", mend));
+    }
+    if custody == Custody::Native && policy != ExpiryPolicy::Alert {
+        let reason = format!("cannot be {}: Keystead keeps no copy of the material", policy.as_str());
+        return Err(Invalid::new("expiry_policy", reason, "Give alert, or leave it out."));
     }
     Ok(())
 }

@@ -47,6 +47,8 @@ pub enum KeyVerb {
     Copy(Copy),
     /// List the links of a key: to its source, or to its copies
     Links(Links),
+    /// List the copies that are rotated behind a key, and how far that has come
+    Waves(Waves),
     /// Undo a renewal: the alias goes back to the predecessor, which is printed
     #[command(after_help = "Example:\n  keystead key revert orders")]
     Revert(One),
@@ -177,7 +179,8 @@ Examples:
   keystead key import legacy --keystore payments-eu --file key.bin --format raw
   keystead key import legacy --keystore payments-eu --file key.hex --format hex --alias legacy
   keystead key import signer --keystore payments-eu --spec EC_P256 --file signer.pem --format pkcs8 --passphrase-file pass.txt
-  keystead key import legacy --keystore payments-eu --file key.wrapped --format wrapped --unwrap-with transport")]
+  keystead key import legacy --keystore payments-eu --file key.wrapped --format wrapped --unwrap-with transport
+  keystead key import theirs --keystore payments-eu --file key.bin --format raw --no-copy")]
 pub struct Import {
     #[command(flatten)]
     pub new: NewKey,
@@ -193,6 +196,9 @@ pub struct Import {
     /// For an encrypted PKCS#8 file: the file that holds its passphrase
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+    /// Keep no copy: the vault destroys its own as soon as the cloud has confirmed the material
+    #[arg(long)]
+    pub no_copy: bool,
 }
 
 /// `key list`
@@ -271,12 +277,34 @@ pub struct Links {
     pub listing: Listing,
 }
 
+/// `key waves`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key waves orders")]
+pub struct Waves {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
 /// `key rotate`
 #[derive(Args)]
-#[command(after_help = "Examples:\n  keystead key rotate orders\n  keystead key rotate orders --strategy in-place")]
+#[command(after_help = "\
+Examples:
+  keystead key rotate orders
+  keystead key rotate orders --strategy in-place
+  keystead key rotate orders --copies all --wave 20
+  keystead key rotate orders --copies orders_copy1,orders_copy2
+  keystead key rotate orders_copy3                       (a copy that follows its source, which was rotated without it)")]
 pub struct Rotate {
     #[command(flatten)]
     pub one: One,
+    /// The copies that get successors behind it: all, none, or their names with commas between
+    #[arg(long, value_name = "all|none|NAME,…", default_value = "none", value_delimiter = ',')]
+    pub copies: Vec<String>,
+    /// How many copies a wave has behind the first one, 1 to 100; each wave begins when the one before has succeeded
+    #[arg(long, value_name = "COPIES")]
+    pub wave: Option<u32>,
     /// How it is done; left out, as the key's rotation policy says
     #[arg(long, value_enum, value_name = "STRATEGY")]
     pub strategy: Option<Strategy>,

@@ -11,6 +11,7 @@ pub mod rotation;
 pub mod table;
 pub mod user;
 pub mod vault;
+pub mod wave;
 
 use std::io::{self, IsTerminal as _, Write as _};
 

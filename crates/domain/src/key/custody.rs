@@ -27,6 +27,11 @@ impl Custody {
         }
     }
 
+    /// Whether a key that is taken out of use is emptied in its cloud. Not where the material could not come back: such a key is disabled only.
+    pub const fn empties_on_deactivation(self) -> bool {
+        !matches!(self, Self::Native)
+    }
+
     /// Reads the name back.
     ///
     /// # Errors
@@ -84,6 +89,7 @@ mod tests {
         for role in RegionRole::ALL {
             assert_eq!(RegionRole::parse(role.as_str()), Ok(role));
         }
+        assert!(Custody::ALL.into_iter().all(|custody| custody.empties_on_deactivation() == (custody != Custody::Native)));
         assert_eq!(Custody::parse("borrowed").expect_err("no such kind").field, "custody");
         assert_eq!(RegionRole::parse("secondary").expect_err("no such part").field, "region_role");
     }

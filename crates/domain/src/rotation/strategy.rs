@@ -46,6 +46,8 @@ pub struct Turnable {
     pub spec: KeySpec,
     /// Whose its material is.
     pub custody: Custody,
+    /// Whether other keys are copies of it.
+    pub has_copies: bool,
     /// How often its cloud replaces material under one name, for life; `None`: not at all.
     pub rotations_max: Option<u32>,
     /// How often that was done to this key.
@@ -68,6 +70,7 @@ impl Turnable {
         let reason = match (self.custody, self.spec.family(), self.rotations_max) {
             (Custody::Native, _, _) => "is in-place, and the key's material is the cloud's: Keystead replaces only what it has".to_owned(),
             (Custody::Linked, _, _) => "is in-place, and the key is a copy: its material is its source's".to_owned(),
+            _ if self.has_copies => "is in-place, and the key has copies: their material would stay the old one".to_owned(),
             (_, _, None) => "is in-place, and the key's keystore replaces no material under the same name".to_owned(),
             (_, KeyFamily::Aes, Some(_)) => return Ok(()),
             (_, _, Some(_)) => {
@@ -99,7 +102,7 @@ mod tests {
     use super::*;
 
     fn key(spec: KeySpec) -> Turnable {
-        Turnable { spec, custody: Custody::Own, rotations_max: Some(25), rotations_done: 0 }
+        Turnable { spec, custody: Custody::Own, has_copies: false, rotations_max: Some(25), rotations_done: 0 }
     }
 
     #[test]
@@ -116,6 +119,8 @@ mod tests {
         }
         let told = key(KeySpec::Hmac256).check().expect_err("no HMAC keys");
         assert!(told.field == "strategy" && told.reason.contains("AWS rotates symmetric encryption keys"), "{told}");
+        let source = Turnable { has_copies: true, ..key(KeySpec::Aes256) };
+        assert!(source.check().expect_err("copies stay behind").reason.contains("copies") && Strategy::InPlace.of(&source) == Strategy::NewKey);
         let here = Turnable { rotations_max: None, ..key(KeySpec::Aes256) };
         assert!(here.check().expect_err("no cloud").reason.contains("under the same name"));
     }

@@ -380,6 +380,15 @@ fn a_key_of_the_vault_is_copied_from_the_command_line_ft_036() {
     desk.table(&["key", "show", "source_copy1"], &["linked", "Links", "source"]);
     assert_eq!(desk.fails(2, &["key", "copy", "source", "--to", "main"])["field"], "to");
     assert_eq!(desk.fails(2, &["key", "renew", "source_copy1"])["field"], "key");
+    let rotated = desk.json(&["key", "rotate", "source", "--copies", "all", "--wave", "2"]);
+    assert_eq!(rotated["predecessor"], source["id"]);
+    until("the copy follows", || desk.json(&["key", "waves", "source"])[0]["state"] == "DONE");
+    assert_eq!(desk.json(&["key", "show", "source_copy1"])["source_key"], rotated["id"]);
+    desk.table(&["key", "waves", "source"], &["1", "source_copy1", "demo-eu", "DONE"]);
+    desk.write("theirs.bin", &rand::random::<[u8; 32]>());
+    let theirs = desk.json(&["key", "import", "theirs", "--keystore", "demo-eu", "--file", "theirs.bin", "--format", "raw", "--no-copy"]);
+    assert_eq!((&theirs["custody"], &theirs["state"]), (&json!("native"), &json!("ACTIVE")), "FT-037");
+    assert_eq!(desk.fails(2, &["key", "upload", "theirs"])["field"], "key");
     let kept = desk.json(&["key", "create", "kept", "--keystore", "main", "--not-exportable"]);
     assert_eq!(kept["exportable"], false);
     assert_eq!(desk.fails(2, &["key", "copy", "kept", "--to", "demo-eu"])["field"], "key");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{AccountId, Alias, KeyState};
+use keystead_domain::{AccountId, Alias, Custody, KeyState};
 use keystead_server::House;
 use keystead_store::{StoreError, keys, keys::KeyFilter, keys::KeyRow, locks, operations, page::Page, versions, versions::VersionRow};
 use serde_json::Value;
@@ -48,6 +48,7 @@ pub async fn check_key(house: &House, key: &KeyRow, cloud: &Cloud, told: &str) {
     let raw = cloud.of_key(key).map_or("Gone", |there| there["state"].as_str().unwrap_or_default());
     let wanted = match key.state {
         KeyState::Active | KeyState::Replaced => "Enabled",
+        KeyState::Inactive if key.ties.custody == Custody::Native => "Disabled",
         KeyState::Inactive => "PendingImport",
         KeyState::PendingDeletion => "PendingDeletion",
         KeyState::Deleted => "Gone",
@@ -70,7 +71,7 @@ pub async fn versions_of(house: &House, key: &KeyRow) -> Vec<VersionRow> {
 async fn check_material(house: &House, key: &KeyRow, there: Option<&Value>, told: &str) {
     let rows = versions_of(house, key).await;
     assert!(!rows.is_empty() && rows.iter().all(|row| !row.is_pending), "{told}: at rest no version waits");
-    if key.state == KeyState::Deleted {
+    if key.state == KeyState::Deleted || key.ties.custody == Custody::Native {
         assert!(rows.iter().all(|row| row.sealed.is_none()), "{told}: material is kept until the key is gone, and no longer");
         return;
     }

@@ -3,12 +3,20 @@
 
 use keystead_app::{
     Request, Started,
-    keys::{copy::NewCopies, lifecycle::Ask, rotation::Target, update::KeyChange},
+    keys::{
+        copy::NewCopies,
+        create::{Material, NewKey, Terms},
+        lifecycle::Ask,
+        rotation::Target,
+        update::KeyChange,
+        waves::{Copies, RotateCopies},
+    },
 };
-use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, rotation::Wish, time::DAY};
+use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, rotation::Wish, time::DAY, waves::WaveState};
 use keystead_operations::Point;
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{keys::KeyFilter, keys::KeyRow, operations};
+use keystead_vault::SecretBytes;
 
 use crate::{
     comparison::{Cloud, check_alias, check_key, check_leftovers, check_rest, keys_of, versions_of},
@@ -34,9 +42,11 @@ enum Subject {
     Update,
     Vaulted,
     Copy,
+    Follow,
+    Forget,
 }
 
-const SUBJECTS: [Subject; 16] = [
+const SUBJECTS: [Subject; 18] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
@@ -53,19 +63,28 @@ const SUBJECTS: [Subject; 16] = [
     Subject::Update,
     Subject::Vaulted,
     Subject::Copy,
+    Subject::Follow,
+    Subject::Forget,
 ];
 
 impl Subject {
     async fn set_up(self, world: &World, name: &str) {
-        if self == Self::Copy {
+        if matches!(self, Self::Copy | Self::Follow) {
             let source = world.start_create_in_vault("main", &format!("{name}-source")).await;
             world.succeeds(source).await;
-        } else if !matches!(self, Self::Create | Self::Vaulted) {
+        } else if !matches!(self, Self::Create | Self::Vaulted | Self::Forget) {
             world.create(name).await;
         }
         match self {
             Self::Activate => world.does(name, Ask::Deactivate).await,
             Self::DeactivateRotated => world.does(name, Ask::RotateInPlace).await,
+            Self::Follow => {
+                let made = copy(world, name).await;
+                world.succeeds(made).await;
+                let with_all = RotateCopies { strategy: None, copies: Copies::All, wave: 10 };
+                let rotated = world.house.app.rotate_key(&world.ann, &Request::default(), &format!("{name}-source"), &with_all).await.expect("an intent");
+                world.succeeds(rotated).await;
+            }
             Self::ActivateRotated => {
                 world.does(name, Ask::RotateInPlace).await;
                 world.does(name, Ask::Deactivate).await;
@@ -102,6 +121,11 @@ impl Subject {
             Self::CleanUp => clean_up(world, name).await,
             Self::Vaulted => world.start_create_in_vault("main", name).await,
             Self::Copy => copy(world, name).await,
+            Self::Forget => forget(world, name).await,
+            Self::Follow => {
+                assert_eq!(world.house.engine.look_at_waves().await, Ok(1), "the wave with {name}");
+                newest_operation(world, world.key(name).await).await
+            }
         }
     }
 }
@@ -153,6 +177,13 @@ async fn copy(world: &World, name: &str) -> Started {
     let new = NewCopies { to: vec!["payments-eu".into()], name: Name::parse(name).ok(), alias, expires, ..NewCopies::default() };
     let started = world.house.app.copy_key(&world.ann, &Request::default(), &format!("{name}-source"), new).await.expect("an intent");
     started.into_iter().next().expect("one")
+}
+
+/// Material that is brought along, and of which the vault keeps no copy.
+async fn forget(world: &World, name: &str) -> Started {
+    let material = Material::Raw(SecretBytes::from(rand::random::<[u8; 32]>().to_vec()));
+    let new = NewKey { material, terms: Terms { kept: false, ..Terms::default() }, ..world.new_key("payments-eu", name) };
+    world.house.app.create_key(&world.ann, &Request::default(), new).await.expect("an intent")
 }
 
 async fn clean_up(world: &World, name: &str) -> Started {
@@ -238,17 +269,28 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     check_alias(&keys, &cloud, &told);
     check_leftovers(house, account, &cloud, &told).await;
     check_rest(house, &keys, &told).await;
+    if subject == Subject::Follow {
+        check_wave(world, name, ended, &told).await;
+    }
+}
+
+/// The wave says of its copy how that ended, and begins nothing more.
+async fn check_wave(world: &World, name: &str, ended: &str, told: &str) {
+    assert_eq!(world.house.engine.look_at_waves().await, Ok(0), "{told}");
+    let waves = world.house.app.rotation_waves(&world.ann, &format!("{name}-source"), keystead_store::page::Page::first()).await.expect("waves").rows;
+    let wanted = if ended == "SUCCEEDED" { WaveState::Done } else { WaveState::Failed };
+    assert_eq!(waves.iter().map(|wave| wave.row.state).collect::<Vec<_>>(), [wanted], "{told}");
 }
 
 /// The states of a lineage, oldest key first, before and after.
 fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
     use KeyState::{Active, Deleted, Inactive, PendingDeletion, Replaced};
     match subject {
-        Subject::Create | Subject::Vaulted | Subject::Copy => (vec![], vec![Active]),
+        Subject::Create | Subject::Vaulted | Subject::Copy | Subject::Forget => (vec![], vec![Active]),
         Subject::Deactivate | Subject::DeactivateRotated => (vec![Active], vec![Inactive]),
         Subject::Activate | Subject::ActivateRotated => (vec![Inactive], vec![Active]),
         Subject::Upload | Subject::Update | Subject::RotateInPlace => (vec![Active], vec![Active]),
-        Subject::Renew => (vec![Active], vec![Replaced, Active]),
+        Subject::Renew | Subject::Follow => (vec![Active], vec![Replaced, Active]),
         Subject::Retire => (vec![Replaced, Active], vec![Inactive, Active]),
         Subject::Revert => (vec![Replaced, Active], vec![Active, Replaced]),
         Subject::ScheduleDeletion => (vec![Active], vec![PendingDeletion]),

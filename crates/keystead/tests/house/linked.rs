@@ -128,7 +128,7 @@ async fn every_rule_is_checked_for_every_target_before_anything_begins_ft_031_to
     assert_eq!(refused(&world, "orders", taken).await, "alias alias/bills is taken", "in the second keystore, and the first got nothing");
 
     keystore_in(&world, "china", "cn-north-1").await;
-    let kept = NewKey { alias: None, expires: None, terms: Terms { exportable: false }, ..world.new_key("main", "kept") };
+    let kept = NewKey { alias: None, expires: None, terms: Terms { exportable: false, ..Terms::default() }, ..world.new_key("main", "kept") };
     let started = world.house.app.create_key(&world.ann, &Request::default(), kept).await.expect("an intent");
     world.succeeds(started).await;
     let refusal = refused(&world, "orders", to(&["payments-eu", "china"])).await;
@@ -153,7 +153,7 @@ async fn a_copy_lives_by_itself_and_shared_material_goes_with_the_last_key_ft_01
     world.does("eu", Ask::Upload).await;
     for ask in [Ask::Renew, Ask::Rotate] {
         let refused = world.house.app.ask(&world.ann, &Request::default(), "eu", ask).await;
-        assert!(matches!(refused, Err(Error::Invalid(invalid)) if invalid.field == "key" && invalid.mend.contains("Rotate the key")));
+        assert!(matches!(refused, Err(Error::Invalid(invalid)) if invalid.field == "key" && invalid.mend.contains("key rotate orders --copies eu")));
     }
     let renew = KeyChange { expiry_policy: Some(ExpiryPolicy::Renew), ..KeyChange::default() };
     let refused = world.house.app.update_key(&world.ann, &Request::default(), "eu", renew).await;

@@ -144,7 +144,7 @@ async fn fingerprint(world: &World, name: &str) -> String {
 async fn material_that_is_not_exportable_leaves_the_vault_for_its_own_keystore_only_ft_032() {
     let world = world().await;
     let app = &world.house.app;
-    let kept = NewKey { terms: Terms { exportable: false }, ..world.new_key("payments-eu", "kept") };
+    let kept = NewKey { terms: Terms { exportable: false, ..Terms::default() }, ..world.new_key("payments-eu", "kept") };
     let started = app.create_key(&world.ann, &Request::default(), kept).await.expect("an intent");
     world.succeeds(started).await;
     assert!(world.key("kept").await.material_present, "the way into its own keystore is no export");

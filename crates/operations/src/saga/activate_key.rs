@@ -17,15 +17,19 @@ pub struct ActivateKey {
     pub key: Stored<KeyId>,
     /// When its material shall expire.
     pub expires: Option<StoredTime>,
+    /// Whether its material is in the cloud still: then the key is enabled only.
+    #[serde(default)]
+    pub material_stays: bool,
 }
 
 impl Shape for ActivateKey {
     fn steps(&self) -> Vec<Planned> {
         let key = &self.key.0;
-        vec![
-            undoable(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)), vec![Step::DeleteMaterial(key.clone())]),
-            undoable(Step::Enable(key.clone()), vec![Step::Disable(key.clone())]),
-        ]
+        let enable = undoable(Step::Enable(key.clone()), vec![Step::Disable(key.clone())]);
+        if self.material_stays {
+            return vec![enable];
+        }
+        vec![undoable(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)), vec![Step::DeleteMaterial(key.clone())]), enable]
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -10,17 +10,24 @@ use crate::{
     stored::Stored,
 };
 
-/// Nothing but the key is needed.
+/// The key, and whether it is emptied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelDeletion {
     /// The key.
     pub key: Stored<KeyId>,
+    /// Whether its material stays in the cloud, because it could not come back.
+    #[serde(default)]
+    pub material_stays: bool,
 }
 
 impl Shape for CancelDeletion {
     fn steps(&self) -> Vec<Planned> {
         // A cancelled key is disabled, which is safe: from there the operation only goes forward. If the cloud refuses to cancel at once, nothing has changed.
-        vec![pivot(Step::CancelDeletion(self.key.0.clone())), pivot(Step::DeleteMaterial(self.key.0.clone()))]
+        let mut steps = vec![pivot(Step::CancelDeletion(self.key.0.clone()))];
+        if !self.material_stays {
+            steps.push(pivot(Step::DeleteMaterial(self.key.0.clone())));
+        }
+        steps
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

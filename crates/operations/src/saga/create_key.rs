@@ -24,6 +24,9 @@ pub struct CreateKey {
     /// The key whose material it shares; of a copy only (FT-015).
     #[serde(default)]
     pub copy_of: Option<Stored<KeyId>>,
+    /// Whether the vault forgets the material once the cloud has it (FT-037).
+    #[serde(default)]
+    pub forgets: bool,
 }
 
 impl Shape for CreateKey {
@@ -42,6 +45,11 @@ impl Shape for CreateKey {
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        if self.forgets {
+            // Until here it was needed: a recovery imports it again.
+            versions::forget_material(tx, &self.key.0, now)?;
+            keys::become_native(tx, &self.key.0)?;
+        }
         keys::transition(tx, &self.key.0, KeyState::Creating, KeyState::Active, now)
     }
 

@@ -18,12 +18,19 @@ pub struct DeactivateKey {
     /// Whether it retires: it is REPLACED and not ACTIVE.
     #[serde(default)]
     pub retires: bool,
+    /// Whether its material stays in the cloud, because it could not come back: then the key is disabled only.
+    #[serde(default)]
+    pub material_stays: bool,
 }
 
 impl Shape for DeactivateKey {
     fn steps(&self) -> Vec<Planned> {
         // Once disabled the safe half is done: if the cloud then refuses to delete the material, the key stays disabled and the operation waits for a person.
-        vec![pivot(Step::Disable(self.key.0.clone())), pivot(Step::DeleteMaterial(self.key.0.clone()))]
+        let mut steps = vec![pivot(Step::Disable(self.key.0.clone()))];
+        if !self.material_stays {
+            steps.push(pivot(Step::DeleteMaterial(self.key.0.clone())));
+        }
+        steps
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! A key is renewed: a successor with new material takes over the alias; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, attempts, keys, lineages, rotations, versions};
+use keystead_store::{StoreError, Tx, attempts, keys, lineages, links, rotations, versions, waves};
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, create_key::read_alias};
@@ -53,6 +53,8 @@ impl Shape for RenewKey {
     }
 
     fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        waves::forget(tx, &self.successor.0)?;
+        links::delete_uncreated(tx, &self.successor.0)?;
         versions::delete_uncreated(tx, &self.successor.0)?;
         keys::delete_uncreated(tx, &self.successor.0)
     }

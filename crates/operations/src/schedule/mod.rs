@@ -11,12 +11,14 @@ mod pause;
 mod rotation;
 mod successor;
 mod turns;
+pub mod waves;
 
 use std::time::Duration;
 
 use keystead_domain::time::{DAY, SECOND};
 use keystead_store::{StoreError, due::Task, keystores, schedules};
 pub use rotation::{Turn, turn_of};
+pub(crate) use successor::Born;
 pub use successor::PreparedSuccessor;
 
 use crate::{Engine, Saga, saga::clean_up_key::CleanUpKey, stored::Stored};
@@ -74,6 +76,7 @@ impl Engine {
     async fn keep_looking(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
+            told(self.look_at_waves().await.map(drop));
             told(self.look_if_due().await);
         }
     }

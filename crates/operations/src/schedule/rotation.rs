@@ -9,7 +9,7 @@ use keystead_domain::{
 use keystead_store::{StoreError, Tx, due::Task, keys::KeyRow, lineages, rotations, rotations::PolicyRow};
 use keystead_vault::VaultError;
 
-use super::{Looked, PreparedSuccessor, choose::Chosen};
+use super::{Looked, PreparedSuccessor, choose::Chosen, waves::WithCopies};
 use crate::{Engine, Saga, engine::call::StepError, in_place::PreparedInPlace, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
 
 /// How many lineages one look plans, and how many it tells of.
@@ -217,7 +217,15 @@ impl Engine {
 
     async fn rotate(&self, one: &Chosen, turn: &Turn, now: Timestamp) -> Result<bool, StoreError> {
         match self.prepare_turn(&one.key, turn, now).await {
-            Ok(Prepared::Successor(prepared)) => self.begin(Task::Rotation, one, prepared.saga(), RULE, move |tx| prepared.write(tx)).await,
+            Ok(Prepared::Successor(prepared)) => {
+                let (source, grace) = (one.key.id.clone(), turn.policy.grace);
+                let saga = prepared.saga();
+                let write = move |tx: &mut Tx<'_>| {
+                    prepared.write(tx)?;
+                    WithCopies::all().write(tx, &source, prepared.id(), grace, now)
+                };
+                self.begin(Task::Rotation, one, saga, RULE, write).await
+            }
             Ok(Prepared::InPlace(prepared)) => self.begin(Task::Rotation, one, prepared.saga(), RULE, move |tx| prepared.write(tx)).await,
             Err(StepError::Vault(VaultError::Sealed)) => Ok(false),
             Err(StepError::Store(error)) => Err(error),
@@ -248,7 +256,11 @@ impl Engine {
         let choice = self.choose(Task::Retirement, now, |_| true).await?;
         let mut acted = 0;
         for one in choice.chosen {
-            let saga = Saga::DeactivateKey(DeactivateKey { key: Stored(one.key.id.clone()), retires: true });
+            let saga = Saga::DeactivateKey(DeactivateKey {
+                key: Stored(one.key.id.clone()),
+                retires: true,
+                material_stays: !one.key.ties.custody.empties_on_deactivation(),
+            });
             acted += usize::from(self.begin(Task::Retirement, &one, saga, "rotation-grace-ended", |_| Ok(())).await?);
         }
         Ok(Looked { acted, more: choice.more })

@@ -3,18 +3,32 @@
 use keystead_domain::{KeyId, LineageId};
 use keystead_store::{StoreError, Tx, keys, keys::KeyRow, lineages, versions, versions::VersionRow};
 
-use crate::{Saga, saga::renew_key::RenewKey, stored::Stored};
+use crate::{Saga, link::Copied, saga::renew_key::RenewKey, stored::Stored};
+
+/// What a successor has of material.
+pub(crate) enum Born {
+    /// New material of its own.
+    Own(Box<VersionRow>),
+    /// That of its source's successor.
+    Copied(Box<Copied>),
+}
 
 /// A successor that is about to be written: its row and its sealed material.
 pub struct PreparedSuccessor {
     pub(crate) key: KeyRow,
-    pub(crate) version: VersionRow,
+    pub(crate) born: Born,
     pub(crate) predecessor: KeyId,
     pub(crate) lineage: LineageId,
     pub(crate) grace: Option<i64>,
 }
 
 impl PreparedSuccessor {
+    /// The successor of a copy.
+    pub(crate) fn copied(predecessor: &KeyRow, key: KeyRow, copied: Copied) -> Self {
+        let born = Born::Copied(Box::new(copied));
+        Self { key, born, predecessor: predecessor.id.clone(), lineage: predecessor.lineage_id.clone(), grace: None }
+    }
+
     /// The saga that makes it.
     pub fn saga(&self) -> Saga {
         Saga::RenewKey(RenewKey {
@@ -48,6 +62,9 @@ impl PreparedSuccessor {
             return Err(StoreError::MovedOn("lineage"));
         }
         keys::insert(tx, &self.key)?;
-        versions::insert(tx, &self.version)
+        match &self.born {
+            Born::Own(version) => versions::insert(tx, version),
+            Born::Copied(copied) => copied.write(tx),
+        }
     }
 }

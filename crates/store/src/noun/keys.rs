@@ -371,6 +371,11 @@ pub fn forbid_export(tx: &mut Tx<'_>, id: &KeyId) -> Result<(), StoreError> {
     tx.execute_one("key", "UPDATE keys SET is_exportable = 0 WHERE id = $1", &[id.as_str().into()])
 }
 
+/// Notes that a key's material is in its cloud alone from now on.
+pub fn become_native(tx: &mut Tx<'_>, id: &KeyId) -> Result<(), StoreError> {
+    tx.execute_one("key", "UPDATE keys SET custody = 'native' WHERE id = $1 AND custody = 'own'", &[id.as_str().into()])
+}
+
 /// Notes who succeeded a key, or that nobody does.
 pub fn set_successor(tx: &mut Tx<'_>, id: &KeyId, successor: Option<&KeyId>) -> Result<(), StoreError> {
     tx.execute_one("key", "UPDATE keys SET successor_id = $1 WHERE id = $2", &[successor.map(KeyId::as_str).into(), id.as_str().into()])

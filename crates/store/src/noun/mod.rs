@@ -22,3 +22,4 @@ pub mod schedules;
 pub mod users;
 pub mod vault;
 pub mod versions;
+pub mod waves;

@@ -211,6 +211,17 @@ pub fn destroy(tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<u64, Stor
     tx.execute(&sql, &values)
 }
 
+/// Destroys the material of a key that is being made: its cloud has it, and the vault keeps no copy. The records stay. Nobody shares it yet.
+pub fn forget_material(tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute_one(
+        "key version",
+        "UPDATE key_versions SET sealed = NULL, destroyed_at = $2 WHERE key_id = $1 AND sealed IS NOT NULL
+           AND EXISTS (SELECT 1 FROM keys k WHERE k.id = key_versions.key_id AND k.state = 'CREATING')
+           AND NOT EXISTS (SELECT 1 FROM key_versions v WHERE v.source_version_id = key_versions.id)",
+        &[key.as_str().into(), now.into()],
+    )
+}
+
 /// Takes the versions of a key back whose creation failed.
 pub fn delete_uncreated(tx: &mut Tx<'_>, key: &KeyId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM key_versions WHERE key_id = $1", &[key.as_str().into()]).map(drop)

@@ -52,6 +52,10 @@ pub(crate) struct CreateKey {
     /// Whether its material may leave the vault: by an export, or as a copy in another keystore. Left out: true. It cannot become true later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exportable: Option<bool>,
+    /// Whether the vault keeps the material that you bring. With `false` it destroys its copy as soon as the cloud has confirmed its own: the key is `native` then, and is
+    /// neither uploaded, renewed, copied nor exported. Left out: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep: Option<bool>,
     /// Material that you bring; left out, the vault makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     material: Option<GivenMaterial>,
@@ -96,7 +100,7 @@ impl CreateKey {
             expires: self.expires.as_deref().map(|text| when("expires", text, now)).transpose()?,
             expiry_policy: self.expiry_policy.as_deref().map_or(Ok(ExpiryPolicy::Alert), ExpiryPolicy::parse)?,
             material: self.material.map_or(Ok(Material::Generate), GivenMaterial::read)?,
-            terms: Terms { exportable: self.exportable.unwrap_or(true) },
+            terms: Terms { exportable: self.exportable.unwrap_or(true), kept: self.keep.unwrap_or(true) },
         })
     }
 }

@@ -17,6 +17,7 @@ pub mod schedule_deletion;
 pub mod show;
 pub mod update;
 pub mod upload;
+pub mod waves;
 
 use keystead_app::keys::lifecycle::Ask;
 use keystead_identity::Principal;

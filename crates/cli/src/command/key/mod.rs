@@ -21,7 +21,7 @@ use crate::{
     },
     client::read,
     error::CliError,
-    output::{audit::AuditEntry, key::Key, link::Link, rotation::Rotation},
+    output::{audit::AuditEntry, key::Key, link::Link, rotation::Rotation, wave::Wave},
     route::Route,
 };
 
@@ -47,6 +47,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Rotate(args) => rotate(context, &args).await,
         KeyVerb::Copy(args) => copy::copy(context, &args).await,
         KeyVerb::Links(args) => pages::list::<Link>(context, route(&args.one)?.then("links"), &args.listing, None, |_| true).await,
+        KeyVerb::Waves(args) => pages::list::<Wave>(context, route(&args.one)?.then("waves"), &args.listing, None, |_| true).await,
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
         KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,
@@ -66,19 +67,42 @@ async fn ask(context: &Context, one: &One, verb: &'static str, shown: Shown) -> 
     settle(context, &client, &answer, shown).await
 }
 
+/// A rotation as it is sent.
+#[derive(Serialize)]
+struct RotateBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all_copies: Option<bool>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    copies: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wave: Option<u32>,
+}
+
+impl<'a> RotateBody<'a> {
+    fn of(args: &'a Rotate) -> Self {
+        let (all_copies, copies) = match args.copies.as_slice() {
+            [one] if one == "all" => (Some(true), [].as_slice()),
+            [one] if one == "none" => (None, [].as_slice()),
+            names => (None, names),
+        };
+        Self { strategy: args.strategy.map(Strategy::as_str), all_copies, copies, wave: args.wave }
+    }
+}
+
 /// Says first what the rotation will not do: behind it, it is too late to ask the key's users.
 async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
-    #[derive(Serialize)]
-    struct Body {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        strategy: Option<&'static str>,
-    }
     let client = context.client()?;
-    let strategy = args.strategy.map(Strategy::as_str);
-    let rotation: Rotation = read(&client.get(&route_of_key(&args.one.key)?.with("strategy", strategy)).await?)?;
+    let body = RotateBody::of(args);
+    let rotation: Rotation = read(&client.get(&route_of_key(&args.one.key)?.with("strategy", body.strategy)).await?)?;
     rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
-    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &Body { strategy }).await?;
-    settle(context, &client, &answer, Shown::Successor).await
+    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &body).await?;
+    settle(context, &client, &answer, Shown::Successor).await?;
+    if !context.output.is_json() && (body.all_copies.is_some() || !body.copies.is_empty()) {
+        context.output.note(&format!("Its copies follow in waves. See how far they are: keystead key waves {}", args.one.key));
+    }
+    Ok(())
 }
 
 async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result<(), CliError> {
@@ -115,4 +139,27 @@ async fn public_key(context: &Context, one: &One) -> Result<(), CliError> {
 
 async fn history(context: &Context, args: &History) -> Result<(), CliError> {
     pages::list::<AuditEntry>(context, route(&args.one)?.then("history"), &args.listing, Some(HISTORY_DEFAULT), |_| true).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Noun};
+    use clap::Parser as _;
+    use serde_json::json;
+
+    fn sent(options: &str) -> serde_json::Value {
+        let line = format!("keystead key rotate orders{options}");
+        let Ok(Noun::Key(verb)) = Cli::try_parse_from(line.split(' ')).map(|cli| cli.noun) else { panic!("{line}") };
+        let KeyVerb::Rotate(args) = *verb else { panic!("{line}") };
+        serde_json::to_value(RotateBody::of(&args)).expect("json")
+    }
+
+    #[test]
+    fn copies_are_all_none_or_named_ft_074() {
+        assert_eq!(sent(""), json!({}));
+        assert_eq!(sent(" --copies none --strategy in-place"), json!({"strategy": "in-place"}));
+        assert_eq!(sent(" --copies all --wave 20"), json!({"all_copies": true, "wave": 20}));
+        assert_eq!(sent(" --copies a,b"), json!({"copies": ["a", "b"]}));
+    }
 }

@@ -39,6 +39,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     exportable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     material: Option<Material<'a>>,
 }
 
@@ -54,7 +56,7 @@ struct Material<'a> {
 
 /// Material is generated in the vault.
 pub async fn create(context: &Context, new: &NewKey) -> Result<(), CliError> {
-    send(context, new, None).await
+    send(context, body(new, None)?).await
 }
 
 /// Material comes from a file.
@@ -70,7 +72,8 @@ pub async fn import(context: &Context, args: &Import) -> Result<(), CliError> {
     }
     let passphrase = args.passphrase_file.as_deref().map(passphrase).transpose()?;
     let passphrase = passphrase.as_ref().map(|text| text.as_str());
-    send(context, &args.new, Some(Material { format: args.format.as_str(), data: &data, unwrap_with, passphrase })).await
+    let material = Material { format: args.format.as_str(), data: &data, unwrap_with, passphrase };
+    send(context, Body { keep: args.no_copy.then_some(false), ..body(&args.new, Some(material))? }).await
 }
 
 /// The first line of a file; what editors put behind it is no part of a passphrase.
@@ -89,9 +92,9 @@ fn data(format: MaterialFormat, bytes: &[u8]) -> Result<Zeroizing<String>, CliEr
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
-async fn send(context: &Context, new: &NewKey, material: Option<Material<'_>>) -> Result<(), CliError> {
+async fn send(context: &Context, body: Body<'_>) -> Result<(), CliError> {
     let client = context.client()?;
-    let answer = client.send(reqwest::Method::POST, &Route::new("v1/keys"), &body(new, material)?).await?;
+    let answer = client.send(reqwest::Method::POST, &Route::new("v1/keys"), &body).await?;
     settle(context, &client, &answer, Shown::Same).await
 }
 
@@ -107,6 +110,7 @@ fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>,
         expires: new.expires.as_deref(),
         expiry_policy: new.expiry_policy.map(|policy| policy.as_str()),
         exportable: new.not_exportable.then_some(false),
+        keep: None,
         material,
     })
 }

@@ -16,6 +16,7 @@ mod sealed;
 mod shared;
 mod transactions;
 mod users;
+mod waves;
 
 pub use alerts::*;
 pub use audit::*;
@@ -33,3 +34,4 @@ pub use sealed::*;
 pub use shared::*;
 pub use transactions::*;
 pub use users::*;
+pub use waves::*;

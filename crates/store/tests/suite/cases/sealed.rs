@@ -1,8 +1,9 @@
 //! What the vault sealed: kept once, changed only from what was read, destroyed for good.
 
-use keystead_domain::VersionId;
+use keystead_domain::{Custody, KeyState, VersionId};
 use keystead_store::{
     StoreError, Tx,
+    keys::{self, KeyRow},
     vault::{self, AccountKeyRow},
     versions::{self, MaterialFacts, VersionRow},
 };
@@ -186,4 +187,23 @@ pub async fn nothing_is_sealed_under_an_account_key_that_is_gone(world: World) {
     world.write(|tx| versions::insert(tx, &version_row(1, 1, 1))).await.expect("is kept");
     assert_eq!(world.write(move |tx| versions::reseal(tx, &version_id(1), 1, &under_none)).await, Err(StoreError::MovedOn("account key")));
     assert_eq!(world.read(|tx| versions::current(tx, &key_id(1))).await, Ok(Some(version_row(1, 1, 1))));
+}
+
+pub async fn material_of_which_no_copy_is_kept_goes_before_the_key_is_in_use(world: World) {
+    let world = world.with_keys(1..=1).await;
+    let creating = KeyRow { state: KeyState::Creating, ..key_row(2, "theirs") };
+    let made = world.write(move |tx| {
+        insert_key(tx, &creating)?;
+        [version_row(1, 1, 1), version_row(2, 2, 1)].iter().try_for_each(|row| versions::insert(tx, row))
+    });
+    made.await.expect("are kept");
+    let forget = async |key: u64| world.write(move |tx| versions::forget_material(tx, &key_id(key), NOW)).await;
+    assert_eq!(forget(1).await, Err(StoreError::MovedOn("key version")), "that of a key in use stays");
+    assert_eq!(forget(2).await, Ok(()));
+    let kept = world.read(|tx| versions::current(tx, &key_id(2))).await.expect("is read").expect("its record stays");
+    assert_eq!(kept, VersionRow { sealed: None, destroyed_at: Some(NOW), ..version_row(2, 2, 1) });
+    assert_eq!(forget(2).await, Err(StoreError::MovedOn("key version")), "once");
+    world.write(|tx| keys::become_native(tx, &key_id(2))).await.expect("is noted");
+    assert_eq!(world.read(|tx| keys::by_id(tx, &key_id(2))).await.expect("is read").expect("is there").ties.custody, Custody::Native);
+    assert_eq!(world.write(|tx| keys::become_native(tx, &key_id(2))).await, Err(StoreError::MovedOn("key")));
 }
