@@ -61,7 +61,7 @@ fn refusal(code: &str) -> Effect {
 
 fn order(operation: &str) -> NewCloudKey {
     let own = OwnTags { key: "key_1".into(), operation: operation.into(), installation: crate::INSTALLATION.into() };
-    NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: String::new(), tags: Vec::new(), own }
+    NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: String::new(), tags: Vec::new(), own, multi_region: false }
 }
 
 async fn made(aws: &AwsCloud, operation: &str) -> CloudKeyId {

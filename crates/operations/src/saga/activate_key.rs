@@ -4,7 +4,7 @@ use keystead_domain::{KeyId, KeyState, Timestamp};
 use keystead_store::{StoreError, Tx, keys, rotations};
 use serde::{Deserialize, Serialize};
 
-use super::Shape;
+use super::{Shape, members};
 use crate::{
     step::{Planned, Step, undoable},
     stored::{Stored, StoredTime},
@@ -17,19 +17,24 @@ pub struct ActivateKey {
     pub key: Stored<KeyId>,
     /// When its material shall expire.
     pub expires: Option<StoredTime>,
+    /// Its replicas in other Regions, which come along.
+    #[serde(default)]
+    pub replicas: Vec<Stored<KeyId>>,
+    /// Of a replica that comes back alone: its primary, which must stay as it is meanwhile.
+    #[serde(default)]
+    pub primary: Option<Stored<KeyId>>,
 }
 
 impl Shape for ActivateKey {
     fn steps(&self) -> Vec<Planned> {
-        let key = &self.key.0;
-        vec![
-            undoable(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)), vec![Step::DeleteMaterial(key.clone())]),
-            undoable(Step::Enable(key.clone()), vec![Step::Disable(key.clone())]),
-        ]
+        let expires = self.expires.map(Into::into);
+        let import = |key: &KeyId| undoable(Step::ImportMaterial(key.clone(), expires), vec![Step::DeleteMaterial(key.clone())]);
+        let enable = |key: &KeyId| undoable(Step::Enable(key.clone()), vec![Step::Disable(key.clone())]);
+        members(&self.key, &self.replicas).map(import).chain(members(&self.key, &self.replicas).map(enable)).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        keys::transition(tx, &self.key.0, KeyState::Inactive, KeyState::Active, now)?;
+        members(&self.key, &self.replicas).try_for_each(|key| keys::transition(tx, key, KeyState::Inactive, KeyState::Active, now))?;
         // A rotation that was missed meanwhile is planned again.
         rotations::reconsider(tx, &self.key.0)
     }

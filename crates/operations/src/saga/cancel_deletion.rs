@@ -15,6 +15,9 @@ use crate::{
 pub struct CancelDeletion {
     /// The key.
     pub key: Stored<KeyId>,
+    /// Of a replica: its primary, which must stay as it is meanwhile.
+    #[serde(default)]
+    pub primary: Option<Stored<KeyId>>,
 }
 
 impl Shape for CancelDeletion {

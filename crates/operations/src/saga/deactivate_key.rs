@@ -4,7 +4,7 @@ use keystead_domain::{KeyId, KeyState, Timestamp};
 use keystead_store::{StoreError, Tx, attempts, keys};
 use serde::{Deserialize, Serialize};
 
-use super::Shape;
+use super::{Shape, members};
 use crate::{
     step::{Planned, Step, pivot},
     stored::Stored,
@@ -18,17 +18,22 @@ pub struct DeactivateKey {
     /// Whether it retires: it is REPLACED and not ACTIVE.
     #[serde(default)]
     pub retires: bool,
+    /// Its replicas in other Regions, which go along.
+    #[serde(default)]
+    pub replicas: Vec<Stored<KeyId>>,
 }
 
 impl Shape for DeactivateKey {
     fn steps(&self) -> Vec<Planned> {
         // Once disabled the safe half is done: if the cloud then refuses to delete the material, the key stays disabled and the operation waits for a person.
-        vec![pivot(Step::Disable(self.key.0.clone())), pivot(Step::DeleteMaterial(self.key.0.clone()))]
+        // All of a family are disabled before the first of them is emptied: nowhere can anybody go on with it.
+        let disable = members(&self.key, &self.replicas).map(|key| pivot(Step::Disable(key.clone())));
+        disable.chain(members(&self.key, &self.replicas).map(|key| pivot(Step::DeleteMaterial(key.clone())))).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         let from = if self.retires { KeyState::Replaced } else { KeyState::Active };
-        keys::transition(tx, &self.key.0, from, KeyState::Inactive, now)?;
+        members(&self.key, &self.replicas).try_for_each(|key| keys::transition(tx, key, from, KeyState::Inactive, now))?;
         if self.retires {
             keys::set_retirement(tx, &self.key.0, None)?;
             attempts::forget(tx, &self.key.0)?;

@@ -3,14 +3,14 @@
 
 use keystead_audit::Outcome;
 use keystead_domain::{
-    KeyState, Timestamp,
+    KeyState, RegionRole, Timestamp,
     rotation::{Due, History, Policy, Rule},
 };
 use keystead_store::{StoreError, Tx, due::Task, keys::KeyRow, lineages, rotations, rotations::PolicyRow};
 use keystead_vault::VaultError;
 
 use super::{Looked, choose::Chosen};
-use crate::{Engine, Saga, engine::call::StepError, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
+use crate::{Engine, Saga, engine::call::StepError, family, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
 
 /// How many lineages one look plans, and how many it tells of.
 const AT_ONCE: u32 = 500;
@@ -33,6 +33,10 @@ pub struct Turn {
 /// # Errors
 /// What the store says; [`StoreError::Corrupt`] for a policy that cannot be read any more.
 pub fn turn_of(tx: &mut Tx<'_>, key: &KeyRow) -> Result<Option<Turn>, StoreError> {
+    // A replica is rotated with its primary.
+    if key.ties.role == RegionRole::Replica {
+        return Ok(None);
+    }
     let Some(row) = rotations::nearest(tx, key)? else { return Ok(None) };
     let Rule::Rotate(policy) = row.wish.rule()? else { return Ok(None) };
     let lineage = lineages::by_id(tx, &key.lineage_id)?.ok_or_else(|| StoreError::Corrupt("a key without a lineage".to_owned()))?;
@@ -226,7 +230,8 @@ impl Engine {
         let choice = self.choose(Task::Retirement, now, |_| true).await?;
         let mut acted = 0;
         for one in choice.chosen {
-            let saga = Saga::DeactivateKey(DeactivateKey { key: Stored(one.key.id.clone()), retires: true });
+            let replicas = family::ids(&self.followers(&one.key).await?);
+            let saga = Saga::DeactivateKey(DeactivateKey { key: Stored(one.key.id.clone()), retires: true, replicas });
             acted += usize::from(self.begin(Task::Retirement, &one, saga, "rotation-grace-ended", |_| Ok(())).await?);
         }
         Ok(Looked { acted, more: choice.more })

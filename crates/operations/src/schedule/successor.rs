@@ -3,15 +3,16 @@
 use keystead_domain::{KeyId, LineageId};
 use keystead_store::{StoreError, Tx, keys, keys::KeyRow, lineages, versions, versions::VersionRow};
 
-use crate::{Saga, saga::renew_key::RenewKey, stored::Stored};
+use crate::{Saga, family::PreparedFollower, saga::renew_key::RenewKey, stored::Stored};
 
-/// A successor that is about to be written: its row and its sealed material.
+/// A successor that is about to be written: its row and its sealed material; of a multi-Region key with those of its replicas, which share the material.
 pub struct PreparedSuccessor {
     pub(crate) key: KeyRow,
     pub(crate) version: VersionRow,
     pub(crate) predecessor: KeyId,
     pub(crate) lineage: LineageId,
     pub(crate) grace: Option<i64>,
+    pub(crate) replicas: Vec<PreparedFollower>,
 }
 
 impl PreparedSuccessor {
@@ -24,6 +25,7 @@ impl PreparedSuccessor {
             alias: self.key.alias.as_ref().map(ToString::to_string),
             expires: self.key.expires_at.map(Into::into),
             grace: self.grace,
+            replicas: self.replicas.iter().map(PreparedFollower::record).collect(),
         })
     }
 
@@ -48,6 +50,7 @@ impl PreparedSuccessor {
             return Err(StoreError::MovedOn("lineage"));
         }
         keys::insert(tx, &self.key)?;
-        versions::insert(tx, &self.version)
+        versions::insert(tx, &self.version)?;
+        self.replicas.iter().try_for_each(|replica| replica.write(tx))
     }
 }

@@ -86,6 +86,7 @@ impl<'a> Subject<'a> {
             description: format!("conformance {number}"),
             tags: vec![("team".into(), "pay".into())],
             own: OwnTags { key: format!("key_{number}"), operation: format!("op_{number}"), installation: self.installation.to_owned() },
+            multi_region: false,
         }
     }
 
