@@ -72,6 +72,7 @@ fn sample(text: &str, material: Material) -> Result<NewKey, ServerError> {
         expires: None,
         expiry_policy: ExpiryPolicy::Alert,
         material,
+        multi_region: false,
     })
 }
 

@@ -1,12 +1,12 @@
 //! A key is asked for: generated in the vault, or taken in (CM-040, CM-053, FX-014, FX-015, FT-036, FT-041 to FT-043).
 
 use keystead_domain::{
-    Alias, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, Tags, Timestamp,
+    Alias, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
 use keystead_operations::{Saga, birth::Origin, saga::create_key::CreateKey, stored::Stored};
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
 use keystead_vault::SecretBytes;
 
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -33,6 +33,8 @@ pub struct NewKey {
     pub expiry_policy: ExpiryPolicy,
     /// Where its material comes from.
     pub material: Material,
+    /// Whether it can have replicas in other Regions (FT-046).
+    pub multi_region: bool,
 }
 
 /// Where material comes from.
@@ -90,6 +92,9 @@ impl App {
         check_description(&new.description)?;
         let keystore = self.active_keystore(principal, &new.keystore).await?;
         self.catalog.check_importable(&keystore.location, new.spec)?;
+        if new.multi_region {
+            self.catalog.check_multi_region(&keystore.cloud, &keystore.location)?;
+        }
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
         let version = match self.born(principal, &key, proof.payload.material, now).await {
@@ -172,7 +177,7 @@ impl App {
             material_id: None,
             deletion_at: None,
             rotation: Default::default(),
-            ties: Default::default(),
+            ties: Ties { role: if new.multi_region { RegionRole::Primary } else { RegionRole::Single }, ..Ties::default() },
             created_at: now,
             created_by: principal.user.to_string(),
             updated_at: now,

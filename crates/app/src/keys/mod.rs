@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod export;
+pub mod family;
 pub mod lifecycle;
 pub mod rotation;
 pub mod show;
@@ -114,5 +115,7 @@ pub(crate) fn action_of(event: Event) -> &'static str {
         Event::PrepareExport => "key.prepare-export",
         Event::DownloadExport => "key.download-export",
         Event::Update => "key.update",
+        Event::Replicate => "key.replicate",
+        Event::Promote => "key.promote",
     }
 }

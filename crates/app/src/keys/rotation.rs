@@ -1,7 +1,7 @@
 //! Rotation policies of keys, keystores and the installation: set, shown, cleared (FT-076, FT-077, FX-027).
 
 use keystead_domain::{
-    KeyState, KeystoreId, Timestamp,
+    Invalid, KeyState, KeystoreId, RegionRole, Timestamp,
     rotation::{Due, Scope, Wish, advice, wish},
 };
 use keystead_identity::{Action, Principal};
@@ -123,6 +123,13 @@ impl App {
     pub async fn set_rotation(&self, principal: &Principal, target: &Target, wish: Wish) -> Result<Rotation, Error> {
         wish.rule()?;
         let subject = self.subject(principal, target).await?;
+        if let Subject::Key(key) = &subject
+            && key.ties.role == RegionRole::Replica
+        {
+            let primary = self.primary_of(key).await?.map_or_else(String::new, |primary| primary.name);
+            let mend = format!("Set the policy of the primary: `keystead rotation set key:{primary}`.");
+            return Err(Invalid::new("target", "is a replica, which is rotated with its primary", mend).into());
+        }
         let proof = permit(principal, subject.action(), &principal.account, wish)?;
         let row = PolicyRow {
             account_id: principal.account.clone(),

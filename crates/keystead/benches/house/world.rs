@@ -82,6 +82,7 @@ impl World {
             expires: Some(self.house.engine.now().plus_days(90)),
             expiry_policy: ExpiryPolicy::Alert,
             material: Material::Generate,
+            multi_region: false,
         };
         let started = self.house.app.create_key(&self.ann, &Request::default(), new).await.expect("an intent");
         let id = started.operation.expect("an operation").id;

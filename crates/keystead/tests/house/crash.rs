@@ -5,13 +5,14 @@ use keystead_app::{
     Request, Started,
     keys::{lifecycle::Ask, rotation::Target, update::KeyChange},
 };
-use keystead_domain::{Alias, KeyState, Name, Tags, key::deletion::WaitingDays, keystore::KeystoreState, rotation::Wish, time::DAY};
+use keystead_domain::{Alias, KeyState, Name, RegionRole, Tags, key::deletion::WaitingDays, keystore::KeystoreState, rotation::Wish, time::DAY};
 use keystead_operations::Point;
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{keys::KeyFilter, keys::KeyRow, operations};
 
 use crate::{
     comparison::{Cloud, check_alias, check_key, check_leftovers, check_rest, keys_of},
+    families,
     world::{Engine, World},
 };
 
@@ -29,6 +30,14 @@ enum Subject {
     CancelDeletion,
     CleanUp,
     Update,
+    AddReplica,
+    Promote,
+    DeactivateFamily,
+    ActivateFamily,
+    UploadFamily,
+    RenewFamily,
+    RevertFamily,
+    UpdateFamily,
 }
 
 const SUBJECTS: [Subject; 11] = [
@@ -45,14 +54,31 @@ const SUBJECTS: [Subject; 11] = [
     Subject::Update,
 ];
 
+/// The same of a multi-Region key: a primary, and a replica in another Region.
+const FAMILIES: [Subject; 8] = [
+    Subject::AddReplica,
+    Subject::Promote,
+    Subject::DeactivateFamily,
+    Subject::ActivateFamily,
+    Subject::UploadFamily,
+    Subject::RenewFamily,
+    Subject::RevertFamily,
+    Subject::UpdateFamily,
+];
+
 impl Subject {
     async fn set_up(self, world: &World, name: &str) {
-        if self != Self::Create {
+        if FAMILIES.contains(&self) {
+            families::make_primary(world, name).await;
+            if self != Self::AddReplica {
+                families::add_replica(world, name, "payments-us").await;
+            }
+        } else if self != Self::Create {
             world.create(name).await;
         }
         match self {
-            Self::Activate => world.does(name, Ask::Deactivate).await,
-            Self::Revert => world.does(name, Ask::Renew).await,
+            Self::Activate | Self::ActivateFamily => world.does(name, Ask::Deactivate).await,
+            Self::Revert | Self::RevertFamily => world.does(name, Ask::Renew).await,
             Self::Retire => {
                 set_grace(world, name).await;
                 world.does(name, Ask::Rotate).await;
@@ -71,15 +97,17 @@ impl Subject {
     async fn start(self, world: &World, name: &str) -> Started {
         match self {
             Self::Create => world.start_create(name).await,
-            Self::Deactivate => world.start(name, Ask::Deactivate).await,
-            Self::Activate => world.start(name, Ask::Activate).await,
-            Self::Upload => world.start(name, Ask::Upload).await,
-            Self::Renew => world.start(name, Ask::Renew).await,
+            Self::Deactivate | Self::DeactivateFamily => world.start(name, Ask::Deactivate).await,
+            Self::Activate | Self::ActivateFamily => world.start(name, Ask::Activate).await,
+            Self::Upload | Self::UploadFamily => world.start(name, Ask::Upload).await,
+            Self::Renew | Self::RenewFamily => world.start(name, Ask::Renew).await,
+            Self::AddReplica => families::start_replica(world, name, "payments-us").await,
+            Self::Promote => families::start_promotion(world, &replica_of(name)).await,
             Self::Retire => retire(world, name).await,
-            Self::Revert => world.start(name, Ask::Revert).await,
+            Self::Revert | Self::RevertFamily => world.start(name, Ask::Revert).await,
             Self::ScheduleDeletion => world.start(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
             Self::CancelDeletion => world.start(name, Ask::CancelDeletion).await,
-            Self::Update => update(world, name).await,
+            Self::Update | Self::UpdateFamily => update(world, name).await,
             Self::CleanUp => clean_up(world, name).await,
         }
     }
@@ -190,7 +218,7 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     let told = format!("{subject:?} {mishap:?} ended {ended}");
     let (house, account) = (&world.house, &world.ann.account);
     let mut keys = Vec::new();
-    for known_as in [name.to_owned(), format!("{name}-new")] {
+    for known_as in [name.to_owned(), format!("{name}-new"), replica_of(name)] {
         keys.extend(keys_of(house, account, &KeyFilter { name: Some(known_as), ..KeyFilter::default() }).await);
     }
     let states: Vec<KeyState> = keys.iter().map(|key| key.state).collect();
@@ -202,6 +230,9 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
         check_key(house, key, &cloud, &told).await;
     }
     check_alias(&keys, &cloud, &told);
+    families::check_in_step(&keys, &told);
+    let is_promoted = keys.iter().any(|key| key.name == replica_of(name) && key.ties.role == RegionRole::Primary);
+    assert_eq!(is_promoted, subject == Subject::Promote && ended == "SUCCEEDED", "{told}");
     check_leftovers(house, account, &cloud, &told).await;
     check_rest(house, &keys, &told).await;
 }
@@ -220,6 +251,12 @@ fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::ScheduleDeletion => (vec![Active], vec![PendingDeletion]),
         Subject::CancelDeletion => (vec![PendingDeletion], vec![Inactive]),
         Subject::CleanUp => (vec![PendingDeletion], vec![Deleted]),
+        Subject::AddReplica => (vec![Active], vec![Active, Active]),
+        Subject::Promote | Subject::UploadFamily | Subject::UpdateFamily => (vec![Active; 2], vec![Active; 2]),
+        Subject::DeactivateFamily => (vec![Active; 2], vec![Inactive; 2]),
+        Subject::ActivateFamily => (vec![Inactive; 2], vec![Active; 2]),
+        Subject::RenewFamily => (vec![Active; 2], vec![Replaced, Active, Replaced, Active]),
+        Subject::RevertFamily => (vec![Replaced, Active, Replaced, Active], vec![Active, Replaced, Active, Replaced]),
     }
 }
 
@@ -275,8 +312,14 @@ async fn replies_spoilt_everywhere(world: &World, subject: Subject) -> usize {
     runs
 }
 
+/// The name of the replica under test.
+fn replica_of(name: &str) -> String {
+    format!("{name}_us-east-1")
+}
+
 async fn prove(engine: Engine, subjects: &[Subject]) {
     let world = World::new(engine).await;
+    world.make_keystore_in("payments-us", "us-east-1").await;
     let mut total = 0;
     for subject in subjects {
         let died = dies_everywhere(&world, *subject).await;
@@ -290,7 +333,7 @@ async fn prove(engine: Engine, subjects: &[Subject]) {
 /// The journal on PostgreSQL: all sagas in a proof, the two longest in the tests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_saga_on_postgresql_ends_in_a_third_state() {
-    let subjects: &[Subject] = if is_proof() { &SUBJECTS } else { &[Subject::Create, Subject::CancelDeletion] };
+    let subjects: &[Subject] = if is_proof() { &[&SUBJECTS[..], &FAMILIES[..]].concat() } else { &[Subject::Create, Subject::CancelDeletion] };
     prove(Engine::Postgres, subjects).await;
 }
 
@@ -355,6 +398,17 @@ async fn delete_keystore(world: &World, mishap: &Mishap) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_saga_that_makes_or_moves_keys_ends_in_a_third_state() {
     prove(Engine::Sqlite, &SUBJECTS[..5]).await;
+}
+
+/// FT-047: whatever dies or is lost, a family is in one state, in every Region.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_saga_of_a_family_of_regions_ends_in_a_third_state() {
+    prove(Engine::Sqlite, &FAMILIES[..4]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_saga_that_renews_a_family_of_regions_ends_in_a_third_state() {
+    prove(Engine::Sqlite, &FAMILIES[4..]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

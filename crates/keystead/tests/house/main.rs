@@ -9,6 +9,7 @@ mod comparison;
 mod crash;
 mod desk;
 mod expiry;
+mod families;
 mod exports;
 mod full_disk;
 mod kill;

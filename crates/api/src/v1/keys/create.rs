@@ -49,6 +49,9 @@ pub(crate) struct CreateKey {
     /// What happens before: `alert` (also when it is left out), `extend` or `renew`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiry_policy: Option<String>,
+    /// Whether replicas can be made of it in other Regions of its AWS account: a multi-Region primary key. It cannot be changed later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    multi_region: bool,
     /// Material that you bring; left out, the vault makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     material: Option<GivenMaterial>,
@@ -93,6 +96,7 @@ impl CreateKey {
             expires: self.expires.as_deref().map(|text| when("expires", text, now)).transpose()?,
             expiry_policy: self.expiry_policy.as_deref().map_or(Ok(ExpiryPolicy::Alert), ExpiryPolicy::parse)?,
             material: self.material.map_or(Ok(Material::Generate), GivenMaterial::read)?,
+            multi_region: self.multi_region,
         })
     }
 }

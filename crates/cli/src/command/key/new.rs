@@ -38,6 +38,8 @@ struct Body<'a> {
     expiry_policy: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     material: Option<Material<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    multi_region: bool,
 }
 
 #[derive(Serialize)]
@@ -105,6 +107,7 @@ fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>,
         expires: new.expires.as_deref(),
         expiry_policy: new.expiry_policy.map(|policy| policy.as_str()),
         material,
+        multi_region: new.multi_region,
     })
 }
 
