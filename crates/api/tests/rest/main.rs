@@ -4,6 +4,7 @@ mod again;
 mod callers;
 mod document;
 mod entries;
+mod families;
 mod life;
 mod log;
 mod refusals;

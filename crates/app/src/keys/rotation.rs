@@ -127,7 +127,7 @@ impl App {
             && key.ties.role == RegionRole::Replica
         {
             let primary = self.primary_of(key).await?.map_or_else(String::new, |primary| primary.name);
-            let mend = format!("Set the policy of the primary: `keystead rotation set key:{primary}`.");
+            let mend = format!("Set the policy of the primary: `keystead rotation set --key {primary}`.");
             return Err(Invalid::new("target", "is a replica, which is rotated with its primary", mend).into());
         }
         let proof = permit(principal, subject.action(), &principal.account, wish)?;
@@ -194,7 +194,8 @@ impl App {
             let policy = self.store().read("rotations.of", look).await?;
             return Ok(Rotation { target, policy, next: None, last: None, warnings: Vec::new() });
         };
-        let (row, now) = (key.clone(), self.now());
+        // A replica is rotated with its primary.
+        let (row, now) = (self.primary_of(&key).await?.unwrap_or_else(|| (*key).clone()), self.now());
         let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((rotations::nearest(tx, &row)?, next_turn(tx, &row, now)?));
         let (policy, next) = self.store().read("rotations.nearest", look).await?;
         let deactivates = policy.as_ref().is_some_and(|policy| policy.wish.grace.is_some());

@@ -77,6 +77,9 @@ async fn the_connector_conforms_on_the_sandbox_without_exception() {
     let (sandbox, aws) = start().await;
     let now = Timestamp::from_micros(sandbox.clock().now_micros());
     cloud::all(&Subject::new(&aws, now, crate::INSTALLATION, &[])).await;
+    let mut elsewhere = by_role(&sandbox);
+    elsewhere.location.region = "us-east-1".into();
+    cloud::families(&Subject::new(&aws, now, crate::INSTALLATION, &[]), &crate::connect(elsewhere).await).await;
     sandbox.shutdown().await;
 }
 

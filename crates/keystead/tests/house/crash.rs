@@ -265,6 +265,15 @@ fn is_proof() -> bool {
     std::env::var("KEYSTEAD_PROOF").is_ok()
 }
 
+/// Each kind of spoilt reply; in the tests only the three that differ most for what concerns several Regions, which takes many calls.
+fn spoilt_replies_for(subject: Subject) -> Vec<Effect> {
+    let mut all = spoilt_replies();
+    if FAMILIES.contains(&subject) && !is_proof() {
+        all.retain(|effect| matches!(effect, Effect::Lost | Effect::Duplicate) || matches!(effect, Effect::Error { code, .. } if code.starts_with("Access")));
+    }
+    all
+}
+
 fn spoilt_replies() -> Vec<Effect> {
     vec![
         Effect::Lost,
@@ -304,7 +313,7 @@ async fn replies_spoilt_everywhere(world: &World, subject: Subject) -> usize {
     let requests = run(world, subject, &Mishap::NONE).await.requests;
     let mut runs = 1;
     for call in 0..requests {
-        for effect in spoilt_replies() {
+        for effect in spoilt_replies_for(subject) {
             run(world, subject, &Mishap { die_at: None, fault: Some((call, effect)) }).await;
             runs += 1;
         }

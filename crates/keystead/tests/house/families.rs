@@ -256,7 +256,9 @@ async fn a_replica_that_was_kept_comes_back_into_step() {
     world.does(&replica.name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
     world.does(&replica.name, Ask::CancelDeletion).await;
     assert_eq!(states(&check(&world, "orders", "kept").await), [KeyState::Active, KeyState::Inactive]);
-    world.does("orders", Ask::Upload).await;
+    let change = KeyChange { expires: Some(Some(world.now().plus_days(200))), expiry_policy: Some(ExpiryPolicy::Extend), ..KeyChange::default() };
+    let moved = world.house.app.update_key(&world.ann, &Request::default(), "orders", change).await.expect("an intent");
+    world.succeeds(moved).await;
     world.does(&replica.name, Ask::Activate).await;
     check_in_step(&check(&world, "orders", "back").await, "back");
 
@@ -289,12 +291,14 @@ async fn a_renewal_is_reverted_in_every_region_and_a_rotated_family_retires_whol
 
     let wish = keystead_domain::rotation::Wish { every: Some(30 * DAY), grace: Some(DAY), ..Default::default() };
     let target = |name: &str| keystead_app::keys::rotation::Target::Key(name.to_owned());
-    refused(world.house.app.set_rotation(&world.ann, &target("orders_us-east-1"), wish.clone()).await, &["key:orders"]);
+    refused(world.house.app.set_rotation(&world.ann, &target("orders_us-east-1"), wish.clone()).await, &["--key orders"]);
     world.house.app.set_rotation(&world.ann, &target("orders"), wish.clone()).await.expect("a policy");
     let promoted = start_promotion(&world, "orders_us-east-1").await;
     world.succeeds(promoted).await;
     let shown = world.house.app.show_rotation(&world.ann, &target("orders_us-east-1")).await.expect("a policy");
     assert_eq!(shown.policy.map(|policy| policy.wish), Some(wish), "the policy goes with the part of the primary");
+    let of_replica = world.house.app.show_rotation(&world.ann, &target("orders")).await.expect("its primary's policy");
+    assert_eq!((of_replica.policy.map(|policy| policy.name), of_replica.next), (Some("orders_us-east-1".to_owned()), shown.next));
     world.sandbox.advance((31 * DAY) as u64);
     assert_eq!(world.house.engine.look_at_rotation().await.expect("a store"), 1, "one turn for the whole family");
     wait_for_rest(&world).await;

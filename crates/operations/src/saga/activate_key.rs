@@ -25,6 +25,19 @@ pub struct ActivateKey {
     pub primary: Option<Stored<KeyId>>,
 }
 
+impl ActivateKey {
+    /// Who was out of use while the primary got another span of life or policy has it now, too.
+    fn fall_into_step(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let (leader, followers) = match &self.primary {
+            Some(primary) => (primary, std::slice::from_ref(&self.key)),
+            None => (&self.key, self.replicas.as_slice()),
+        };
+        let Some(leader) = keys::by_id(tx, &leader.0)?.filter(|_| !followers.is_empty()) else { return Ok(()) };
+        let expires = self.expires.map(Into::into);
+        followers.iter().try_for_each(|key| keys::set_end(tx, &key.0, expires, leader.expiry_span, leader.expiry_policy))
+    }
+}
+
 impl Shape for ActivateKey {
     fn steps(&self) -> Vec<Planned> {
         let expires = self.expires.map(Into::into);
@@ -35,6 +48,7 @@ impl Shape for ActivateKey {
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         members(&self.key, &self.replicas).try_for_each(|key| keys::transition(tx, key, KeyState::Inactive, KeyState::Active, now))?;
+        self.fall_into_step(tx)?;
         // A rotation that was missed meanwhile is planned again.
         rotations::reconsider(tx, &self.key.0)
     }

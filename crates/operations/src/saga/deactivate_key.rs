@@ -45,3 +45,17 @@ impl Shape for DeactivateKey {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CM-054, FT-047: a family that is half emptied is out of use everywhere already.
+    #[test]
+    fn every_region_is_disabled_before_the_first_is_emptied() {
+        let id = |n| Stored(KeyId::new(Timestamp::from_secs(1), [n; 10]));
+        let saga = DeactivateKey { key: id(1), retires: false, replicas: vec![id(2), id(3)] };
+        let names: Vec<&str> = saga.steps().iter().map(|planned| planned.step.name()).collect();
+        assert_eq!(names, ["disable", "disable", "disable", "delete-material", "delete-material", "delete-material"]);
+    }
+}

@@ -93,3 +93,39 @@ impl Shape for RenewKey {
         successors.iter().rev().try_for_each(|new| versions::delete_uncreated(tx, new).and_then(|()| keys::delete_uncreated(tx, new)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No alias moves before every Region can open what any of them encrypts.
+    #[test]
+    fn the_aliases_of_a_family_move_when_all_its_regions_have_the_material() {
+        let id = |n| Stored(KeyId::new(Timestamp::from_secs(1), [n; 10]));
+        let lineage = |n| Stored(LineageId::new(Timestamp::from_secs(1), [n; 10]));
+        let alias = || Some("orders".to_owned());
+        let replica = RenewedReplica { predecessor: id(3), successor: id(4), lineage: lineage(2), alias: alias() };
+        let saga = RenewKey {
+            predecessor: id(1),
+            successor: id(2),
+            lineage: lineage(1),
+            alias: alias(),
+            expires: None,
+            grace: None,
+            replicas: vec![replica],
+        };
+        let names: Vec<&str> = saga.steps().iter().map(|planned| planned.step.name()).collect();
+        assert_eq!(names, ["create-cloud-key", "import-material", "replicate-cloud-key", "import-material", "point-alias", "point-alias"]);
+    }
+
+    /// A record from before there were families is read.
+    #[test]
+    fn a_record_without_replicas_is_read() {
+        let old = r#"{"predecessor":"key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70","successor":"key_01997c1f2a5b7d0e8f4a6b2c1d3e5f71",
+            "lineage":"lin_01997c1f2a5b7d0e8f4a6b2c1d3e5f70","alias":null,"expires":null}"#;
+        let lineage = LineageId::new(Timestamp::from_secs(1), [1; 10]).to_string();
+        let old = old.replace("lin_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", &lineage);
+        let saga: RenewKey = serde_json::from_str(&old).expect("is read");
+        assert!(saga.replicas.is_empty());
+    }
+}
