@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long proofs in full: the crash harness, the SIGKILL run, the memory search and the lifecycle matrix. Writes docs/proof.md, and nothing there when one fails.
+# The long proofs in full: the simulated year, the crash harness, the SIGKILL run, the memory search and the lifecycle matrix. Writes docs/proof.md, and nothing there when one fails.
 #
 #   scripts/proof.sh                  the debug test binary
 #   KEYSTEAD_PROFILE=perf scripts/proof.sh   release-like code
@@ -14,6 +14,7 @@ trap 'rm -rf "$work"' EXIT
 
 # A proof, its title, and the pattern of its figures. Each has a process of its own, so that one's load does not disturb another's clocks.
 proofs=(
+  'year::|Simulated year|^simulated year: '
   'kill::|SIGKILL run|^kill run: '
   'memory::|Memory search|^memory search: '
   'matrix::|Lifecycle matrix|^lifecycle matrix'

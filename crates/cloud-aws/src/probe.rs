@@ -141,14 +141,16 @@ enum Answer {
 }
 
 /// # Errors
-/// Whatever is no answer: no connection, no credentials, a failure of the cloud.
+/// Whatever is no answer: no connection, no credentials. One call in which the cloud fails, again and again, leaves that one untested and tells the rest.
 fn answer(result: Result<(), CloudError>) -> Result<Answer, CloudError> {
     match result {
         Ok(()) => Ok(Answer::Permitted),
         Err(error) => match error.kind {
             Kind::AccessDenied => Ok(Answer::Denied),
             Kind::NotFound | Kind::WrongState | Kind::BadToken => Ok(Answer::Permitted),
-            Kind::BadInput | Kind::Unsupported | Kind::BadCiphertext | Kind::AliasTaken | Kind::ReplicaThere | Kind::LimitExceeded => Ok(Answer::Unclear),
+            Kind::BadInput | Kind::Unsupported | Kind::BadCiphertext | Kind::AliasTaken | Kind::ReplicaThere | Kind::LimitExceeded | Kind::CloudFailure => {
+                Ok(Answer::Unclear)
+            }
             _ => Err(error),
         },
     }
@@ -172,7 +174,10 @@ fn missing(action: Action) -> String {
             action.as_str()
         ),
         Action::ReplicateKey | Action::UpdatePrimaryRegion => {
-            format!("Grant {} as Keystead's policy does. Only multi-Region keys need it: as long as there are none in this keystore, nothing fails.", action.as_str())
+            format!(
+                "Grant {} as Keystead's policy does. Only multi-Region keys need it: as long as there are none in this keystore, nothing fails.",
+                action.as_str()
+            )
         }
         _ => format!(
             "Grant {} as Keystead's policy does. If your own policy grants it by origin or tag, add the statement ProbeOnAKeyThatCannotExist: only with it can this be told.",
@@ -210,13 +215,13 @@ mod tests {
 
     #[test]
     fn what_is_refused_for_its_form_proves_nothing() {
-        assert_eq!(said(Kind::BadInput), Some(Answer::Unclear));
+        assert_eq!((said(Kind::BadInput), said(Kind::CloudFailure)), (Some(Answer::Unclear), Some(Answer::Unclear)));
         assert_eq!(needed(Action::CreateKey, Answer::Unclear).standing, Standing::Untested);
     }
 
     #[test]
     fn trouble_on_the_way_is_no_finding() {
-        for kind in [Kind::Unreachable, Kind::OutcomeUnknown, Kind::Throttled, Kind::Credentials, Kind::RoleNotAssumable, Kind::CloudFailure] {
+        for kind in [Kind::Unreachable, Kind::OutcomeUnknown, Kind::Throttled, Kind::Credentials, Kind::RoleNotAssumable] {
             assert_eq!(said(kind), None, "{kind:?}");
         }
     }

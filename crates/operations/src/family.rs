@@ -9,13 +9,7 @@ use keystead_store::{
     versions::{self, MaterialFacts, VersionRow},
 };
 
-use crate::{
-    Engine, Saga,
-    engine::call::StepError,
-    saga::renew_key::RenewedReplica,
-    stored::Stored,
-    words::Who,
-};
+use crate::{Engine, Saga, engine::call::StepError, saga::renew_key::RenewedReplica, stored::Stored, words::Who};
 
 /// The replicas that stand where their primary stands: an event of the primary takes them along. Others were taken out of use or count down, and stay as they are.
 ///
@@ -98,6 +92,10 @@ pub struct PreparedCopy {
 }
 
 impl PreparedCopy {
+    pub(crate) fn version(&self) -> &VersionRow {
+        &self.version
+    }
+
     /// Writes it; in the transaction of the intent, behind what it shares.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub mod birth;
 pub mod clouds;
 pub mod engine;
 pub mod family;
+pub mod in_place;
 pub mod intent;
 pub mod problem;
 pub mod quota;

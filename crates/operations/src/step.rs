@@ -1,6 +1,6 @@
 //! Steps: the verbs that sagas are made of. Each may be run twice; each has an undo that may be run even if the step never happened.
 
-use keystead_domain::{Alias, KeyId, Timestamp, key::deletion::WaitingDays, tags::TagChange};
+use keystead_domain::{Alias, KeyId, Timestamp, VersionId, key::deletion::WaitingDays, tags::TagChange};
 
 /// One step of a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,19 @@ pub enum Step {
     AbandonCloudKey(KeyId),
     /// Fetch a wrapping key, wrap the material in the vault, import it, and look until the cloud shows it.
     ImportMaterial(KeyId, Option<Timestamp>),
+    /// Import a version beside those that the key has; it waits to be rotated in.
+    ImportPending {
+        /// The key.
+        key: KeyId,
+        /// Its pending version.
+        version: VersionId,
+        /// When the cloud shall forget it.
+        expires: Option<Timestamp>,
+    },
+    /// Remove a version that was not rotated in.
+    DeletePending(KeyId, VersionId),
+    /// Make a pending version the current one, under the same cloud key.
+    RotateIn(KeyId, VersionId),
     /// Let the key be used.
     Enable(KeyId),
     /// Forbid its use.
@@ -65,6 +78,9 @@ impl Step {
             Self::Promote { .. } => "promote",
             Self::AbandonCloudKey(_) => "abandon-cloud-key",
             Self::ImportMaterial(..) => "import-material",
+            Self::ImportPending { .. } => "import-pending",
+            Self::DeletePending(..) => "delete-pending",
+            Self::RotateIn(..) => "rotate-in",
             Self::Enable(_) => "enable",
             Self::Disable(_) => "disable",
             Self::DeleteMaterial(_) => "delete-material",
@@ -87,6 +103,9 @@ impl Step {
             | Self::Promote { from: key, .. }
             | Self::AbandonCloudKey(key)
             | Self::ImportMaterial(key, _)
+            | Self::ImportPending { key, .. }
+            | Self::DeletePending(key, _)
+            | Self::RotateIn(key, _)
             | Self::Enable(key)
             | Self::Disable(key)
             | Self::DeleteMaterial(key)

@@ -1,6 +1,7 @@
 //! Rotation policies on the wire.
 
 use keystead_app::keys::rotation::{Rotation as Known, named};
+use keystead_domain::rotation::Strategy;
 use keystead_store::rotations::PolicyRow;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::time::{rfc3339, span};
 pub(crate) struct RotationPolicy {
     /// What it is for: `key:NAME`, `keystore:NAME` or `default`.
     pub target: String,
-    /// `new-key`, or `none`: rotation is off.
+    /// `new-key`, `in-place`, or `none`: rotation is off.
     pub strategy: &'static str,
     /// So long behind the last rotation.
     #[schema(required)]
@@ -46,7 +47,7 @@ pub(crate) struct RotationPolicy {
 
 /// How something is rotated.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({ "target": "key:orders", "policy": crate::wire::rotation::example(), "next_rotation": "2026-12-26T01:00:00.000000Z", "last_rotation": null, "warnings": [] }))]
+#[schema(example = json!({ "target": "key:orders", "policy": crate::wire::rotation::example(), "next_rotation": "2026-12-26T01:00:00.000000Z", "last_rotation": null, "next_strategy": "new-key", "in_place_left": 25, "warnings": [] }))]
 pub(crate) struct Rotation {
     /// What was asked about.
     pub target: String,
@@ -59,6 +60,12 @@ pub(crate) struct Rotation {
     /// When it was last rotated; of a key.
     #[schema(required, format = DateTime)]
     pub last_rotation: Option<String>,
+    /// How the next rotation is done: as the policy says, where the cloud can; of a key.
+    #[schema(required)]
+    pub next_strategy: Option<&'static str>,
+    /// How often the key can still be rotated in place; of a key.
+    #[schema(required)]
+    pub in_place_left: Option<u32>,
     /// What a rotation will not do for the key's users.
     pub warnings: Vec<&'static str>,
 }
@@ -69,7 +76,7 @@ impl RotationPolicy {
         let wish = row.wish;
         Self {
             target: named(&row.scope, &row.name),
-            strategy: if wish.off { "none" } else { "new-key" },
+            strategy: if wish.off { "none" } else { wish.strategy.as_str() },
             every: wish.every.map(span),
             cron: wish.cron,
             zone: wish.zone,
@@ -91,6 +98,8 @@ impl Rotation {
             policy: known.policy.map(RotationPolicy::of),
             next_rotation: known.next.map(rfc3339),
             last_rotation: known.last.map(rfc3339),
+            next_strategy: known.strategy.map(Strategy::as_str),
+            in_place_left: known.in_place_left,
             warnings: known.warnings,
         }
     }

@@ -6,7 +6,9 @@ use keystead_domain::{
 };
 use keystead_identity::{Action, Principal};
 use keystead_operations::{Saga, birth::Origin, saga::create_key::CreateKey, stored::Stored};
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
+use keystead_store::{
+    StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow,
+};
 use keystead_vault::SecretBytes;
 
 use crate::{App, Error, Request, Started, error::TxError, permit, who};

@@ -1,8 +1,8 @@
 //! Export of material, by two people: one names the public key, another takes the wrapped material away, once (CM-017, CM-063 to CM-066, FX-025).
 
-use keystead_domain::{Event, Timestamp, Verdict, WrapMethod, verdict};
+use keystead_domain::{Event, Invalid, Timestamp, Verdict, WrapMethod, verdict};
 use keystead_identity::{Action, Principal};
-use keystead_operations::engine::material::account_key;
+use keystead_operations::engine::material::{Material, account_key};
 use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users};
 use keystead_vault::{ExportKey, Preparation, export_method};
 
@@ -27,6 +27,8 @@ pub struct Prepared {
 pub struct Download {
     /// The key.
     pub key: KeyRow,
+    /// Which version of the key it is.
+    pub version: u32,
     /// Under the prepared public key.
     pub wrapped: Vec<u8>,
     /// How it is wrapped.
@@ -78,13 +80,13 @@ impl App {
         Ok(prepared)
     }
 
-    /// Hands the wrapped material to somebody else than who prepared it, once (CM-064, CM-065, CM-066).
+    /// Hands the wrapped material of a version, or of the current one, to somebody else than who prepared it, once (CM-064, CM-065, CM-066).
     ///
     /// # Errors
-    /// [`Error::NotPrepared`], [`Error::SamePerson`], [`Error::WrongState`], [`Error::Sealed`]; [`Error::PreparationChanged`] and [`Error::PreparerInactive`] when the
+    /// [`Error::Invalid`] naming `version`; [`Error::NotPrepared`], [`Error::SamePerson`], [`Error::WrongState`], [`Error::Sealed`]; [`Error::PreparationChanged`] and [`Error::PreparerInactive`] when the
     /// preparation cannot be relied on, which is told to the audit log; [`Error::AlreadyDone`] for the same request again: a preparation
     /// serves one download, and what it handed out is not kept.
-    pub async fn download_export(&self, principal: &Principal, request: &Request, id_or_name: &str) -> Result<Download, Error> {
+    pub async fn download_export(&self, principal: &Principal, request: &Request, id_or_name: &str, version: Option<u32>) -> Result<Download, Error> {
         self.refuse_again(principal, request).await?;
         let key = self.exportable(principal, id_or_name, Event::DownloadExport).await?;
         let id = key.id.clone();
@@ -101,8 +103,10 @@ impl App {
         }
         let proof = permit(principal, Action::DownloadExport, &key.account_id.clone(), key)?;
         let key = proof.payload;
-        match self.hand_out(principal, request, &key, export).await {
-            Ok((wrapped, public_key_fingerprint)) => Ok(Download { method: export_method(key.spec), key, wrapped, public_key_fingerprint }),
+        let material = self.material_of(&key, version).await?;
+        let version = material.version.number;
+        match self.hand_out(principal, request, &key, &material, export).await {
+            Ok((wrapped, public_key_fingerprint)) => Ok(Download { method: export_method(key.spec), key, version, wrapped, public_key_fingerprint }),
             Err(error @ Error::PreparationChanged { .. }) => Err(self.refuse(principal, "key.download-export", "as-prepared", &key, error).await),
             Err(error @ Error::PreparerInactive { .. }) => Err(self.refuse(principal, "key.download-export", "preparer-is-active", &key, error).await),
             Err(error) => Err(self.or_root_changed(error).await),
@@ -121,16 +125,23 @@ impl App {
     }
 
     /// The wrapped material, and the fingerprint of the public key.
-    async fn hand_out(&self, principal: &Principal, request: &Request, key: &KeyRow, export: ExportRow) -> Result<(Vec<u8>, String), Error> {
+    async fn hand_out(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        key: &KeyRow,
+        material: &Material,
+        export: ExportRow,
+    ) -> Result<(Vec<u8>, String), Error> {
         let export_key = self.sealed_export_key(key, &export).await?;
-        let sealed = self.engine.sealed(key).await?;
-        let held = sealed.held().ok_or_else(|| Error::Internal("the key has no material".to_owned()))?;
+        let held = material.sealed.held().ok_or_else(|| Error::Internal("the key has no material".to_owned()))?;
         let wrapped = self.engine.parts().vault.export(&held, &export_key)?;
         let entry = self
             .entry(principal, "key.download-export", "dual-control")
             .key(key)
             .detail("prepared_by", export.prepared_by.clone())
             .detail("public_key", export_key.fingerprint_sha256())
+            .detail("version", material.version.number.to_string())
             .done();
         let memory = self.memory(principal, request, Deed::DownloadExport, &key.name);
         let (name, id) = (key.name.clone(), key.id.clone());
@@ -157,6 +168,15 @@ impl App {
             return Err(self.met_itself(principal, request, error).await.into());
         }
         Ok((wrapped, export_key.fingerprint_sha256()))
+    }
+
+    /// The material of a key's version of this number, or of its current one.
+    async fn material_of(&self, key: &KeyRow, number: Option<u32>) -> Result<Material, Error> {
+        let materials = self.engine.materials(key).await?;
+        let newest = materials.last().map_or(0, |material| material.version.number);
+        let wanted = number.unwrap_or(newest);
+        let found = materials.into_iter().find(|material| material.version.number == wanted);
+        found.ok_or_else(|| Invalid::new("version", format!("is {wanted}, which the key has not"), format!("Give 1 to {newest}, or leave it out.")).into())
     }
 
     async fn exportable(&self, principal: &Principal, id_or_name: &str, event: Event) -> Result<KeyRow, Error> {

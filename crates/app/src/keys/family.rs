@@ -297,7 +297,9 @@ fn left_out(tx: &mut Tx<'_>, old: &KeyId, saga: &RevertKey) -> Result<Option<Str
 fn check_part(key: &KeyRow) -> Result<(), Invalid> {
     match key.ties.role {
         RegionRole::Primary if key.ties.is_exportable => Ok(()),
-        RegionRole::Primary => Err(Invalid::new("key", "has material that may not leave the vault as a copy", "Make another multi-Region key, whose material may.")),
+        RegionRole::Primary => {
+            Err(Invalid::new("key", "has material that may not leave the vault as a copy", "Make another multi-Region key, whose material may."))
+        }
         RegionRole::Replica => Err(Invalid::new(
             "key",
             "is a replica, and AWS makes replicas of a primary only",
@@ -316,7 +318,10 @@ fn check_place(home: &KeystoreRow, there: &KeystoreRow, partition: &str, other: 
     let refuse = |reason: String, mend: &str| Err(Invalid::new("keystore", reason, mend));
     let (from, to) = (&home.location, &there.location);
     if partition != other {
-        return refuse(format!("is in the partition {other}, and the key in {partition}: a multi-Region key stays in one"), "Choose a keystore of the same partition.");
+        return refuse(
+            format!("is in the partition {other}, and the key in {partition}: a multi-Region key stays in one"),
+            "Choose a keystore of the same partition.",
+        );
     }
     if from.account != to.account {
         return refuse(
@@ -334,7 +339,9 @@ fn check_region_is_free(replicas: &[KeyRow], region: &str) -> Result<(), Error> 
     let Some(there) = replicas.iter().find(|replica| replica.region == region) else { return Ok(()) };
     let reason = format!("is in {region}, where the key has its replica {} ({}): AWS allows one in each Region", there.name, there.state.as_str());
     let mend = match there.state {
-        KeyState::PendingDeletion => format!("Keep that one: `keystead key cancel-deletion {0}`, then `keystead key activate {0}`. Or wait until it is gone.", there.name),
+        KeyState::PendingDeletion => {
+            format!("Keep that one: `keystead key cancel-deletion {0}`, then `keystead key activate {0}`. Or wait until it is gone.", there.name)
+        }
         _ => "Choose a keystore in another Region.".to_owned(),
     };
     Err(Invalid::new("keystore", reason, mend).into())

@@ -30,8 +30,10 @@ pub enum Ask {
     Upload,
     /// CM-057.
     Renew,
-    /// The same as the key's rotation policy would: behind its grace the predecessor is deactivated.
+    /// As the key's rotation policy says: behind its grace the predecessor is deactivated.
     Rotate,
+    /// New material under the same cloud key.
+    RotateInPlace,
     /// `capabilities.md`, decision 1.
     Revert,
     /// CM-058.
@@ -48,6 +50,7 @@ impl Ask {
             Self::Activate => Event::Activate,
             Self::Upload => Event::Upload,
             Self::Renew | Self::Rotate => Event::Renew,
+            Self::RotateInPlace => Event::RotateInPlace,
             Self::Revert => Event::Revert,
             Self::ScheduleDeletion(_) => Event::ScheduleDeletion,
             Self::CancelDeletion => Event::CancelDeletion,
@@ -135,6 +138,11 @@ impl App {
                 let prepared = self.engine.prepare_successor(key, &who(principal), now).await?.with_grace(grace);
                 (prepared.saga(), Box::new(move |tx| Ok(prepared.write(tx)?)))
             }
+            Ask::RotateInPlace => {
+                self.engine.turnable(key).await?.check_left()?;
+                let prepared = self.engine.prepare_in_place(key, &who(principal), now).await?;
+                (prepared.saga(), Box::new(move |tx| Ok(prepared.write(tx)?)))
+            }
             Ask::Revert => (self.revert(key).await?, nothing),
         })
     }
@@ -157,7 +165,10 @@ impl App {
                 let mend = format!("Remove it first: `keystead key replica remove {}`. Then revert.", key.name);
                 return Err(refuse(&reason, &mend));
             }
-            return Err(refuse("has no predecessor to go back to", "Only the current key of a lineage that was renewed can be reverted."));
+            return Err(refuse(
+                "has no predecessor to go back to",
+                "Only the current key of a lineage that was renewed can be reverted; what was rotated in place stays so, because its cloud knows no way back.",
+            ));
         };
         let wanted = predecessor.clone();
         let old = self.store().read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;

@@ -108,6 +108,7 @@ pub(crate) fn action_of(event: Event) -> &'static str {
         Event::Activate => "key.activate",
         Event::Upload => "key.upload",
         Event::Renew => "key.renew",
+        Event::RotateInPlace => "key.rotate-in-place",
         Event::Revert | Event::Reinstate => "key.revert",
         Event::ScheduleDeletion => "key.schedule-deletion",
         Event::CancelDeletion => "key.cancel-deletion",

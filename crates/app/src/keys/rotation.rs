@@ -2,7 +2,7 @@
 
 use keystead_domain::{
     Invalid, KeyState, KeystoreId, RegionRole, Timestamp,
-    rotation::{Due, Scope, Wish, advice, wish},
+    rotation::{Due, Policy, Rule, Scope, Strategy, Wish, advice},
 };
 use keystead_identity::{Action, Principal};
 use keystead_operations::{schedule, words::Words};
@@ -53,6 +53,10 @@ pub struct Rotation {
     pub next: Option<Timestamp>,
     /// When it was last rotated; of a key only.
     pub last: Option<Timestamp>,
+    /// How the next rotation is done: as the policy says, where the cloud can; of a key only.
+    pub strategy: Option<Strategy>,
+    /// How often the key can still be rotated in place; of a key only.
+    pub in_place_left: Option<u32>,
     /// What a rotation will not do for the key's users.
     pub warnings: Vec<&'static str>,
 }
@@ -121,7 +125,7 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`] naming the field; [`Error::NotFound`].
     pub async fn set_rotation(&self, principal: &Principal, target: &Target, wish: Wish) -> Result<Rotation, Error> {
-        wish.rule()?;
+        let rule = wish.rule()?;
         let subject = self.subject(principal, target).await?;
         if let Subject::Key(key) = &subject
             && key.ties.role == RegionRole::Replica
@@ -129,6 +133,14 @@ impl App {
             let primary = self.primary_of(key).await?.map_or_else(String::new, |primary| primary.name);
             let mend = format!("Set the policy of the primary: `keystead rotation set --key {primary}`.");
             return Err(Invalid::new("target", "is a replica, which is rotated with its primary", mend).into());
+        }
+        if let Rule::Rotate(policy) = &rule {
+            self.check_work(principal, &subject, policy).await?;
+        }
+        if let (Subject::Key(key), Strategy::InPlace) = (&subject, wish.strategy)
+            && let Err(impossible) = self.engine.turnable(key).await?.check()
+        {
+            return Err(self.refuse(principal, "rotation.set", "in-place", key, impossible.into()).await);
         }
         let proof = permit(principal, subject.action(), &principal.account, wish)?;
         let row = PolicyRow {
@@ -149,7 +161,20 @@ impl App {
         };
         self.store().write("rotations.set", set).await?;
         self.engine.plan_rotations().await;
-        self.rotation_of(principal, subject).await
+        self.rotation_of(principal, subject, None).await
+    }
+
+    /// Refuses a window in which the cloud's quota does not let all keys have their turn.
+    async fn check_work(&self, principal: &Principal, subject: &Subject, policy: &Policy) -> Result<(), Error> {
+        if policy.window.is_none() {
+            return Ok(());
+        }
+        let (account, scope) = (principal.account.clone(), subject.scope());
+        let governed = self.store().read("rotations.governed", move |tx| rotations::governed(tx, &account, &scope)).await?;
+        for (keystore, keys) in governed {
+            policy.check_work(keys, self.engine.rotation_micros(&keystore).await?)?;
+        }
+        Ok(())
     }
 
     /// Takes a policy away: from then on the next nearest counts.
@@ -169,20 +194,20 @@ impl App {
         };
         self.store().write("rotations.clear", clear).await?;
         self.engine.plan_rotations().await;
-        self.rotation_of(principal, subject).await
+        self.rotation_of(principal, subject, None).await
     }
 
-    /// How a key, a keystore's keys or all others are rotated, and when.
+    /// How a key, a keystore's keys or all others are rotated, and when; and what a rotation, done as `asked` or else as the policy says, does not do.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn show_rotation(&self, principal: &Principal, target: &Target) -> Result<Rotation, Error> {
+    pub async fn show_rotation(&self, principal: &Principal, target: &Target, asked: Option<Strategy>) -> Result<Rotation, Error> {
         let subject = self.subject(principal, target).await?;
         let proof = permit(principal, Action::Read, &principal.account, subject)?;
-        self.rotation_of(principal, proof.payload).await
+        self.rotation_of(principal, proof.payload, asked).await
     }
 
-    async fn rotation_of(&self, principal: &Principal, subject: Subject) -> Result<Rotation, Error> {
+    async fn rotation_of(&self, principal: &Principal, subject: Subject, asked: Option<Strategy>) -> Result<Rotation, Error> {
         let target = subject.target();
         let Subject::Key(key) = subject else {
             let (scope, account) = (subject.scope(), principal.account.clone());
@@ -192,15 +217,29 @@ impl App {
                 own => Ok(own),
             };
             let policy = self.store().read("rotations.of", look).await?;
-            return Ok(Rotation { target, policy, next: None, last: None, warnings: Vec::new() });
+            return Ok(Rotation { target, policy, next: None, last: None, strategy: None, in_place_left: None, warnings: Vec::new() });
         };
         // A replica is rotated with its primary.
         let (row, now) = (self.primary_of(&key).await?.unwrap_or_else(|| (*key).clone()), self.now());
         let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((rotations::nearest(tx, &row)?, next_turn(tx, &row, now)?));
         let (policy, next) = self.store().read("rotations.nearest", look).await?;
-        let deactivates = policy.as_ref().is_some_and(|policy| policy.wish.grace.is_some());
-        let warnings = advice::warnings(key.spec, key.usage, key.alias.is_some(), deactivates);
-        Ok(Rotation { target, policy, next, last: key.rotation.last, warnings })
+        let turnable = self.engine.turnable(&key).await?;
+        let wish = policy.as_ref().map(|policy| policy.wish.clone()).unwrap_or_default();
+        let (strategy, left) = (wish.strategy.of(&turnable), turnable.left());
+        let warnings = warnings(&key, &wish, asked.unwrap_or(strategy), left);
+        Ok(Rotation { target, policy, next, last: key.rotation.last, strategy: Some(strategy), in_place_left: Some(left), warnings })
+    }
+
+    /// What a rotation of a key, done like this, will not do for its users.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn rotation_warnings(&self, principal: &Principal, id_or_name: &str, strategy: Strategy) -> Result<Vec<&'static str>, Error> {
+        let key = self.key(principal, id_or_name).await?;
+        let row = key.clone();
+        let policy = self.store().read("rotations.nearest", move |tx| rotations::nearest(tx, &row)).await?;
+        let left = self.engine.turnable(&key).await?.left();
+        Ok(warnings(&key, &policy.map(|policy| policy.wish).unwrap_or_default(), strategy, left))
     }
 
     /// A page of policies.
@@ -219,26 +258,33 @@ impl App {
         Ok(policy.and_then(|policy| policy.wish.grace))
     }
 
-    /// What a rotation of a key will not do for its users.
+    /// How a rotation of a key by hand is done when nobody says: as its policy would do it now.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn rotation_warnings(&self, principal: &Principal, id_or_name: &str) -> Result<Vec<&'static str>, Error> {
-        self.show_rotation(principal, &Target::Key(id_or_name.to_owned())).await.map(|rotation| rotation.warnings)
-    }
-
-    /// Refuses to rotate a key in place, naming the cloud's own rule where there is one.
-    ///
-    /// # Errors
-    /// Always: [`Error::Invalid`], or [`Error::NotFound`].
-    pub async fn refuse_in_place(&self, principal: &Principal, id_or_name: &str) -> Error {
-        let key = match self.key(principal, id_or_name).await {
-            Ok(key) => key,
-            Err(error) => return error,
-        };
-        self.refuse(principal, "key.rotate", "in-place", &key, wish::refuse_in_place(Some(key.spec)).into()).await
+    pub async fn rotation_strategy(&self, principal: &Principal, id_or_name: &str) -> Result<Strategy, Error> {
+        let key = self.key(principal, id_or_name).await?;
+        let row = key.clone();
+        let policy = self.store().read("rotations.nearest", move |tx| rotations::nearest(tx, &row)).await?;
+        match policy.map(|policy| policy.wish.strategy).unwrap_or_default() {
+            Strategy::NewKey => Ok(Strategy::NewKey),
+            Strategy::InPlace => Ok(Strategy::InPlace.of(&self.engine.turnable(&key).await?)),
+        }
     }
 }
+
+fn warnings(key: &KeyRow, wish: &Wish, strategy: Strategy, left: u32) -> Vec<&'static str> {
+    let by_successor = || advice::warnings(key.spec, key.usage, key.alias.is_some(), wish.grace.is_some());
+    match strategy {
+        Strategy::InPlace => advice::in_place(left, key.alias.is_some()),
+        // The rotations in place are used up: this time it is a successor, and that may come as a surprise.
+        Strategy::NewKey if wish.strategy == Strategy::InPlace && left == 0 => [BEHIND_THE_LAST].into_iter().chain(by_successor()).collect(),
+        Strategy::NewKey => by_successor(),
+    }
+}
+
+/// What is told of a key whose policy says in place and whose cloud does not.
+const BEHIND_THE_LAST: &str = "The policy says in-place, and the cloud rotates this key in place no more, or never did: a successor takes over the alias.";
 
 /// When a key is rotated next: what the schedule would plan at this moment. Only a current key in use is rotated.
 pub(super) fn next_turn(tx: &mut Tx<'_>, key: &KeyRow, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
@@ -261,7 +307,7 @@ fn details(wish: &Wish) -> Vec<(&'static str, String)> {
     let micros = |name, value: Option<i64>| value.map(|value| (name, value.to_string()));
     let text = |name, value: &Option<String>| value.clone().map(|value| (name, value));
     let said = [
-        wish.off.then(|| ("strategy", "none".to_owned())),
+        Some(("strategy", if wish.off { "none" } else { wish.strategy.as_str() }.to_owned())),
         micros("every_micros", wish.every),
         text("cron", &wish.cron),
         text("zone", &wish.zone),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use keystead_domain::{KeySpec, KeyUsage};
 
-use super::{listing::Listing, parse};
+use super::{listing::Listing, parse, rotation::Strategy};
 
 /// What can be done with keys.
 #[derive(Subcommand)]
@@ -232,13 +232,13 @@ pub struct History {
 
 /// `key rotate`
 #[derive(Args)]
-#[command(after_help = "Example:\n  keystead key rotate orders")]
+#[command(after_help = "Examples:\n  keystead key rotate orders\n  keystead key rotate orders --strategy in-place")]
 pub struct Rotate {
     #[command(flatten)]
     pub one: One,
-    /// Give the same cloud key new material; refused so far
-    #[arg(long)]
-    pub in_place: bool,
+    /// How it is done; left out, as the key's rotation policy says
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    pub strategy: Option<Strategy>,
 }
 
 /// `key schedule-deletion`
@@ -376,6 +376,9 @@ pub struct Download {
     /// The new file that the wrapped material goes to
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// The number of a version, of a key that was rotated in place; the current one when left out
+    #[arg(long, value_name = "NUMBER")]
+    pub of_version: Option<u32>,
 }
 
 #[cfg(test)]

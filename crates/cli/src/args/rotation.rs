@@ -40,7 +40,7 @@ pub struct Target {
 pub enum Strategy {
     /// A successor with new material takes over the alias
     NewKey,
-    /// The same cloud key gets new material; not done yet
+    /// The same cloud key gets new material, where the cloud can: its ARN stays
     InPlace,
 }
 

@@ -201,7 +201,8 @@ impl Sheet for Key {
             vec![number, version.fingerprint.clone(), time(&version.created_at), expires, destroyed]
         });
         let versions = section("Versions", &["number", "fingerprint", "created", "expires", "destroyed"], rows.collect());
-        let row = |one: &Relative| vec![one.region_role.clone(), one.name.clone(), one.region.clone(), one.state.clone(), one.cloud_arn.clone().unwrap_or_default()];
+        let row =
+            |one: &Relative| vec![one.region_role.clone(), one.name.clone(), one.region.clone(), one.state.clone(), one.cloud_arn.clone().unwrap_or_default()];
         format!("{versions}{}", section("Family", &["role", "name", "region", "state", "cloud key"], self.family.iter().map(row).collect()))
     }
 }

@@ -52,6 +52,10 @@ pub struct Rotation {
     next_rotation: Option<String>,
     #[serde(default)]
     last_rotation: Option<String>,
+    #[serde(default)]
+    next_strategy: Option<String>,
+    #[serde(default)]
+    in_place_left: Option<u32>,
     /// What a rotation will not do for the key's users.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -73,6 +77,8 @@ impl Sheet for Rotation {
             ("grace", of(|policy| policy.grace)),
             ("last rotation", self.last_rotation.as_deref().map(time)),
             ("next rotation", self.next_rotation.as_deref().map(time)),
+            ("next by", self.next_strategy.clone().filter(|_| self.next_rotation.is_some())),
+            ("left in place", self.in_place_left.filter(|_| self.next_strategy.as_deref() == Some("in-place")).map(|left| left.to_string())),
         ]
     }
 

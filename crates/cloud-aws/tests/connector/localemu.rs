@@ -11,7 +11,8 @@ use keystead_testkit::{
 use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
 
 /// What localemu 1.3.2 does otherwise than AWS.
-const KNOWN: [Known; 10] = [
+const KNOWN: [Known; 11] = [
+    Known::ListsNoMaterials,
     Known::KeepsImportsPending,
     Known::HidesExpiry,
     Known::TakesAnyToken,

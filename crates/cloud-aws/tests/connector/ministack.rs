@@ -11,7 +11,8 @@ use keystead_testkit::{
 use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
 
 /// What ministack 1.5.33 does otherwise than AWS.
-const KNOWN: [Known; 8] = [
+const KNOWN: [Known; 9] = [
+    Known::ListsNoMaterials,
     Known::TakesOtherMaterial,
     Known::RestartsCountdown,
     Known::CancelsWithoutCountdown,

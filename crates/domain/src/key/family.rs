@@ -27,7 +27,15 @@ pub fn reach(role: RegionRole, event: Event, primary: Option<KeyState>) -> Reach
 
 fn reach_of_primary(event: Event) -> Reach {
     match event {
-        Event::Deactivate | Event::Retire | Event::Activate | Event::Upload | Event::Renew | Event::Revert | Event::Reinstate | Event::Update => Reach::Family,
+        Event::Deactivate
+        | Event::Retire
+        | Event::Activate
+        | Event::Upload
+        | Event::Renew
+        | Event::RotateInPlace
+        | Event::Revert
+        | Event::Reinstate
+        | Event::Update => Reach::Family,
         Event::ScheduleDeletion => Reach::BehindReplicas,
         Event::CancelDeletion | Event::CleanUp | Event::PrepareExport | Event::DownloadExport | Event::Replicate | Event::Promote => Reach::Alone,
     }
@@ -70,7 +78,10 @@ mod tests {
             assert_eq!(asked(event, KeyState::Active), Reach::AskPrimary, "{event:?}");
         }
         assert_eq!((asked(Event::Activate, KeyState::Active), asked(Event::Activate, KeyState::Inactive)), (Reach::Alone, Reach::AskPrimary));
-        assert_eq!((asked(Event::CancelDeletion, KeyState::Active), asked(Event::CancelDeletion, KeyState::PendingDeletion)), (Reach::Alone, Reach::AskPrimary));
+        assert_eq!(
+            (asked(Event::CancelDeletion, KeyState::Active), asked(Event::CancelDeletion, KeyState::PendingDeletion)),
+            (Reach::Alone, Reach::AskPrimary)
+        );
         assert_eq!(asked(Event::ScheduleDeletion, KeyState::PendingDeletion), Reach::Alone);
     }
 }

@@ -34,6 +34,8 @@ pub enum Event {
     Upload,
     /// Make a successor that takes over the alias (CM-057).
     Renew,
+    /// Give the same cloud key new material.
+    RotateInPlace,
     /// Undo of a renewal, asked of the successor: the alias goes back to the predecessor.
     Revert,
     /// Undo of a renewal, as it happens to the predecessor.
@@ -74,7 +76,7 @@ pub const STATES: [KeyState; 6] = [KeyState::Creating, KeyState::Active, KeyStat
 
 /// The table: one row an event, one column a state.
 #[rustfmt::skip]
-pub const TABLE: [(Event, [Verdict; 6]); 15] = {
+pub const TABLE: [(Event, [Verdict; 6]); 16] = {
     use Event::*;
     use KeyState::{Active as A, Inactive as I, Replaced as R, PendingDeletion as P, Deleted as D};
     use Verdict::{NoOp as NOP, Refused as NO, Stay as STAY, To};
@@ -85,6 +87,7 @@ pub const TABLE: [(Event, [Verdict; 6]); 15] = {
         (Activate,         [NO,      NOP,     To(A),    NO,       NO,               NO  ]),
         (Upload,           [NO,      STAY,    NO,       STAY,     NO,               NO  ]),
         (Renew,            [NO,      To(R),   NO,       NO,       NO,               NO  ]),
+        (RotateInPlace,    [NO,      STAY,    NO,       NO,       NO,               NO  ]),
         (Revert,           [NO,      To(R),   NO,       NO,       NO,               NO  ]),
         (Reinstate,        [NO,      NOP,     NO,       To(A),    NO,               NO  ]),
         (ScheduleDeletion, [NO,      To(P),   To(P),    To(P),    NOP,              NOP ]),
@@ -147,6 +150,7 @@ impl Event {
             Self::Activate => "activated",
             Self::Upload => "uploaded",
             Self::Renew => "renewed",
+            Self::RotateInPlace => "rotated in place",
             Self::Revert => "reverted",
             Self::Reinstate => "reinstated",
             Self::ScheduleDeletion => "scheduled for deletion",

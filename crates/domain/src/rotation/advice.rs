@@ -30,6 +30,24 @@ pub fn warnings(spec: KeySpec, usage: KeyUsage, has_alias: bool, deactivates: bo
     said
 }
 
+/// How few rotations in place that are left are told: time enough to give the key an alias, and its users the name.
+const FEW: u32 = 3;
+
+/// What the rotation of a key in place will not do, and what it asks for from then on.
+pub fn in_place(left: u32, has_alias: bool) -> Vec<&'static str> {
+    let mut said = vec![
+        "It cannot be undone: the cloud encrypts under the new material from then on, and keeps the old to decrypt.",
+        "The key needs every material that it ever had: while the cloud lacks one, it cannot be used. Keystead keeps them all and imports them all again.",
+    ];
+    if left <= FEW {
+        said.push("Few rotations in place are left, and a key has 25 for its whole life: behind them a successor takes over the alias, and can be rotated in place again.");
+    }
+    if left <= FEW && !has_alias {
+        said.push("The key has no alias that a successor could take over: give it one, and have applications name the alias.");
+    }
+    said
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +66,14 @@ mod tests {
         }
         assert!(warnings(KeySpec::Aes256, KeyUsage::Encrypt, false, true).join(" ").contains("no alias"));
         assert!(warnings(KeySpec::Aes256, KeyUsage::Encrypt, true, true).join(" ").contains("deactivated"));
+    }
+
+    #[test]
+    fn the_end_of_rotations_in_place_is_told_before_it_comes() {
+        for left in 0..=25 {
+            assert_eq!(in_place(left, true).join(" ").contains("successor takes over"), left <= 3, "{left}");
+            assert_eq!(in_place(left, false).join(" ").contains("give it one"), left <= 3, "{left}");
+        }
+        assert!(in_place(25, true).join(" ").contains("cannot be undone"));
     }
 }

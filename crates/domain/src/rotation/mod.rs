@@ -4,12 +4,14 @@
 pub mod advice;
 pub mod calendar;
 pub mod policy;
+pub mod strategy;
 pub mod window;
 pub mod wish;
 pub mod zone;
 
 pub use calendar::Calendar;
 pub use policy::{Cadence, Due, History, Policy, Rule};
+pub use strategy::{Strategy, Turnable};
 pub use window::Window;
 pub use wish::Wish;
 pub use zone::Zone;

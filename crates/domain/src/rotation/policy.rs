@@ -3,8 +3,13 @@
 //! What is due depends on the last rotation and not on what was planned: a downtime over many turns is made up for by one rotation, and a clock that is set back
 //! brings no turn a second time.
 
-use super::{Calendar, Window, Zone};
+use super::{Calendar, Strategy, Window, Zone};
 use crate::{Invalid, Timestamp, time::DAY};
+
+/// A week, in microseconds.
+const WEEK: i64 = 7 * DAY;
+/// A minute, in microseconds.
+const MICROS_A_MINUTE: i128 = 60_000_000;
 
 /// How often.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +20,11 @@ pub enum Cadence {
     Calendar(Calendar),
 }
 
-/// A policy that rotates: a successor with new material takes over the alias (strategy `new-key`).
+/// A policy that rotates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// How, where the cloud can.
+    pub strategy: Strategy,
     /// How often.
     pub cadence: Cadence,
     /// Whose clock counts for calendar and window.
@@ -92,6 +99,31 @@ impl Policy {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses a window that is too short for the work: so many keys, of which one takes so long under the cloud's quota, could never all have their turn before the
+    /// next one comes.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `window`.
+    pub fn check_work(&self, keys: u64, micros_a_key: i64) -> Result<(), Invalid> {
+        let Some(window) = &self.window else { return Ok(()) };
+        let turn = match &self.cadence {
+            Cadence::Every(span) => *span,
+            Cadence::Calendar(calendar) => self.shortest_turn(calendar),
+        };
+        // Where a turn is shorter than a week, the windows of a week are what there is.
+        let open = i128::from(turn.max(WEEK)) * i128::from(window.micros_a_week()) / i128::from(WEEK);
+        let work = i128::from(keys) * i128::from(micros_a_key);
+        if work <= open {
+            return Ok(());
+        }
+        let reason = format!(
+            "is open for {} minutes between two turns, and the rotation of {keys} keys takes {} under the cloud's quota",
+            open / MICROS_A_MINUTE,
+            work / MICROS_A_MINUTE
+        );
+        Err(Invalid::new("window", reason, "Open it longer, rotate less often, or have the cloud raise the quota."))
     }
 
     /// The least time between two turns of a calendar, over the next few.
@@ -238,6 +270,19 @@ mod tests {
             assert_eq!(wish.rule().expect_err("refused").field, field, "{wish:?}");
         }
         assert!(Wish { grace: Some(30 * DAY), ..every(30) }.rule().is_ok());
+    }
+
+    #[test]
+    fn a_window_shorter_than_the_work_is_refused_with_both_figures() {
+        let weekly = policy(Wish { window: Some("sat@02:00-04:00".into()), ..every(30) });
+        let second = SECOND;
+        // Thirty days have 30/7 windows of two hours: 514 minutes.
+        assert_eq!(weekly.check_work(30_857, second), Ok(()));
+        let refused = weekly.check_work(30_858, second).expect_err("too many");
+        assert!(refused.field == "window" && refused.reason.contains("514 minutes") && refused.reason.contains("30858 keys"), "{refused}");
+        let daily = policy(Wish { window: Some("sat@02:00-04:00".into()), ..every(1) });
+        assert_eq!((daily.check_work(7200, second).is_ok(), daily.check_work(7201, second).is_ok()), (true, false), "one window a week");
+        assert_eq!(policy(every(1)).check_work(1_000_000, second), Ok(()), "without a window there is time enough");
     }
 
     static ALL: std::sync::LazyLock<Vec<Policy>> = std::sync::LazyLock::new(policies);

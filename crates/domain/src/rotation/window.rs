@@ -52,6 +52,12 @@ impl Window {
         if self.until == self.from { 0 } else { (self.until + MINUTES_OF_A_DAY - self.from - 1) % MINUTES_OF_A_DAY + 1 }
     }
 
+    /// How long it is open in a week, in microseconds.
+    pub fn micros_a_week(&self) -> i64 {
+        let days = self.days.iter().filter(|is_on| **is_on).count();
+        i64::try_from(days).unwrap_or(7) * i64::from(self.minutes()) * MINUTE
+    }
+
     /// The earliest time inside, not before this one. A time inside answers itself. `None` outside the years that a calendar knows.
     pub fn first_inside(&self, time: Timestamp, zone: &Zone) -> Option<Timestamp> {
         let mut day = zone.at(time)?.date().yesterday().ok()?;

@@ -1,13 +1,15 @@
 //! A policy as people ask for it and as the store keeps it: words and numbers, each of which is checked here.
 
-use super::{Cadence, Calendar, Policy, Rule, Window, Zone};
-use crate::{Invalid, KeyFamily, KeySpec, Timestamp};
+use super::{Cadence, Calendar, Policy, Rule, Strategy, Window, Zone};
+use crate::{Invalid, Timestamp};
 
 /// A policy in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
     /// Do not rotate; then nothing else is said.
     pub off: bool,
+    /// How it is done.
+    pub strategy: Strategy,
     /// So long behind the last rotation, in microseconds.
     pub every: Option<i64>,
     /// By a calendar: a cron pattern.
@@ -38,7 +40,7 @@ impl Wish {
         let zone = self.zone.as_deref().map_or(Ok(Zone::UTC), Zone::parse)?;
         let cadence = self.cadence(&zone)?;
         let window = self.window.as_deref().map(Window::parse).transpose()?;
-        let policy = Policy { cadence, zone, start: self.start, window, notice: self.notice, grace: self.grace };
+        let policy = Policy { strategy: self.strategy, cadence, zone, start: self.start, window, notice: self.notice, grace: self.grace };
         policy.check()?;
         Ok(Rule::Rotate(Box::new(policy)))
     }
@@ -51,18 +53,6 @@ impl Wish {
             (Some(_), Some(_)) => Err(Invalid::new("cron", "is given beside every", "Give one of the two.")),
         }
     }
-}
-
-/// Why a key is not rotated in place. AWS KMS Developer Guide, "Perform on-demand key rotation": symmetric encryption keys only; 25 rotations a key.
-pub fn refuse_in_place(spec: Option<KeySpec>) -> Invalid {
-    let reason = match spec.map(KeySpec::family) {
-        None | Some(KeyFamily::Aes) => "is in-place, which Keystead does not do yet".to_owned(),
-        Some(_) => {
-            let kind = spec.map_or("", KeySpec::as_str);
-            format!("is in-place, and the key is {kind}: AWS rotates symmetric encryption keys on demand only, no HMAC keys and no pairs")
-        }
-    };
-    Invalid::new("strategy", reason, "Take new-key: a successor with new material takes over the alias.")
 }
 
 #[cfg(test)]
@@ -83,14 +73,5 @@ mod tests {
         let off = Wish { off: true, ..Wish::default() };
         assert_eq!(off.rule(), Ok(Rule::Off));
         assert_eq!(Wish { every: Some(DAY), ..off }.rule().expect_err("contradicts itself").field, "strategy");
-    }
-
-    #[test]
-    fn a_rotation_in_place_is_refused_with_the_clouds_own_rule() {
-        for spec in KeySpec::ALL {
-            let refused = refuse_in_place(Some(spec));
-            assert_eq!(refused.reason.contains("AWS rotates symmetric encryption keys"), spec != KeySpec::Aes256, "{spec:?}");
-            assert_eq!(refused.field, "strategy");
-        }
     }
 }

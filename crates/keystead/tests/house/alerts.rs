@@ -34,11 +34,11 @@ const HOOK: &str = "webhook:here";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A message that the receiver has taken: its id and its body.
-type Taken = (String, Value);
+pub type Taken = (String, Value);
 
 /// A receiver of webhooks. It checks every signature as a stranger would.
 #[derive(Clone, Default)]
-struct Receiver {
+pub struct Receiver {
     taken: Arc<Mutex<Vec<Taken>>>,
     /// What it answers; 0 is 200.
     status: Arc<AtomicU16>,
@@ -58,12 +58,12 @@ impl Receiver {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    fn taken(&self) -> Vec<Taken> {
+    pub fn taken(&self) -> Vec<Taken> {
         self.taken.lock().expect("no panic inside").clone()
     }
 
     /// Every alert that was taken, in order.
-    fn alerts(&self) -> Vec<Value> {
+    pub fn alerts(&self) -> Vec<Value> {
         self.taken().into_iter().flat_map(|(_, body)| body["data"]["alerts"].as_array().cloned().unwrap_or_default()).collect()
     }
 }
@@ -92,7 +92,7 @@ fn settings(channels: &[&str]) -> Settings {
 }
 
 /// A world with one webhook, its receiver, and its courier.
-async fn with_hook(engine: Engine) -> (World, Receiver, Courier) {
+pub async fn with_hook(engine: Engine) -> (World, Receiver, Courier) {
     let world = World::with(engine, settings(&[HOOK])).await;
     let receiver = Receiver::default();
     let url = receiver.start().await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_domain::{AccountId, Alias, KeyState, RegionRole};
 use keystead_server::House;
-use keystead_store::{StoreError, keys, keys::KeyFilter, keys::KeyRow, locks, operations, page::Page, versions};
+use keystead_store::{StoreError, keys, keys::KeyFilter, keys::KeyRow, locks, operations, page::Page, versions, versions::VersionRow};
 use serde_json::Value;
 
 /// Every key of the simulated cloud, by its full name: the keys of a family of Regions share the short one.
@@ -56,22 +56,35 @@ pub async fn check_key(house: &House, key: &KeyRow, cloud: &Cloud, told: &str) {
     assert!(raw == wanted || (key.state == KeyState::PendingDeletion && raw == "Gone"), "{told}: {} is {raw}", key.state.as_str());
     assert_eq!(key.enabled, raw == "Enabled", "{told}");
     assert!(!key.material_present || raw != "PendingImport", "{told}: the row says that material is there");
-    check_material(house, key, told).await;
+    check_material(house, key, cloud.of_key(key), told).await;
 }
 
-/// The vault holds one version of the key's material, which opens, or none of a key that is gone.
-async fn check_material(house: &House, key: &KeyRow, told: &str) {
+/// Every version of a key, oldest first.
+pub async fn versions_of(house: &House, key: &KeyRow) -> Vec<VersionRow> {
     let id = key.id.clone();
-    let rows = house.engine.parts().store.read("test", move |tx| versions::of_key(tx, &id)).await.expect("a store");
-    assert_eq!(rows.len(), 1, "{told}: one version");
-    if key.ties.role == RegionRole::Single {
-        assert_eq!(rows[0].sealed.is_some(), key.state != KeyState::Deleted, "{told}: material is kept until the key is gone");
+    house.engine.parts().store.read("test", move |tx| versions::of_key(tx, &id)).await.expect("a store")
+}
+
+/// The vault holds every version of the key's material, each of which opens, or none of a key that is gone; the cloud holds the same, and none beside them.
+async fn check_material(house: &House, key: &KeyRow, there: Option<&Value>, told: &str) {
+    let rows = versions_of(house, key).await;
+    assert!(!rows.is_empty() && rows.iter().all(|row| !row.is_pending), "{told}: at rest no version waits");
+    if key.state == KeyState::Deleted {
+        // What a family shares is there until the last of it is gone.
+        let is_gone = key.ties.role != RegionRole::Single || rows.iter().all(|row| row.sealed.is_none());
+        assert!(is_gone, "{told}: material is kept until the key is gone, and no longer");
+        return;
     }
-    if key.state != KeyState::Deleted {
-        let sealed = house.engine.sealed(key).await.expect("sealed material");
-        let vault = &house.engine.parts().vault;
-        assert_eq!(vault.fingerprint(&sealed.held().expect("material")).expect("opens").to_string(), rows[0].fingerprint, "{told}");
+    let materials = house.engine.materials(key).await.expect("sealed material");
+    assert_eq!(materials.len(), rows.len(), "{told}");
+    for material in &materials {
+        let opened = house.engine.parts().vault.fingerprint(&material.sealed.held().expect("material")).expect("opens");
+        assert_eq!(opened.to_string(), material.version.fingerprint, "{told}");
     }
+    let Some(there) = there.filter(|there| there["state"] == "Enabled") else { return };
+    let known: Vec<Option<&str>> = rows.iter().map(|row| row.material_id.as_deref()).collect();
+    let held: Vec<Option<&str>> = there["materials"].as_array().into_iter().flatten().map(|held| held["id"].as_str()).collect();
+    assert!(held.len() == rows.len() && (known == held || known.contains(&None)), "{told}: {known:?} {held:?}");
 }
 
 /// The alias points at the current key, and at nothing else.

@@ -114,7 +114,8 @@ async fn a_family_lives_from_its_primary_to_the_last_of_its_members_ft_046_to_05
     check_in_step(&check(&world, "orders", "made").await, "made");
 
     // FT-049, FT-050: encrypted in one Region, decrypted in the others, by the alias that each has.
-    let (here, there, german) = (Application::new(&world).await, Application::in_region(&world, "us-east-1").await, Application::in_region(&world, "eu-central-1").await);
+    let (here, there, german) =
+        (Application::new(&world).await, Application::in_region(&world, "us-east-1").await, Application::in_region(&world, "eu-central-1").await);
     let sealed = here.encrypt("alias/orders", b"an order").await;
     assert_eq!((there.decrypt(&sealed.blob).await, german.decrypt(&sealed.blob).await), (b"an order".to_vec(), b"an order".to_vec()));
     let back = there.encrypt("alias/orders", b"another").await;
@@ -218,7 +219,12 @@ async fn what_aws_would_refuse_is_refused_before_anything_starts_ft_047() {
     make_primary(&world, "orders").await;
     world.create("single").await;
     world.make_keystore("payments-too").await;
-    let location = |account: &str, region: &str| keystead_domain::keystore::AwsLocation { region: region.into(), account: account.into(), role_arn: None, external_id: None };
+    let location = |account: &str, region: &str| keystead_domain::keystore::AwsLocation {
+        region: region.into(),
+        account: account.into(),
+        role_arn: None,
+        external_id: None,
+    };
     for (name, location) in [("others", location("111122223333", "us-east-1")), ("china", location("123456789012", "cn-north-1"))] {
         let new = keystead_app::keystores::NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location };
         world.house.app.create_keystore(&world.ann, new).await.expect("a keystore");
@@ -241,7 +247,10 @@ async fn what_aws_would_refuse_is_refused_before_anything_starts_ft_047() {
     for event in [Ask::Deactivate, Ask::Upload, Ask::Renew] {
         assert_eq!(refused(ask(&world, &replica.name, event).await, &["replica", "orders"]), "key", "{event:?}");
     }
-    assert!(matches!(world.house.app.promote_replica(&world.ann, &Request::default(), "orders").await, Ok(Started { operation: None, .. })), "it is the primary");
+    assert!(
+        matches!(world.house.app.promote_replica(&world.ann, &Request::default(), "orders").await, Ok(Started { operation: None, .. })),
+        "it is the primary"
+    );
     world.does("orders", Ask::Deactivate).await;
     assert!(matches!(add("orders", "payments-de").await, Err(Error::WrongState { .. })));
     assert!(matches!(world.house.app.promote_replica(&world.ann, &Request::default(), &replica.name).await, Err(Error::WrongState { .. })));
@@ -295,9 +304,9 @@ async fn a_renewal_is_reverted_in_every_region_and_a_rotated_family_retires_whol
     world.house.app.set_rotation(&world.ann, &target("orders"), wish.clone()).await.expect("a policy");
     let promoted = start_promotion(&world, "orders_us-east-1").await;
     world.succeeds(promoted).await;
-    let shown = world.house.app.show_rotation(&world.ann, &target("orders_us-east-1")).await.expect("a policy");
+    let shown = world.house.app.show_rotation(&world.ann, &target("orders_us-east-1"), None).await.expect("a policy");
     assert_eq!(shown.policy.map(|policy| policy.wish), Some(wish), "the policy goes with the part of the primary");
-    let of_replica = world.house.app.show_rotation(&world.ann, &target("orders")).await.expect("its primary's policy");
+    let of_replica = world.house.app.show_rotation(&world.ann, &target("orders"), None).await.expect("its primary's policy");
     assert_eq!((of_replica.policy.map(|policy| policy.name), of_replica.next), (Some("orders_us-east-1".to_owned()), shown.next));
     world.sandbox.advance((31 * DAY) as u64);
     assert_eq!(world.house.engine.look_at_rotation().await.expect("a store"), 1, "one turn for the whole family");
@@ -307,6 +316,43 @@ async fn a_renewal_is_reverted_in_every_region_and_a_rotated_family_retires_whol
     assert_eq!(world.house.engine.look_at_rotation().await.expect("a store"), 1, "one retirement for the whole family");
     wait_for_rest(&world).await;
     assert_eq!(states(&check(&world, primary.id.as_str(), "retired").await), [KeyState::Inactive; 2]);
+}
+
+/// New material under the same ARNs, in every Region before any of them uses it; a replica that is added later gets all of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_family_is_rotated_in_place_in_every_region() {
+    let world = with_regions().await;
+    make_primary(&world, "orders").await;
+    let replica = add_replica(&world, "orders", "payments-us").await;
+    let (here, there) = (Application::new(&world).await, Application::in_region(&world, "us-east-1").await);
+    let first = here.encrypt("alias/orders", b"first").await;
+    world.does("orders", Ask::RotateInPlace).await;
+    let members = check(&world, "orders", "rotated in place").await;
+    check_in_step(&members, "rotated in place");
+    assert_eq!((&members[1].id, &members[1].cloud_arn, members[1].material_id.is_some()), (&replica.id, &replica.cloud_arn, true));
+    assert_eq!(members[0].material_id, members[1].material_id);
+    let second = there.encrypt("alias/orders", b"second").await;
+    assert_eq!((there.decrypt(&first.blob).await, here.decrypt(&second.blob).await), (b"first".to_vec(), b"second".to_vec()));
+
+    add_replica(&world, "orders", "payments-de").await;
+    let german = Application::in_region(&world, "eu-central-1").await;
+    assert_eq!((german.decrypt(&first.blob).await, german.decrypt(&second.blob).await), (b"first".to_vec(), b"second".to_vec()));
+
+    // A replica that was promoted is rotated in place as well, and out of use and back all materials go and come.
+    let promoted = start_promotion(&world, &replica.name).await;
+    world.succeeds(promoted).await;
+    world.does(&replica.name, Ask::RotateInPlace).await;
+    let third = german.encrypt("alias/orders", b"third").await;
+    world.does(&replica.name, Ask::Deactivate).await;
+    world.does(&replica.name, Ask::Activate).await;
+    let members = check(&world, "orders", "three materials").await;
+    assert_eq!((members.len(), states(&members)), (3, vec![KeyState::Active; 3]));
+    for blob in [&first.blob, &second.blob, &third.blob] {
+        assert_eq!(here.decrypt(blob).await, there.decrypt(blob).await);
+    }
+    refused(ask(&world, "orders", Ask::RotateInPlace).await, &["replica", &replica.name]);
+    world.does("orders", Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+    refused(ask(&world, &replica.name, Ask::RotateInPlace).await, &["all its Regions"]);
 }
 
 /// Somebody else made a replica in that Region: it is not touched, and the operation is taken back.
@@ -341,11 +387,15 @@ async fn a_leftover_replica_is_not_hidden_by_its_primary() {
     assert_eq!(sweep().await, "Enabled", "a replica that a row names is nobody's leftover");
     // As after a crash that lost the row's name for it.
     let id = replica.id.clone();
-    world.store().write("test", move |tx| {
-        keystead_store::versions::delete_uncreated(tx, &id)?;
-        keystead_store::keys::transition(tx, &id, KeyState::Active, KeyState::Creating, keystead_domain::Timestamp::from_secs(0))?;
-        keystead_store::keys::delete_uncreated(tx, &id)
-    }).await.expect("a store");
+    world
+        .store()
+        .write("test", move |tx| {
+            keystead_store::versions::delete_uncreated(tx, &id)?;
+            keystead_store::keys::transition(tx, &id, KeyState::Active, KeyState::Creating, keystead_domain::Timestamp::from_secs(0))?;
+            keystead_store::keys::delete_uncreated(tx, &id)
+        })
+        .await
+        .expect("a store");
     assert_eq!(sweep().await, "PendingDeletion");
     assert_eq!(states(&check(&world, "orders", "swept").await), [KeyState::Active], "the primary is untouched");
 }
@@ -373,7 +423,14 @@ async fn a_region_that_refuses_leaves_the_family_in_step() {
     let operation = started.operation.clone().expect("an operation").id;
     let seen = world.house.engine.wait(&operation, std::time::Duration::from_millis(700)).await.expect("a store").expect("an operation");
     assert_eq!(seen.state, "RUNNING", "it waits on the safe side");
-    assert!(world.cloud_keys().await.iter().filter(|key| key["state"] != "PendingDeletion" && key["state"] != "PendingReplicaDeletion").all(|key| key["state"] == "Disabled"));
+    assert!(
+        world
+            .cloud_keys()
+            .await
+            .iter()
+            .filter(|key| key["state"] != "PendingDeletion" && key["state"] != "PendingReplicaDeletion")
+            .all(|key| key["state"] == "Disabled")
+    );
     world.sandbox.clear_faults();
     let now = world.now();
     world.store().write("test.wake", move |tx| operations::wake_all(tx, now)).await.expect("a store");

@@ -330,13 +330,13 @@ async fn impossible_wishes_are_refused_by_name_and_change_nothing() {
         (json!({ "every": "90d", "window": "02:00-02:59" }), "window"),
         (json!({ "every": "30d", "grace": "31d" }), "grace"),
         (json!({ "every": "30d", "notice": "31d" }), "notice"),
-        (json!({ "every": "30d", "strategy": "in-place" }), "strategy"),
+        (json!({ "every": "30d", "strategy": "hope" }), "strategy"),
         (json!({ "every": "30d", "strategy": "none" }), "strategy"),
     ] {
         let (status, problem) = world.rest(0, "PUT", "/v1/rotation-policies/key:orders", Some(body.clone())).await;
         assert_eq!((status, &problem["field"]), (422, &json!(field)), "{body}: {problem}");
     }
-    let (status, problem) = world.rest(0, "POST", "/v1/keys/codes/rotate", Some(json!({ "in_place": true }))).await;
+    let (status, problem) = world.rest(0, "POST", "/v1/keys/codes/rotate", Some(json!({ "strategy": "in-place" }))).await;
     assert!(status == 422 && problem["detail"].as_str().is_some_and(|text| text.contains("AWS rotates symmetric encryption keys")), "{problem}");
     assert_eq!(world.rest(0, "GET", "/v1/rotation-policies", None).await.1["items"], json!([]));
     let unknown = world.house.app.set_rotation(&world.ann, &Target::Key("nobody".into()), every(30)).await;
@@ -385,8 +385,11 @@ fn rotation_from_the_command_line() {
     let (key, rotated) = (desk.json(&["key", "show", "invoices"]), desk.run(&["key", "rotate", "invoices"]));
     assert!(rotated.code == 0 && rotated.err.contains("warning: "), "{}{}", rotated.out, rotated.err);
     assert_eq!(desk.json(&["key", "show", "invoices"])["predecessor"], key["id"]);
-    let refused = desk.fails(2, &["key", "rotate", "invoices", "--in-place"]);
-    assert_eq!((slug(&refused), &refused["field"]), ("invalid-input", &json!("strategy")));
+    let arn = desk.json(&["key", "show", "invoices"])["cloud_arn"].clone();
+    let rotated = desk.run(&["key", "rotate", "invoices", "--strategy", "in-place"]);
+    assert!(rotated.code == 0 && rotated.err.contains("cannot be undone"), "{}{}", rotated.out, rotated.err);
+    let shown = desk.json(&["key", "show", "invoices"]);
+    assert_eq!((&shown["cloud_arn"], shown["versions"].as_array().map(Vec::len)), (&arn, Some(2)));
     assert_eq!(desk.json(&["rotation", "set", "--key", "invoices", "--none"])["policy"]["strategy"], "none");
     assert_eq!(desk.json(&["rotation", "clear", "--key", "invoices"])["policy"]["target"], "keystore:demo-eu");
     assert_eq!(slug(&desk.fails(3, &["rotation", "show", "--key", "nobody"])), "not-found");

@@ -1,7 +1,10 @@
 //! A world to test in: sandbox, database, vault, engine, application and HTTP server, and two people.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, atomic::AtomicU32, atomic::Ordering},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -63,6 +66,7 @@ impl Drop for World {
 pub struct Watch {
     seen: Mutex<Vec<Point>>,
     die_at: Mutex<Option<usize>>,
+    is_dead: AtomicBool,
 }
 
 impl Watch {
@@ -70,6 +74,11 @@ impl Watch {
     pub fn arm(&self, die_at: Option<usize>) {
         self.seen.lock().expect("no panic inside").clear();
         *self.die_at.lock().expect("no panic inside") = die_at;
+    }
+
+    /// Whether a run has died since somebody chose a place for it.
+    pub fn has_died(&self) -> bool {
+        self.is_dead.swap(false, Ordering::SeqCst)
     }
 
     /// The places that were come to since.
@@ -85,6 +94,7 @@ impl Hooks for Watch {
         let mut die_at = self.die_at.lock().expect("no panic inside");
         if *die_at == Some(seen.len() - 1) {
             *die_at = None;
+            self.is_dead.store(true, Ordering::SeqCst);
             return Flow::Die;
         }
         Flow::On

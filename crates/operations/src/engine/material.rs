@@ -1,7 +1,7 @@
 //! Material on its way between store and vault: sealed rows go in, wrapped blobs come out.
 
 use keystead_cloud::WrappingKey;
-use keystead_domain::{AccountId, WrappingKeySpec};
+use keystead_domain::{AccountId, VersionId, WrappingKeySpec};
 use keystead_store::{StoreError, Tx, keys::KeyRow, vault, vault::AccountKeyRow, versions, versions::VersionRow};
 use keystead_vault::{AccountKey, Held, Place};
 
@@ -59,6 +59,12 @@ impl Engine {
     /// [`StepError::Missing`] when the vault lacks one, or its account key.
     pub async fn materials(&self, key: &KeyRow) -> Result<Vec<Material>, StepError> {
         self.read_materials(key, |version| !version.is_pending).await
+    }
+
+    /// The material of a version that waits to be rotated in.
+    pub(super) async fn pending(&self, key: &KeyRow, version: &VersionId) -> Result<Material, StepError> {
+        let pending = self.read_materials(key, |version| version.is_pending).await?;
+        pending.into_iter().find(|material| material.version.id == *version).ok_or_else(|| StepError::Missing(key.id.clone()))
     }
 
     async fn read_materials(&self, key: &KeyRow, wanted: fn(&VersionRow) -> bool) -> Result<Vec<Material>, StepError> {

@@ -8,6 +8,7 @@ mod hooks;
 mod import;
 pub mod material;
 mod perform;
+mod rotate;
 mod run;
 
 use std::{

@@ -84,6 +84,9 @@ impl Engine {
             Step::Promote { from, to } => self.promote(bench, from, to).await,
             Step::AbandonCloudKey(key) => self.abandon_cloud_key(bench, key).await,
             Step::ImportMaterial(key, expires) => self.import_materials(bench, &self.key(key).await?, *expires).await,
+            Step::ImportPending { key, version, expires } => self.import_pending(bench, key, version, *expires).await,
+            Step::DeletePending(key, version) => self.delete_pending(bench, key, version).await,
+            Step::RotateIn(key, version) => self.rotate_in(bench, key, version).await,
             Step::Enable(key) => self.enable(bench, key).await,
             Step::Disable(key) => self.disable(bench, key).await,
             Step::DeleteMaterial(key) => self.delete_materials(bench, key).await,
@@ -198,8 +201,7 @@ impl Engine {
             Some(at) => ("PendingDeletion", at),
             None => ("PendingReplicaDeletion", self.behind_replicas(key, days).await?),
         };
-        let facts =
-            CloudFacts { raw_state: Some(raw_state.to_owned()), enabled: Some(false), deletion_at: Some(Some(deletion_at)), ..CloudFacts::default() };
+        let facts = CloudFacts { raw_state: Some(raw_state.to_owned()), enabled: Some(false), deletion_at: Some(Some(deletion_at)), ..CloudFacts::default() };
         Ok(Outcome::of(reply).facts(key, facts))
     }
 

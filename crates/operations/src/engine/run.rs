@@ -464,6 +464,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::ActivateKey(_) => "key.activate",
         Saga::UploadKey(_) => "key.upload",
         Saga::RenewKey(_) => "key.renew",
+        Saga::RotateInPlace(_) => "key.rotate-in-place",
         Saga::RevertKey(_) => "key.revert",
         Saga::ScheduleDeletion(_) => "key.schedule-deletion",
         Saga::CancelDeletion(_) => "key.cancel-deletion",

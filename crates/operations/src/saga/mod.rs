@@ -10,6 +10,7 @@ pub mod delete_keystore;
 pub mod promote_replica;
 pub mod renew_key;
 pub mod revert_key;
+pub mod rotate_in_place;
 pub mod schedule_deletion;
 pub mod update_key;
 pub mod upload_key;
@@ -34,6 +35,8 @@ pub enum Saga {
     UploadKey(upload_key::UploadKey),
     /// Make a successor that takes over the alias (CM-057).
     RenewKey(renew_key::RenewKey),
+    /// Give the same cloud key new material.
+    RotateInPlace(rotate_in_place::RotateInPlace),
     /// Give the alias back to the predecessor.
     RevertKey(revert_key::RevertKey),
     /// Start the countdown (CM-058).
@@ -71,6 +74,7 @@ impl Saga {
             Self::ActivateKey(_) => "activate-key",
             Self::UploadKey(_) => "upload-key",
             Self::RenewKey(_) => "renew-key",
+            Self::RotateInPlace(_) => "rotate-in-place",
             Self::RevertKey(_) => "revert-key",
             Self::ScheduleDeletion(_) => "schedule-deletion",
             Self::CancelDeletion(_) => "cancel-deletion",
@@ -90,6 +94,7 @@ impl Saga {
             Self::ActivateKey(saga) => saga,
             Self::UploadKey(saga) => saga,
             Self::RenewKey(saga) => saga,
+            Self::RotateInPlace(saga) => saga,
             Self::RevertKey(saga) => saga,
             Self::ScheduleDeletion(saga) => saga,
             Self::CancelDeletion(saga) => saga,
@@ -109,6 +114,7 @@ impl Saga {
             Self::ActivateKey(saga) => Some(&saga.key.0),
             Self::UploadKey(saga) => Some(&saga.key.0),
             Self::RenewKey(saga) => Some(&saga.predecessor.0),
+            Self::RotateInPlace(saga) => Some(&saga.rotated.key.0),
             Self::RevertKey(saga) => Some(&saga.key.0),
             Self::ScheduleDeletion(saga) => Some(&saga.key.0),
             Self::CancelDeletion(saga) => Some(&saga.key.0),
@@ -128,6 +134,7 @@ impl Saga {
                 [&saga.predecessor.0, &saga.successor.0].into_iter().chain(replicas).collect()
             }
             Self::RevertKey(saga) => saga.replicas.iter().chain([saga]).flat_map(|one| [&one.key.0, &one.predecessor.0]).collect(),
+            Self::RotateInPlace(saga) => std::iter::once(&saga.rotated).chain(&saga.replicas).map(|member| &member.key.0).collect(),
             Self::AddReplica(saga) => vec![&saga.replica.0, &saga.primary.0],
             Self::PromoteReplica(saga) => vec![&saga.replica.0, &saga.primary.0],
             other => other.key().into_iter().chain(other.replicas().iter().map(|replica| &replica.0)).collect(),
@@ -149,6 +156,7 @@ impl Saga {
     pub fn followers(&self) -> Option<(&KeyId, Vec<&KeyId>)> {
         match self {
             Self::RenewKey(saga) => Some((&saga.predecessor.0, saga.replicas.iter().map(|replica| &replica.predecessor.0).collect())),
+            Self::RotateInPlace(saga) => Some((&saga.rotated.key.0, saga.replicas.iter().map(|member| &member.key.0).collect())),
             Self::UpdateKey(saga) if !saga.before.ends_otherwise(&saga.after) => None,
             Self::DeactivateKey(_) | Self::ActivateKey(_) | Self::UploadKey(_) | Self::UpdateKey(_) => {
                 self.key().map(|key| (key, self.replicas().iter().map(|replica| &replica.0).collect()))

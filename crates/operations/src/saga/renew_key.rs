@@ -105,15 +105,7 @@ mod tests {
         let lineage = |n| Stored(LineageId::new(Timestamp::from_secs(1), [n; 10]));
         let alias = || Some("orders".to_owned());
         let replica = RenewedReplica { predecessor: id(3), successor: id(4), lineage: lineage(2), alias: alias() };
-        let saga = RenewKey {
-            predecessor: id(1),
-            successor: id(2),
-            lineage: lineage(1),
-            alias: alias(),
-            expires: None,
-            grace: None,
-            replicas: vec![replica],
-        };
+        let saga = RenewKey { predecessor: id(1), successor: id(2), lineage: lineage(1), alias: alias(), expires: None, grace: None, replicas: vec![replica] };
         let names: Vec<&str> = saga.steps().iter().map(|planned| planned.step.name()).collect();
         assert_eq!(names, ["create-cloud-key", "import-material", "replicate-cloud-key", "import-material", "point-alias", "point-alias"]);
     }

@@ -4,13 +4,13 @@
 use keystead_audit::Outcome;
 use keystead_domain::{
     KeyState, RegionRole, Timestamp,
-    rotation::{Due, History, Policy, Rule},
+    rotation::{Due, History, Policy, Rule, Strategy},
 };
 use keystead_store::{StoreError, Tx, due::Task, keys::KeyRow, lineages, rotations, rotations::PolicyRow};
 use keystead_vault::VaultError;
 
-use super::{Looked, choose::Chosen};
-use crate::{Engine, Saga, engine::call::StepError, family, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
+use super::{Looked, PreparedSuccessor, choose::Chosen};
+use crate::{Engine, Saga, engine::call::StepError, family, in_place::PreparedInPlace, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
 
 /// How many lineages one look plans, and how many it tells of.
 const AT_ONCE: u32 = 500;
@@ -68,6 +68,12 @@ enum Act {
     Rotate(Box<Turn>),
     /// It was planned for another time, and that is written.
     Wait,
+}
+
+/// A turn that is about to begin.
+enum Prepared {
+    Successor(Box<PreparedSuccessor>),
+    InPlace(Box<PreparedInPlace>),
 }
 
 impl Engine {
@@ -210,12 +216,9 @@ impl Engine {
     }
 
     async fn rotate(&self, one: &Chosen, turn: &Turn, now: Timestamp) -> Result<bool, StoreError> {
-        match self.prepare_successor(&one.key, &Who::system(), now).await {
-            Ok(prepared) => {
-                let prepared = prepared.with_grace(turn.policy.grace);
-                let saga = prepared.saga();
-                self.begin(Task::Rotation, one, saga, RULE, move |tx| prepared.write(tx)).await
-            }
+        match self.prepare_turn(&one.key, turn, now).await {
+            Ok(Prepared::Successor(prepared)) => self.begin(Task::Rotation, one, prepared.saga(), RULE, move |tx| prepared.write(tx)).await,
+            Ok(Prepared::InPlace(prepared)) => self.begin(Task::Rotation, one, prepared.saga(), RULE, move |tx| prepared.write(tx)).await,
             Err(StepError::Vault(VaultError::Sealed)) => Ok(false),
             Err(StepError::Store(error)) => Err(error),
             Err(error) => {
@@ -223,6 +226,21 @@ impl Engine {
                 self.rest(Task::Rotation, &one.key).await.map(|()| false)
             }
         }
+    }
+
+    /// Draws what a turn needs: in place where policy, kind of key and cloud allow it, and as long as the cloud does; else a successor.
+    async fn prepare_turn(&self, key: &KeyRow, turn: &Turn, now: Timestamp) -> Result<Prepared, StepError> {
+        let strategy = match turn.policy.strategy {
+            Strategy::NewKey => Strategy::NewKey,
+            Strategy::InPlace => Strategy::InPlace.of(&self.turnable(key).await?),
+        };
+        Ok(match strategy {
+            Strategy::InPlace => Prepared::InPlace(Box::new(self.prepare_in_place(key, &Who::system(), now).await?)),
+            Strategy::NewKey => {
+                let successor = self.prepare_successor(key, &Who::system(), now).await?;
+                Prepared::Successor(Box::new(successor.with_grace(turn.policy.grace)))
+            }
+        })
     }
 
     /// Deactivates predecessors whose grace is over.

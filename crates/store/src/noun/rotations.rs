@@ -2,7 +2,7 @@
 
 use keystead_domain::{
     AccountId, KeyId, KeystoreId, LineageId, Timestamp,
-    rotation::{Scope, Wish},
+    rotation::{Scope, Strategy, Wish},
 };
 
 use super::{
@@ -38,7 +38,7 @@ fn subject<'a>(account: &'a AccountId, scope: &'a Scope) -> &'a str {
 }
 
 const COLUMNS: &str = "SELECT p.subject_id, p.account_id, p.scope, COALESCE(l.name, s.name, ''), p.is_off, p.every, p.cron, p.zone, p.start_at, p.maintenance,
-  p.notice, p.grace, p.set_at, p.set_by
+  p.notice, p.grace, p.strategy, p.set_at, p.set_by
   FROM rotation_policies p LEFT JOIN lineages l ON l.id = p.subject_id LEFT JOIN keystores s ON s.id = p.subject_id";
 
 fn read(row: Row) -> Result<PolicyRow, StoreError> {
@@ -64,6 +64,7 @@ fn read(row: Row) -> Result<PolicyRow, StoreError> {
             window: row.opt_text()?,
             notice: row.opt_int()?,
             grace: row.opt_int()?,
+            strategy: Strategy::parse(&row.text()?)?,
         },
         set_at: row.time()?,
         set_by: row.text()?,
@@ -74,11 +75,11 @@ fn read(row: Row) -> Result<PolicyRow, StoreError> {
 pub fn set(tx: &mut Tx<'_>, policy: &PolicyRow) -> Result<(), StoreError> {
     let wish = &policy.wish;
     tx.execute(
-        "INSERT INTO rotation_policies (subject_id, account_id, scope, is_off, every, cron, zone, start_at, maintenance, notice, grace, set_at, set_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        "INSERT INTO rotation_policies (subject_id, account_id, scope, is_off, every, cron, zone, start_at, maintenance, notice, grace, set_at, set_by, strategy)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (subject_id) DO UPDATE SET is_off = excluded.is_off, every = excluded.every, cron = excluded.cron, zone = excluded.zone,
            start_at = excluded.start_at, maintenance = excluded.maintenance, notice = excluded.notice, grace = excluded.grace, set_at = excluded.set_at,
-           set_by = excluded.set_by",
+           set_by = excluded.set_by, strategy = excluded.strategy",
         &[
             subject(&policy.account_id, &policy.scope).into(),
             policy.account_id.as_str().into(),
@@ -93,6 +94,7 @@ pub fn set(tx: &mut Tx<'_>, policy: &PolicyRow) -> Result<(), StoreError> {
             wish.grace.into(),
             policy.set_at.into(),
             (&policy.set_by).into(),
+            wish.strategy.as_str().into(),
         ],
     )?;
     replan(tx, &policy.account_id, &policy.scope)
@@ -128,6 +130,27 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, page: &Page) -> Result<Listed<
     let rows = tx.query(&sql, &[account.as_str().into(), page.after_or_start().into(), page.fetch().into()])?;
     let rows: Result<Vec<_>, _> = rows.into_iter().map(read).collect();
     Ok(page.cut(rows?, |policy| subject(&policy.account_id, &policy.scope).to_owned()))
+}
+
+/// How many lineages of each keystore would go by a policy of this scope, if there was one: those without a nearer one.
+pub fn governed(tx: &mut Tx<'_>, account: &AccountId, scope: &Scope) -> Result<Vec<(KeystoreId, u64)>, StoreError> {
+    let nobody_nearer = "NOT EXISTS (SELECT 1 FROM rotation_policies p WHERE p.subject_id = l.id)";
+    let concerned = match scope {
+        Scope::Key(_) => "l.id = $2".to_owned(),
+        Scope::Keystore(_) => format!("l.keystore_id = $2 AND {nobody_nearer}"),
+        Scope::Default => {
+            format!("l.account_id = $2 AND {nobody_nearer} AND NOT EXISTS (SELECT 1 FROM rotation_policies p WHERE p.subject_id = l.keystore_id)")
+        }
+    };
+    let sql = format!(
+        "SELECT l.keystore_id, COUNT(*) FROM lineages l WHERE l.account_id = $1 AND l.live = 1 AND {concerned} GROUP BY l.keystore_id ORDER BY l.keystore_id"
+    );
+    let rows = tx.query(&sql, &[account.as_str().into(), subject(account, scope).into()])?;
+    let read = |row: Row| {
+        let mut row = row.read();
+        Ok((row.id()?, u64::try_from(row.int()?).unwrap_or(0)))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Says that something changed on which the plans of these lineages hang.

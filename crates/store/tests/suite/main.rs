@@ -102,6 +102,7 @@ on_both! {
     a_request_is_remembered_once_with_what_it_did,
     a_rotation_policy_is_read_as_it_was_written_and_listed,
     the_nearest_rotation_policy_counts,
+    a_policy_governs_the_lineages_that_have_no_nearer_one,
     a_changed_policy_makes_the_plans_under_it_out_of_date,
     a_rotation_is_due_when_its_time_has_come,
     a_rotation_is_told_once,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use keystead_app::keys::lifecycle::Ask;
+use keystead_domain::rotation::Strategy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,11 +19,11 @@ use crate::{
 /// How it shall be rotated.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "in_place": false }))]
+#[schema(example = json!({ "strategy": "in-place" }))]
 pub(crate) struct RotateKey {
-    /// Whether the same cloud key shall get new material. Refused so far.
+    /// `new-key`: a successor takes over the alias. `in-place`: the same cloud key gets new material. Left out: as the policy that counts says, where the cloud can.
     #[serde(default)]
-    in_place: bool,
+    strategy: Option<String>,
 }
 
 impl Input for RotateKey {
@@ -31,13 +32,16 @@ impl Input for RotateKey {
 
 /// Rotate a key now
 ///
-/// From ACTIVE, whatever its policy's window says. As a renewal; behind the grace of its rotation policy, if that has one, the predecessor is deactivated.
-/// What an alias that moves does not help with stands in the answer's `warnings`, and before that in `GET /v1/rotation-policies/key:NAME`.
+/// From ACTIVE, whatever its policy's window says. By a successor, as a renewal; behind the grace of its rotation policy, if that has one, the predecessor is
+/// deactivated. Or in place: the ARN stays, what was encrypted before opens, and it cannot be undone; AES keys only, 25 times for life.
+/// What a rotation does not do for the key's users stands in the answer's `warnings`, and before that in `GET /v1/rotation-policies/key:NAME`.
 #[utoipa::path(post, path = "/v1/keys/{key}/rotate", tag = "keys", params(WhichKey, ChangeHeaders), request_body = RotateKey, responses(OperationAnswer))]
 pub(crate) async fn rotate_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named, change: Change<RotateKey>) -> Result<Answered, Refusal> {
-    if change.body.in_place {
-        return Err(api.app.refuse_in_place(&caller, &key).await.into());
-    }
-    let warnings = api.app.rotation_warnings(&caller, &key).await?;
-    Ok(super::ask(&api, &caller, &key, &change, Ask::Rotate).await?.warning(warnings))
+    let strategy = match change.body.strategy.as_deref() {
+        Some(text) => Strategy::parse(text)?,
+        None => api.app.rotation_strategy(&caller, &key).await?,
+    };
+    let ask = if strategy == Strategy::InPlace { Ask::RotateInPlace } else { Ask::Rotate };
+    let warnings = api.app.rotation_warnings(&caller, &key, strategy).await?;
+    Ok(super::ask(&api, &caller, &key, &change, ask).await?.warning(warnings))
 }

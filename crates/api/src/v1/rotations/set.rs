@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use keystead_app::keys::rotation::Target;
 use keystead_domain::{
     Invalid, Timestamp, duration,
-    rotation::{Wish, wish::refuse_in_place},
+    rotation::{Strategy, Wish},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -23,7 +23,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "every": "90d", "window": "sat,sun@02:00-04:00", "zone": "Europe/Berlin", "notice": "7d", "grace": "30d" }))]
 pub(crate) struct SetRotationPolicy {
-    /// `new-key` (when left out): a successor with new material takes over the alias. `none`: no rotation, whatever a policy further away says.
+    /// `new-key` (when left out): a successor with new material takes over the alias. `in-place`: the same cloud key gets new material, where the cloud can; else
+    /// as new-key. `none`: no rotation, whatever a policy further away says.
     #[serde(default)]
     strategy: Option<String>,
     /// So long behind the last rotation: a span such as `90d`, a day at least. This or `cron`.
@@ -55,7 +56,8 @@ impl SetRotationPolicy {
     fn read(self, now: Timestamp) -> Result<Wish, Invalid> {
         let span = |field: &str, text: Option<String>| text.map(|text| duration::parse(field, &text)).transpose();
         Ok(Wish {
-            off: is_off(self.strategy.as_deref())?,
+            off: self.strategy.as_deref() == Some("none"),
+            strategy: strategy(self.strategy.as_deref())?,
             every: span("every", self.every)?,
             cron: self.cron,
             zone: self.zone,
@@ -67,12 +69,10 @@ impl SetRotationPolicy {
     }
 }
 
-fn is_off(strategy: Option<&str>) -> Result<bool, Invalid> {
-    match strategy {
-        None | Some("new-key") => Ok(false),
-        Some("none") => Ok(true),
-        Some("in-place") => Err(refuse_in_place(None)),
-        Some(_) => Err(Invalid::new("strategy", "is not a strategy", "Give new-key or none.")),
+fn strategy(text: Option<&str>) -> Result<Strategy, Invalid> {
+    match text {
+        None | Some("none") => Ok(Strategy::NewKey),
+        Some(text) => Strategy::parse(text).map_err(|invalid| Invalid { mend: "Give new-key, in-place or none.".to_owned(), ..invalid }),
     }
 }
 
@@ -108,11 +108,11 @@ mod tests {
         let wish = read(json!({ "every": "90d", "grace": "keep", "notice": "7d" })).expect("a wish");
         assert_eq!(wish, Wish { every: Some(90 * DAY), notice: Some(7 * DAY), ..Wish::default() });
         assert!(read(json!({ "strategy": "none" })).expect("a wish").off);
+        assert_eq!(read(json!({ "every": "9d", "strategy": "in-place" })).expect("a wish").strategy, Strategy::InPlace);
         for (body, field) in [
             (json!({ "every": "often" }), "every"),
             (json!({ "every": "90d", "grace": "long" }), "grace"),
             (json!({ "every": "90d", "start": "soon" }), "start"),
-            (json!({ "every": "90d", "strategy": "in-place" }), "strategy"),
             (json!({ "every": "90d", "strategy": "hope" }), "strategy"),
         ] {
             assert_eq!(read(body).expect_err("refused").field, field);

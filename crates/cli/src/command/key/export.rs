@@ -46,9 +46,15 @@ async fn prepare(context: &Context, args: &Prepare) -> Result<(), CliError> {
 
 /// The file is made first: the download works once, so nothing may go wrong behind it.
 async fn download(context: &Context, args: &Download) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Body {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u32>,
+    }
     let (client, route) = (context.client()?, route(&args.one)?.then("export/download"));
     let file = create_private(&args.out).map_err(|reason| CliError::writing(&args.out, reason))?;
-    let answer = client.post(&route).await.inspect_err(|_| drop(std::fs::remove_file(&args.out)))?;
+    let answer = client.send(reqwest::Method::POST, &route, &Body { version: args.of_version }).await;
+    let answer = answer.inspect_err(|_| drop(std::fs::remove_file(&args.out)))?;
     let Wrapped { wrapped, .. } = read(&answer)?;
     let bytes = STANDARD.decode(&wrapped).map_err(|_| CliError::Foreign("The wrapped material is not base64.".to_owned()))?;
     save(file, &bytes, &args.out)?;
@@ -99,6 +105,8 @@ impl Sheet for Prepared {
 struct Wrapped {
     key: Value,
     #[serde(default)]
+    version: Option<u32>,
+    #[serde(default)]
     wrapped: String,
     #[serde(default)]
     algorithm: String,
@@ -112,6 +120,7 @@ impl Sheet for Wrapped {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
         vec![
             ("key", name_of(&self.key)),
+            ("version", self.version.map(|version| version.to_string())),
             ("wrapped by", Some(self.algorithm.clone())),
             ("public key", Some(self.public_key_fingerprint.clone())),
             ("written to", self.out.clone()),
@@ -140,7 +149,7 @@ mod tests {
     }
 
     fn args(out: &Path) -> Download {
-        Download { one: One { key: "orders".into() }, out: out.to_owned() }
+        Download { one: One { key: "orders".into() }, out: out.to_owned(), of_version: None }
     }
 
     #[tokio::test]

@@ -15,7 +15,10 @@ use super::{
     rotation::route_of_key,
 };
 use crate::{
-    args::key::{History, KeyVerb, List, One, Rotate, ScheduleDeletion},
+    args::{
+        key::{History, KeyVerb, List, One, Rotate, ScheduleDeletion},
+        rotation::Strategy,
+    },
     client::read,
     error::CliError,
     output::{audit::AuditEntry, key::Key, rotation::Rotation},
@@ -67,14 +70,14 @@ async fn ask(context: &Context, one: &One, verb: &'static str, shown: Shown) -> 
 async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
     #[derive(Serialize)]
     struct Body {
-        in_place: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strategy: Option<&'static str>,
     }
     let client = context.client()?;
-    if !args.in_place {
-        let rotation: Rotation = read(&client.get(&route_of_key(&args.one.key)?).await?)?;
-        rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
-    }
-    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &Body { in_place: args.in_place }).await?;
+    let strategy = args.strategy.map(Strategy::as_str);
+    let rotation: Rotation = read(&client.get(&route_of_key(&args.one.key)?.with("strategy", strategy)).await?)?;
+    rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &Body { strategy }).await?;
     settle(context, &client, &answer, Shown::Successor).await
 }
 

@@ -2,7 +2,7 @@
 
 use keystead_domain::{
     KeyId, KeyState, Timestamp,
-    rotation::{Scope, Wish},
+    rotation::{Scope, Strategy, Wish},
     time::DAY,
 };
 use keystead_store::{
@@ -54,6 +54,7 @@ pub async fn a_rotation_policy_is_read_as_it_was_written_and_listed(world: World
     let world = world.with_keys(1..=2).await;
     let wish = Wish {
         off: false,
+        strategy: Strategy::InPlace,
         every: None,
         cron: Some("0 3 1 * *".to_owned()),
         zone: Some("Europe/Berlin".to_owned()),
@@ -101,6 +102,18 @@ pub async fn the_nearest_rotation_policy_counts(world: World) {
     assert_eq!(clear(Scope::Key(lineage_id(1))).await, Ok(false));
     assert_eq!(clear(Scope::Keystore(keystore_id(1))).await, Ok(true));
     assert_eq!(nearest_days(&world, 1).await, Some(300));
+}
+
+pub async fn a_policy_governs_the_lineages_that_have_no_nearer_one(world: World) {
+    let world = world.with_keys(1..=3).await;
+    let governed = async |scope: Scope| world.read(move |tx| rotations::governed(tx, &account(), &scope)).await;
+    assert_eq!(governed(Scope::Default).await, Ok(vec![(keystore_id(1), 3)]));
+    set(&world, Scope::Key(lineage_id(2)), 30).await;
+    assert_eq!(governed(Scope::Default).await, Ok(vec![(keystore_id(1), 2)]), "the key has its own");
+    assert_eq!(governed(Scope::Keystore(keystore_id(1))).await, Ok(vec![(keystore_id(1), 2)]));
+    assert_eq!(governed(Scope::Key(lineage_id(2))).await, Ok(vec![(keystore_id(1), 1)]));
+    set(&world, Scope::Keystore(keystore_id(1)), 30).await;
+    assert_eq!(governed(Scope::Default).await, Ok(Vec::new()), "the keystore has its own");
 }
 
 pub async fn a_changed_policy_makes_the_plans_under_it_out_of_date(world: World) {

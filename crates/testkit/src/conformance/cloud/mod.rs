@@ -9,6 +9,7 @@ mod kinds;
 mod life;
 mod material;
 mod names;
+mod rotation;
 mod wrap;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,6 +23,7 @@ pub use kinds::*;
 pub use life::*;
 pub use material::*;
 pub use names::*;
+pub use rotation::*;
 
 /// What an emulator does otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub enum Known {
     CannotPromote,
     /// A primary that still has a replica counts down at once.
     CountsDownBeforeReplicas,
+    /// A key's materials are not listed, or not all of them.
+    ListsNoMaterials,
 }
 
 /// The cloud under test, and what is known of it.
@@ -143,6 +147,8 @@ pub async fn all(subject: &Subject<'_>) {
     what_cannot_be_unwrapped_or_has_the_wrong_length_is_refused(subject).await;
     enabling_and_disabling_may_be_repeated(subject).await;
     material_is_removed_and_comes_back(subject).await;
+    a_pending_material_is_rotated_in(subject).await;
+    a_pending_material_is_taken_back(subject).await;
     a_countdown_starts_once_and_is_stopped_once(subject).await;
     a_key_that_counts_down_refuses_everything_else(subject).await;
     an_alias_is_made_moved_and_removed(subject).await;
