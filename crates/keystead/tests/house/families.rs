@@ -1,11 +1,12 @@
 //! Multi-Region keys through their whole life: a primary, its replicas in other Regions, in step with it, promoted, renewed and removed (FT-046 to FT-050, FT-054,
 //! FT-060, CM-015 lifted).
 
+use aws_sdk_kms::types::{MacAlgorithmSpec, SigningAlgorithmSpec};
 use keystead_app::{
     Error, Request, Started,
     keys::{create::NewKey, family::NewReplica, lifecycle::Ask, update::KeyChange},
 };
-use keystead_domain::{KeyState, Name, RegionRole, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, time::DAY};
+use keystead_domain::{KeySpec, KeyState, Name, RegionRole, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, time::DAY};
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{keys::KeyRow, operations};
 use serde_json::{Value, json};
@@ -436,6 +437,28 @@ async fn a_region_that_refuses_leaves_the_family_in_step() {
     world.store().write("test.wake", move |tx| operations::wake_all(tx, now)).await.expect("a store");
     assert_eq!(world.ended(&started).await.state, "SUCCEEDED");
     assert_eq!(states(&check(&world, "orders", "deactivated").await), [KeyState::Inactive; 2]);
+}
+
+/// FT-050: every kind of key is the same key in every Region, and the material of a replica leaves the vault as its primary's does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_works_in_every_region_and_a_replica_is_exported_like_its_primary_ft_050() {
+    let world = with_regions().await;
+    for (name, spec) in [("mac", KeySpec::Hmac256), ("pair", KeySpec::EcP256)] {
+        let new = NewKey { multi_region: true, spec, ..world.new_key("payments-eu", name) };
+        let started = world.house.app.create_key(&world.ann, &Request::default(), new).await.expect("an intent");
+        world.succeeds(started).await;
+        add_replica(&world, name, "payments-us").await;
+    }
+    let (here, there) = (Application::new(&world).await, Application::in_region(&world, "us-east-1").await);
+    let codes = (here.mac("alias/mac", b"m", MacAlgorithmSpec::HmacSha256).await, there.mac("alias/mac", b"m", MacAlgorithmSpec::HmacSha256).await);
+    assert_eq!(codes.0, codes.1);
+    assert!(!there.sign("alias/pair", b"m", SigningAlgorithmSpec::EcdsaSha256).await.is_empty());
+    let pem = json!({ "public_key": crate::matrix::public_key() });
+    for key in ["mac", "mac_us-east-1"] {
+        let (status, prepared) = world.rest(0, "POST", &format!("/v1/keys/{key}/export/prepare"), Some(pem.clone())).await;
+        let (downloaded, answer) = world.rest(1, "POST", &format!("/v1/keys/{key}/export/download"), None).await;
+        assert_eq!((status, downloaded), (200, 200), "{prepared} {answer}");
+    }
 }
 
 /// FT-054, FT-060: over REST, a primary shows its replicas' ARNs and a replica its primary's.
