@@ -28,6 +28,12 @@ pub trait Catalog: Send + Sync {
     /// [`Invalid`] naming `spec` and the cloud's own rule.
     fn check_importable(&self, location: &AwsLocation, spec: KeySpec) -> Result<(), Invalid>;
 
+    /// Checks whether a key of this place can have replicas in other Regions.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `multi_region` and the cloud's own rule.
+    fn check_multi_region(&self, cloud: &str, location: &AwsLocation) -> Result<(), Invalid>;
+
     /// The policies for a keystore.
     fn policy(&self, keystore: &KeystoreRow) -> Policy;
 }

@@ -11,6 +11,8 @@ pub enum Scope {
     OwnKey,
     /// An alias, and the key behind it.
     Alias,
+    /// A multi-Region key with imported material, in whatever Region: the call concerns a key in another one too.
+    Family,
 }
 
 macro_rules! actions {
@@ -58,6 +60,8 @@ actions! {
     TagResource: ImportedKey,
     UntagResource: ImportedKey,
     UpdateKeyDescription: ImportedKey,
+    ReplicateKey: Family,
+    UpdatePrimaryRegion: Family,
     DeleteImportedKeyMaterial: OwnKey,
     ScheduleKeyDeletion: OwnKey,
     CancelKeyDeletion: OwnKey,
@@ -88,8 +92,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every file that makes calls for effect or to look. `probe.rs` is not among them: it tries this very list.
-    const SOURCES: [&str; 8] = [
+    const SOURCES: [&str; 9] = [
         include_str!("alias.rs"),
+        include_str!("family.rs"),
         include_str!("import.rs"),
         include_str!("key.rs"),
         include_str!("lifecycle.rs"),

@@ -19,7 +19,7 @@ impl AwsCloud {
         self.in_own_account().await?;
         let request = self.kms.create_key().origin(OriginType::External).key_spec(spec(new.spec)).key_usage(usage(new.usage));
         // Said aloud, so that a policy can insist on it: no key that its own administrators are locked out of.
-        let request = request.bypass_policy_lockout_safety_check(false).multi_region(false);
+        let request = request.bypass_policy_lockout_safety_check(false).multi_region(new.multi_region);
         let request = request.description(own::description(&new.description)).set_tags(Some(tags));
         let reply = send!(self, "CreateKey", request)?;
         let made = reply.value.key_metadata().and_then(|key| Some(CloudKey { id: CloudKeyId(key.key_id().to_owned()), arn: key.arn()?.to_owned() }));

@@ -9,6 +9,7 @@ mod alias;
 pub mod capabilities;
 mod client;
 pub mod error;
+mod family;
 mod import;
 mod key;
 mod lifecycle;
@@ -91,7 +92,7 @@ impl Cloud for AwsCloud {
         self.change_description(key, description).await
     }
 
-    async fn schedule_deletion(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Timestamp>, CloudError> {
+    async fn schedule_deletion(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Option<Timestamp>>, CloudError> {
         self.start_countdown(key, days).await
     }
 
@@ -105,6 +106,14 @@ impl Cloud for AwsCloud {
 
     async fn public_key(&self, key: &CloudKeyId) -> Result<Vec<u8>, CloudError> {
         self.public_half(key).await
+    }
+
+    async fn replicate(&self, primary: &CloudKeyId, region: &str, new: &NewCloudKey) -> Result<Reply<CloudKey>, CloudError> {
+        self.replicate_to(primary, region, new).await
+    }
+
+    async fn promote(&self, primary: &CloudKeyId, region: &str) -> Result<Reply<()>, CloudError> {
+        self.hand_primary_to(primary, region).await
     }
 
     async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError> {

@@ -31,18 +31,20 @@ impl AwsCloud {
     }
 
     /// ScheduleKeyDeletion. AWS refuses it on a key that counts down already; its date is then the answer.
-    pub(crate) async fn start_countdown(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Timestamp>, CloudError> {
+    pub(crate) async fn start_countdown(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Option<Timestamp>>, CloudError> {
         let request = self.kms.schedule_key_deletion().key_id(&key.0).pending_window_in_days(i32::from(days.get()));
-        let (date, request_id) = match send!(self, "ScheduleKeyDeletion", request) {
-            Ok(reply) => (reply.value.deletion_date, reply.request_id),
+        let (date, state, request_id) = match send!(self, "ScheduleKeyDeletion", request) {
+            Ok(reply) => (reply.value.deletion_date, reply.value.key_state, reply.request_id),
             Err(error) if error.kind == Kind::WrongState => match self.metadata(&key.0).await? {
-                Reply { value, request_id } if is_pending_deletion(&value) => (value.deletion_date, request_id),
+                Reply { value, request_id } if is_pending_deletion(&value) => (value.deletion_date, value.key_state, request_id),
                 _ => return Err(error),
             },
             Err(error) => return Err(tag_may_lag(error)),
         };
-        let value = date.map(timestamp).ok_or_else(|| unreadable("ScheduleKeyDeletion", "date", request_id.as_deref()))?;
-        Ok(Reply { value, request_id })
+        if date.is_none() && state != Some(KeyState::PendingReplicaDeletion) {
+            return Err(unreadable("ScheduleKeyDeletion", "date", request_id.as_deref()));
+        }
+        Ok(Reply { value: date.map(timestamp), request_id })
     }
 
     /// CancelKeyDeletion. AWS refuses it on a key that does not count down; that is what was wanted.

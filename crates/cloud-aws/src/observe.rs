@@ -1,9 +1,9 @@
 //! Looking at one key.
 
-use aws_sdk_kms::types::{KeyMetadata, KeyState};
+use aws_sdk_kms::types::{KeyMetadata, KeyState, MultiRegionKeyType};
 use aws_smithy_types::DateTime;
-use keystead_cloud::{CloudError, CloudKeyId, Kind, Observed, Reply};
-use keystead_domain::Timestamp;
+use keystead_cloud::{CloudError, CloudKeyId, FamilySeen, Kind, Observed, Reply};
+use keystead_domain::{RegionRole, Timestamp};
 
 use crate::{client::AwsCloud, error::unreadable, send::send};
 
@@ -35,7 +35,22 @@ fn observed(key: &KeyMetadata) -> Observed {
         expires: key.valid_to().copied().map(timestamp),
         deletion_at: key.deletion_date().copied().map(timestamp),
         material_id: key.current_key_material_id().map(ToOwned::to_owned),
+        family: family(key),
+        is_in_transit: matches!(key.key_state(), Some(KeyState::Creating | KeyState::Updating)),
     }
+}
+
+/// `MultiRegionConfiguration`; keys of one Region have none.
+fn family(key: &KeyMetadata) -> Option<FamilySeen> {
+    let seen = key.multi_region_configuration()?;
+    let region = |key: &aws_sdk_kms::types::MultiRegionKey| key.region().unwrap_or_default().to_owned();
+    let is_primary = seen.multi_region_key_type() == Some(&MultiRegionKeyType::Primary);
+    Some(FamilySeen {
+        role: if is_primary { RegionRole::Primary } else { RegionRole::Replica },
+        primary_region: seen.primary_key().map(region).unwrap_or_default(),
+        replica_regions: seen.replica_keys().iter().map(region).collect(),
+        waits_for_replicas: key.key_state() == Some(&KeyState::PendingReplicaDeletion),
+    })
 }
 
 /// AWS shows the absence of material only by the state, and a countdown hides it.
@@ -79,6 +94,22 @@ mod tests {
         assert_eq!(key(KeyState::PendingImport).material_present, Some(false));
         assert_eq!(key(KeyState::PendingDeletion).material_present, None);
         assert_eq!(key(KeyState::Unavailable).material_present, None);
+    }
+
+    #[test]
+    fn a_key_of_several_regions_shows_its_family_and_others_show_none_ft_060() {
+        use aws_sdk_kms::types::{MultiRegionConfiguration, MultiRegionKey};
+        let member = |region: &str| MultiRegionKey::builder().region(region).arn(format!("arn:aws:kms:{region}:123456789012:key/mrk-1")).build();
+        let regions = MultiRegionConfiguration::builder().multi_region_key_type(MultiRegionKeyType::Replica).primary_key(member("eu-west-1"));
+        let key_of = |state| {
+            let regions = regions.clone().replica_keys(member("us-east-1")).build();
+            observed(&KeyMetadata::builder().key_id("mrk-1").key_state(state).multi_region_configuration(regions).build().expect("a key id is enough"))
+        };
+        let seen = key_of(KeyState::Enabled).family.expect("a family");
+        assert_eq!((seen.role, seen.primary_region.as_str(), seen.waits_for_replicas), (RegionRole::Replica, "eu-west-1", false));
+        assert_eq!(seen.replica_regions, ["us-east-1"]);
+        assert!(key_of(KeyState::PendingReplicaDeletion).is_ending() && key_of(KeyState::Updating).is_in_transit);
+        assert_eq!(key(KeyState::Enabled).family, None);
     }
 
     #[test]

@@ -88,6 +88,7 @@ mod tests {
             description: String::new(),
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             own: OwnTags { key: "key_1".into(), operation: "op_1".into(), installation: "acct_1".into() },
+            multi_region: false,
         }
     }
 

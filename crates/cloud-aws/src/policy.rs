@@ -43,6 +43,7 @@ pub fn trust_policy(our_identity_arn: &str, external_id: &str) -> String {
 pub fn permission_policy(reach: &Reach<'_>) -> String {
     let statements = [
         create(reach),
+        create_replicas(),
         tag_at_creation(reach),
         find(),
         manage(reach),
@@ -50,6 +51,7 @@ pub fn permission_policy(reach: &Reach<'_>) -> String {
         delete(reach),
         keep(reach),
         aliases(reach),
+        families(reach),
         probe(reach),
         never_use(),
         only_strong_wrapping(),
@@ -64,14 +66,27 @@ fn create(reach: &Reach<'_>) -> Value {
         // CreateKey knows no resource but `*`, so the Region must be a condition.
         equals["aws:RequestedRegion"] = json!(reach.region.name);
     }
-    let condition = json!({ "StringEquals": equals, "Bool": { "kms:BypassPolicyLockoutSafetyCheck": "false", "kms:MultiRegion": "false" } });
+    let condition = json!({ "StringEquals": equals, "Bool": { "kms:BypassPolicyLockoutSafetyCheck": "false" } });
     allow("CreateKeysForImportOnly", &[Action::CreateKey.as_str()], &json!("*"), Some(condition))
 }
 
-/// Tags in the same call as CreateKey are permitted apart. Whether the key's origin counts there is not documented; the tag in the request does.
+/// ReplicateKey asks for CreateKey in the replica's Region, of the role that asks for the replica. Of the tags in the request it is not documented that they count
+/// there, so only what every replica of ours is stands here.
+fn create_replicas() -> Value {
+    let condition = json!({ "StringEquals": imported(), "Bool": { "kms:MultiRegion": "true" } });
+    allow("CreateReplicas", &[Action::CreateKey.as_str()], &json!("*"), Some(condition))
+}
+
+/// Tags in the same call as CreateKey and ReplicateKey are permitted apart. Whether the key's origin counts there is not documented; the tag in the request does.
 fn tag_at_creation(reach: &Reach<'_>) -> Value {
     let condition = json!({ "StringEquals": { "aws:RequestTag/managed-by": own::MANAGED_BY.1 } });
-    allow("TagAtCreation", &[Action::TagResource.as_str()], &keys(reach), Some(condition))
+    allow("TagAtCreation", &[Action::TagResource.as_str()], &json!([keys(reach), families_arn(reach)]), Some(condition))
+}
+
+/// Replicas, and the hand-over of the primary's part, concern keys of two Regions: it is granted in all of them, on multi-Region keys only. Nothing is lost by it.
+fn families(reach: &Reach<'_>) -> Value {
+    let actions: Vec<&str> = NEEDED.iter().filter(|action| action.scope() == Scope::Family).map(|action| action.as_str()).collect();
+    allow("FamiliesOfRegions", &actions, &json!(families_arn(reach)), Some(json!({ "StringEquals": imported() })))
 }
 
 fn find() -> Value {
@@ -147,6 +162,11 @@ fn keys(reach: &Reach<'_>) -> Value {
     json!(arn(reach, "key/*"))
 }
 
+/// Multi-Region keys of every Region: their ids begin with `mrk-` (AWS KMS Developer Guide, "Multi-Region keys in AWS KMS").
+fn families_arn(reach: &Reach<'_>) -> String {
+    format!("arn:{}:kms:*:{}:key/mrk-*", reach.region.partition.name, reach.account)
+}
+
 fn impossible_key(reach: &Reach<'_>) -> String {
     arn(reach, &format!("key/{IMPOSSIBLE_KEY}"))
 }
@@ -214,6 +234,16 @@ mod tests {
             let destroys =
                 ["kms:DeleteImportedKeyMaterial", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"].iter().any(|action| has(statement, "Allow", action));
             assert_eq!(by_tag, destroys, "{statement}");
+        }
+    }
+
+    /// What concerns two Regions is granted on multi-Region keys only, and never what destroys.
+    #[test]
+    fn families_of_regions_reach_beyond_the_region_and_nothing_else_does_ft_047() {
+        for statement in statements("eu-west-1", "").iter().filter(|s| s["Effect"] == "Allow") {
+            let is_wide = statement["Resource"].to_string().contains("kms:*:");
+            assert_eq!(is_wide, statement["Sid"] == "FamiliesOfRegions" || statement["Sid"] == "TagAtCreation", "{statement}");
+            assert!(!is_wide || statement["Resource"].to_string().contains("key/mrk-*"), "{statement}");
         }
     }
 

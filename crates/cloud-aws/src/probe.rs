@@ -49,7 +49,7 @@ impl AwsCloud {
         let identity = patiently(|| self.check_account()).await?;
         let mut findings = Vec::new();
         for action in NEEDED {
-            findings.push(needed(*action, answer(patiently(|| self.try_needed(*action)).await)?));
+            findings.push(needed(*action, answer(patiently(|| Box::pin(self.try_needed(*action))).await)?));
         }
         for (usage, name) in USES {
             findings.extend(unneeded(name, answer(patiently(|| self.try_use(usage)).await)?));
@@ -59,6 +59,11 @@ impl AwsCloud {
 
     fn impossible_key(&self) -> String {
         format!("arn:{}:kms:{}:{}:key/{IMPOSSIBLE_KEY}", self.region.partition.name, self.region.name, self.account)
+    }
+
+    /// A Region that a multi-Region key of this one could have a replica in.
+    fn some_other_region(&self) -> &str {
+        self.region.partition.another_region(&self.region.name)
     }
 
     async fn try_needed(&self, action: Action) -> Result<(), CloudError> {
@@ -85,6 +90,8 @@ impl AwsCloud {
             Action::TagResource => send!(self, call, kms.tag_resource().key_id(key).set_tags(Some(own_mark()))).map(drop),
             Action::UntagResource => send!(self, call, kms.untag_resource().key_id(key).tag_keys("probe")).map(drop),
             Action::UpdateKeyDescription => send!(self, call, kms.update_key_description().key_id(key).description("probe")).map(drop),
+            Action::ReplicateKey => send!(self, call, kms.replicate_key().key_id(key).replica_region(self.some_other_region())).map(drop),
+            Action::UpdatePrimaryRegion => send!(self, call, kms.update_primary_region().key_id(key).primary_region(self.some_other_region())).map(drop),
             Action::DeleteImportedKeyMaterial => send!(self, call, kms.delete_imported_key_material().key_id(key)).map(drop),
             Action::ScheduleKeyDeletion => send!(self, call, kms.schedule_key_deletion().key_id(key).pending_window_in_days(30)).map(drop),
             Action::CancelKeyDeletion => send!(self, call, kms.cancel_key_deletion().key_id(key)).map(drop),
@@ -141,7 +148,9 @@ fn answer(result: Result<(), CloudError>) -> Result<Answer, CloudError> {
         Err(error) => match error.kind {
             Kind::AccessDenied => Ok(Answer::Denied),
             Kind::NotFound | Kind::WrongState | Kind::BadToken => Ok(Answer::Permitted),
-            Kind::BadInput | Kind::Unsupported | Kind::BadCiphertext | Kind::AliasTaken | Kind::LimitExceeded | Kind::CloudFailure => Ok(Answer::Unclear),
+            Kind::BadInput | Kind::Unsupported | Kind::BadCiphertext | Kind::AliasTaken | Kind::ReplicaThere | Kind::LimitExceeded | Kind::CloudFailure => {
+                Ok(Answer::Unclear)
+            }
             _ => Err(error),
         },
     }
@@ -164,6 +173,12 @@ fn missing(action: Action) -> String {
             "Grant {} on the keys and on the aliases, as Keystead's policy does. It is tried on alias/keystead/: where only other aliases are granted, compare by eye.",
             action.as_str()
         ),
+        Action::ReplicateKey | Action::UpdatePrimaryRegion => {
+            format!(
+                "Grant {} as Keystead's policy does. Only multi-Region keys need it: as long as there are none in this keystore, nothing fails.",
+                action.as_str()
+            )
+        }
         _ => format!(
             "Grant {} as Keystead's policy does. If your own policy grants it by origin or tag, add the statement ProbeOnAKeyThatCannotExist: only with it can this be told.",
             action.as_str()

@@ -10,7 +10,7 @@ pub const SOURCE_DATE: &str = "2026-11-21";
 /// Calls per second in one account and Region, shared by everybody there: console, Terraform and Keystead.
 ///
 /// `Observe` is DescribeKey; `List` is ListKeys (ListResourceTags, which [`find`](keystead_cloud::Cloud::find) also makes, may be called 2000 times).
-pub const TABLE: [Quota; 19] = [
+pub const TABLE: [Quota; 21] = [
     row(Call::CreateKey, 5.0),
     // Formerly one in four seconds; accounts that AWS has not moved yet need the operator's override.
     row(Call::WrappingKey, 1.0),
@@ -31,6 +31,10 @@ pub const TABLE: [Quota; 19] = [
     row(Call::PublicKey, 2000.0),
     row(Call::Rotate, 5.0),
     row(Call::ListMaterials, 100.0),
+    // In the primary's Region; in the replica's it counts as two CreateKey.
+    row(Call::Replicate, 5.0),
+    // In both Regions.
+    row(Call::Promote, 5.0),
 ];
 
 const fn row(call: Call, per_second: f64) -> Quota {

@@ -77,6 +77,13 @@ const STANDARD: &[&str] = &[
     "us-west-2",
 ];
 
+impl Partition {
+    /// A Region that a key of `name` could have a replica in; `name` itself where the partition has no other.
+    pub fn another_region<'a>(&self, name: &'a str) -> &'a str {
+        self.regions.iter().copied().find(|region| *region != name).unwrap_or(name)
+    }
+}
+
 impl Region {
     /// Whether it lies in mainland China, where KMS knows other algorithms.
     pub fn is_china(&self) -> bool {

@@ -43,6 +43,10 @@ pub enum Call {
     Rotate,
     /// List a key's materials.
     ListMaterials,
+    /// Make a replica in another Region.
+    Replicate,
+    /// Make a replica the primary.
+    Promote,
 }
 
 impl Call {
@@ -68,6 +72,8 @@ impl Call {
             Self::PublicKey => "public-key",
             Self::Rotate => "rotate",
             Self::ListMaterials => "list-materials",
+            Self::Replicate => "replicate",
+            Self::Promote => "promote",
         }
     }
 }

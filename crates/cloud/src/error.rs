@@ -73,6 +73,8 @@ pub enum Kind {
     LimitExceeded,
     /// The alias points at somebody else's key.
     AliasTaken,
+    /// The Region has a replica of the key already.
+    ReplicaThere,
     /// The cloud found our input wrong.
     BadInput,
     /// This key or Region cannot do that.
@@ -99,6 +101,12 @@ pub struct CloudError {
 }
 
 impl CloudError {
+    /// What a cloud answers to a verb that it does not have.
+    pub fn unsupported(call: &'static str, message: impl Into<String>) -> Self {
+        let (kind, fault, retry) = (Kind::Unsupported, Fault::Ours, Retry::Never);
+        Self { kind, fault, retry, call, code: "Unsupported".to_owned(), message: message.into(), request_id: None }
+    }
+
     /// Whether the call may have had its effect although no answer says so.
     pub fn outcome_unknown(&self) -> bool {
         matches!(self.kind, Kind::OutcomeUnknown | Kind::CloudFailure)

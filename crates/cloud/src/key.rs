@@ -1,6 +1,6 @@
 //! Keys as a cloud has them, and what goes to and fro about them.
 
-use keystead_domain::{KeySpec, KeyUsage, Timestamp, WrapMethod};
+use keystead_domain::{KeySpec, KeyUsage, RegionRole, Timestamp, WrapMethod};
 
 /// The cloud's own short id of a key, for example the UUID of a KMS key. Ids are taken from answers, never composed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +30,8 @@ pub struct NewCloudKey {
     pub tags: Vec<(String, String)>,
     /// Keystead's tags.
     pub own: OwnTags,
+    /// Whether replicas can be made of it in other Regions. It cannot be changed later.
+    pub multi_region: bool,
 }
 
 /// A key that the cloud has just made.
@@ -145,4 +147,28 @@ pub struct Observed {
     pub deletion_at: Option<Timestamp>,
     /// The cloud's id of the current material.
     pub material_id: Option<String>,
+    /// Its family of Regions; `None`: it lives in one.
+    pub family: Option<FamilySeen>,
+    /// The cloud is busy with it: it is being made, or changes its part in its family.
+    pub is_in_transit: bool,
+}
+
+impl Observed {
+    /// Whether it ends: its countdown runs, or begins with the end of its last replica.
+    pub fn is_ending(&self) -> bool {
+        self.deletion_at.is_some() || self.family.as_ref().is_some_and(|family| family.waits_for_replicas)
+    }
+}
+
+/// The Regions of a key as the cloud shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilySeen {
+    /// The part of the key that was looked at.
+    pub role: RegionRole,
+    /// Where the primary is.
+    pub primary_region: String,
+    /// Where the replicas are.
+    pub replica_regions: Vec<String>,
+    /// The primary shall be deleted, and waits for its last replica to go.
+    pub waits_for_replicas: bool,
 }

@@ -11,13 +11,13 @@ pub mod probe;
 use async_trait::async_trait;
 pub use capability::{Call, Capabilities, Importable, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
-pub use key::{CloudKey, CloudKeyId, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};
+pub use key::{CloudKey, CloudKeyId, FamilySeen, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};
 use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use probe::{Finding, ProbeReport, Standing};
 
 /// One cloud location under one identity: a keystore as the connector sees it.
 ///
-/// Every verb but [`create_key`](Cloud::create_key) may be repeated without harm: what is already so is a success. `create_key` has no idempotency token at AWS,
+/// Every verb but [`create_key`](Cloud::create_key) and [`replicate`](Cloud::replicate) may be repeated without harm: what is already so is a success. `create_key` has no idempotency token at AWS,
 /// therefore the key carries the operation's id as a tag from its first moment, and [`find`](Cloud::find) finds it.
 #[async_trait]
 pub trait Cloud: Send + Sync {
@@ -63,8 +63,9 @@ pub trait Cloud: Send + Sync {
     /// Changes the description.
     async fn describe(&self, key: &CloudKeyId, description: &str) -> Result<Reply<()>, CloudError>;
 
-    /// Starts the countdown; answers when the cloud will delete. A countdown that already runs is a success.
-    async fn schedule_deletion(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Timestamp>, CloudError>;
+    /// Starts the countdown; answers when the cloud will delete. A countdown that already runs is a success. A primary with replicas has no date yet: its
+    /// countdown begins with the end of the last of them.
+    async fn schedule_deletion(&self, key: &CloudKeyId, days: WaitingDays) -> Result<Reply<Option<Timestamp>>, CloudError>;
 
     /// Stops the countdown. None running is a success; the key is then disabled.
     async fn cancel_deletion(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError>;
@@ -74,6 +75,19 @@ pub trait Cloud: Send + Sync {
 
     /// The public half of a pair, as SubjectPublicKeyInfo in DER: what shows that the cloud holds the material that we sent.
     async fn public_key(&self, key: &CloudKeyId) -> Result<Vec<u8>, CloudError>;
+
+    /// Makes an empty replica of a primary in another Region, with its own tags and description; it has the primary's id there. Asked of the primary's own place.
+    /// One that is there already is answered with [`Kind::ReplicaThere`]: its tags tell whose it is.
+    async fn replicate(&self, primary: &CloudKeyId, region: &str, new: &NewCloudKey) -> Result<Reply<CloudKey>, CloudError> {
+        let _ = (primary, region, new);
+        Err(CloudError::unsupported("replicate", "This cloud has no multi-Region keys."))
+    }
+
+    /// Makes the replica in that Region the primary of its family, and this primary a replica. Asked of the primary's own place; what is already so is a success.
+    async fn promote(&self, primary: &CloudKeyId, region: &str) -> Result<Reply<()>, CloudError> {
+        let _ = (primary, region);
+        Err(CloudError::unsupported("promote", "This cloud has no multi-Region keys."))
+    }
 
     /// Lists every key that carries Keystead's tag and is not `known`: what the sweep looks through.
     async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError>;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{AccountId, KeyId, KeySpec, KeyState, Timestamp, VersionId, key::expiry};
-use keystead_store::{StoreError, keys::KeyRow, vault, vault::AccountKeyRow, versions::VersionRow};
+use keystead_domain::{AccountId, KeyId, KeySpec, Timestamp, VersionId, key::expiry};
+use keystead_store::{StoreError, keys::KeyRow, keys::Ties, vault, vault::AccountKeyRow, versions::VersionRow};
 use keystead_vault::{Generated, MaterialRefused, Place, ProviderFailed, SecretBytes, Vault, VaultError};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         call::StepError,
         material::{Sealed, account_key},
     },
+    family::{PreparedFollower, ties_of_replica, unborn},
     schedule::{Born, PreparedSuccessor},
     words::Who,
 };
@@ -85,36 +86,32 @@ impl Engine {
     /// The store's or the vault's.
     pub async fn prepare_successor(&self, key: &KeyRow, who: &Who, now: Timestamp) -> Result<PreparedSuccessor, StepError> {
         let sealing = self.account_key(&key.account_id).await?;
-        let successor = self.successor_row(key, who, now);
+        let successor = self.successor_row(key, key, who, now);
         let version = self.birth(&key.account_id, &sealing, &successor.id, key.spec, who, now, Origin::Generated).await?;
-        let successor = KeyRow { origin: "generated".to_owned(), ..successor };
+        // Whose the predecessor's material was, its successor has its own.
+        let ties = Ties { is_exportable: key.ties.is_exportable, role: key.ties.role, ..Ties::default() };
+        let successor = KeyRow { origin: "generated".to_owned(), ties, ..successor };
+        let follow = |replica: &KeyRow| {
+            let ties = ties_of_replica(&successor.id, &successor.id, key.ties.is_exportable);
+            let next = KeyRow { origin: "generated".to_owned(), ties, ..self.successor_row(replica, key, who, now) };
+            let copy = self.copy_of(&version, &next.id, who, now);
+            PreparedFollower::new(next, copy, replica)
+        };
+        let replicas = self.followers(key).await?.iter().map(follow).collect();
         let born = Born::Own(Box::new(version));
-        Ok(PreparedSuccessor { key: successor, born, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None })
+        Ok(PreparedSuccessor { key: successor, born, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None, replicas })
     }
 
-    /// The row of a key's successor: the same properties, and nothing of the cloud yet.
-    pub(crate) fn successor_row(&self, key: &KeyRow, who: &Who, now: Timestamp) -> KeyRow {
+    /// The row of a key's successor: the same properties, and nothing of the cloud yet. Its end is counted from now, by the span of the key that leads.
+    pub(crate) fn successor_row(&self, key: &KeyRow, leader: &KeyRow, who: &Who, now: Timestamp) -> KeyRow {
         let mut random = [0; 10];
         self.parts().random.fill(&mut random);
         KeyRow {
-            id: KeyId::new(now, random),
-            state: KeyState::Creating,
-            expires_at: key.expiry_span.map(|span| expiry::renewed(span, now)),
+            expires_at: leader.expiry_span.map(|span| expiry::renewed(span, now)),
+            expiry_span: leader.expiry_span,
+            expiry_policy: leader.expiry_policy,
             predecessor_id: Some(key.id.clone()),
-            successor_id: None,
-            cloud_key_id: None,
-            cloud_arn: None,
-            cloud_state: None,
-            enabled: false,
-            material_present: false,
-            material_id: None,
-            deletion_at: None,
-            rotation: Default::default(),
-            created_at: now,
-            created_by: who.id.clone(),
-            updated_at: now,
-            revision: 1,
-            ..key.clone()
+            ..unborn(key, KeyId::new(now, random), who, now)
         }
     }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use keystead_cloud::{Call, Cloud};
 use keystead_domain::{KeyId, KeystoreId, LineageId, Timestamp, key::expiry, rotation::Turnable, time::SECOND};
-use keystead_store::{StoreError, Tx, keys::KeyRow, keystores, versions, versions::VersionRow, waves};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, versions, versions::VersionRow, waves};
 
 use crate::{
     Engine, Saga,
     birth::Origin,
     engine::call::StepError,
+    family::PreparedCopy,
     saga::rotate_in_place::{NewVersion, RotateInPlace},
     stored::Stored,
     words::Who,
@@ -20,13 +21,17 @@ pub struct PreparedInPlace {
     version: VersionRow,
     lineage: LineageId,
     expires: Option<Timestamp>,
+    /// The versions of the replicas, which share the material.
+    replicas: Vec<PreparedCopy>,
 }
 
 impl PreparedInPlace {
     /// The saga that brings it into use.
     pub fn saga(&self) -> Saga {
-        let rotated = NewVersion { key: Stored(self.version.key_id.clone()), version: Stored(self.version.id.clone()) };
-        Saga::RotateInPlace(RotateInPlace { rotated, replicas: Vec::new(), lineage: Stored(self.lineage.clone()), expires: self.expires.map(Into::into) })
+        let member = |row: &VersionRow| NewVersion { key: Stored(row.key_id.clone()), version: Stored(row.id.clone()) };
+        let replicas = self.replicas.iter().map(|copy| member(copy.version())).collect();
+        let (lineage, expires) = (Stored(self.lineage.clone()), self.expires.map(Into::into));
+        Saga::RotateInPlace(RotateInPlace { rotated: member(&self.version), replicas, lineage, expires })
     }
 
     /// A keyed MAC of the new material, for the audit log.
@@ -39,7 +44,8 @@ impl PreparedInPlace {
     /// # Errors
     /// What the store says.
     pub fn write(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        versions::insert(tx, &self.version)
+        versions::insert(tx, &self.version)?;
+        self.replicas.iter().try_for_each(|copy| copy.write(tx))
     }
 }
 
@@ -64,14 +70,15 @@ impl Engine {
     /// The store's; the cloud's when its connection cannot be made ready. No call is made.
     pub async fn turnable(&self, key: &KeyRow) -> Result<Turnable, StepError> {
         let id = key.id.clone();
-        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((versions::of_key(tx, &id)?, waves::copies_in_use(tx, &id)?));
-        let (versions, copies) = self.parts().store.read("versions.of_key", look).await?;
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((versions::of_key(tx, &id)?, waves::copies_in_use(tx, &id)?, keys::replicas_of(tx, &id)?));
+        let (versions, copies, replicas) = self.parts().store.read("versions.of_key", look).await?;
         let cloud = self.cloud_of(&key.keystore_id).await?;
         // The first version was not rotated in, and a pending one is not yet.
         let rotations_done = versions.iter().filter(|version| !version.is_pending).count().saturating_sub(1);
         Ok(Turnable {
             spec: key.spec,
-            custody: key.ties.custody,
+            custody: key.ties.custody_to_come(),
+            has_absent_replica: replicas.iter().any(|replica| replica.state != key.state),
             has_copies: !copies.is_empty(),
             rotations_max: cloud.and_then(|cloud| cloud.capabilities().rotations_max),
             rotations_done: u32::try_from(rotations_done).unwrap_or(u32::MAX),
@@ -95,7 +102,8 @@ impl Engine {
         let number = self.newest_number(&key.id).await? + 1;
         let born = self.birth(&key.account_id, &sealing, &key.id, key.spec, who, now, Origin::Generated).await?;
         let version = VersionRow { number, is_pending: true, ..born };
-        Ok(PreparedInPlace { version, lineage: key.lineage_id.clone(), expires: key.expiry_span.map(|span| expiry::renewed(span, now)) })
+        let replicas = self.followers(key).await?.iter().map(|replica| self.copy_of(&version, &replica.id, who, now)).collect();
+        Ok(PreparedInPlace { version, lineage: key.lineage_id.clone(), expires: key.expiry_span.map(|span| expiry::renewed(span, now)), replicas })
     }
 
     async fn newest_number(&self, key: &KeyId) -> Result<u32, StepError> {

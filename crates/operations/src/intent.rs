@@ -11,7 +11,7 @@ use keystead_store::{
     operations::{self, Idempotency, OperationRow},
 };
 
-use crate::{Engine, Saga, engine, words, words::Who};
+use crate::{Engine, Saga, engine, family, words, words::Who};
 
 /// An operation that is about to be written.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Intent {
     first: &'static str,
     idempotency: Option<Idempotency>,
     entry: keystead_audit::Entry,
+    saga: Saga,
 }
 
 impl Engine {
@@ -58,7 +59,7 @@ impl Engine {
             id,
         };
         let first = saga.shape().steps().first().map_or("conclude", |planned| planned.step.name());
-        Intent { operation, lease_until: self.lease_until(), locks: saga.locks(&keystore.id), first, idempotency, entry }
+        Intent { operation, lease_until: self.lease_until(), locks: saga.locks(&keystore.id), first, idempotency, entry, saga: saga.clone() }
     }
 }
 
@@ -82,7 +83,8 @@ impl Intent {
         &self.operation.id
     }
 
-    /// Writes the intent. A key that another operation holds is [`StoreError::Unique`] in the table `locks`, an idempotency key that was used in `operations`.
+    /// Writes the intent. A key that another operation holds is [`StoreError::Unique`] in the table `locks`, an idempotency key that was used in `operations`;
+    /// a family of Regions in which somebody came or went is [`StoreError::MovedOn`].
     ///
     /// # Errors
     /// What the store says.
@@ -90,6 +92,7 @@ impl Intent {
         let operation = &self.operation;
         operations::insert(tx, operation, self.lease_until, self.idempotency.as_ref())?;
         self.locks.iter().try_for_each(|subject| locks::take(tx, subject, &operation.id))?;
+        family::demand(tx, &self.saga)?;
         let about = JournalRow { seq: 1, at: operation.created_at, step: 0, name: self.first.to_owned(), phase: "about".to_owned(), record: "{}".to_owned() };
         journal::append(tx, &operation.id, &about)?;
         tx.audit(self.entry.clone());

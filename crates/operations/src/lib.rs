@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod birth;
 pub mod clouds;
 pub mod engine;
+pub mod family;
 pub mod in_place;
 pub mod intent;
 pub mod link;

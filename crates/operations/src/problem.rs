@@ -48,7 +48,7 @@ impl From<&CloudError> for Problem {
             Kind::AccessDenied | Kind::RoleNotAssumable | Kind::BadInput | Kind::LimitExceeded | Kind::WrongState | Kind::Unsupported => {
                 format!("{} was refused: {}", error.call, error.message)
             }
-            Kind::AliasTaken => error.message.clone(),
+            Kind::AliasTaken | Kind::ReplicaThere => error.message.clone(),
             _ => format!("{} did not succeed ({}).", error.call, error.code),
         };
         Self { kind: kind.to_owned(), detail, mend: mend.to_owned(), cloud_code: Some(error.code.clone()), cloud_request: error.request_id.clone() }
@@ -81,6 +81,10 @@ fn cloud_words(kind: Kind) -> (&'static str, &'static str) {
         Kind::BadCiphertext => ("cloud-cannot-unwrap", "The cloud could not open what it was sent. Report this with the cloud's request id."),
         Kind::LimitExceeded => ("cloud-limit", "Raise the quota in the cloud account, or delete what is no longer needed there."),
         Kind::AliasTaken => ("alias-taken", "Choose another alias, or remove that one in the cloud first."),
+        Kind::ReplicaThere => (
+            "replica-there",
+            "Somebody else made a replica in that Region, or one counts down to deletion there. Wait until it is gone, or choose a keystore in another Region.",
+        ),
         Kind::BadInput => ("cloud-bad-input", "Change the value that the cloud names."),
         Kind::Unsupported => ("cloud-unsupported", "This cloud, Region or key type cannot do that."),
     }

@@ -7,7 +7,21 @@ use keystead_domain::{Alias, KeyId, Timestamp, VersionId, key::deletion::Waiting
 pub enum Step {
     /// Make the empty cloud key, tagged with the operation. The one call without an idempotency token: a lost answer is resolved by looking for the tag.
     CreateCloudKey(KeyId),
-    /// Take back what [`Step::CreateCloudKey`] made: remove material and count down to deletion.
+    /// Make the empty replica of a primary's cloud key in the replica's Region, tagged with the operation.
+    ReplicateCloudKey {
+        /// The replica.
+        replica: KeyId,
+        /// Its primary.
+        primary: KeyId,
+    },
+    /// Hand the part of the primary on, within a family of Regions.
+    Promote {
+        /// The primary.
+        from: KeyId,
+        /// The replica that becomes it.
+        to: KeyId,
+    },
+    /// Take back what [`Step::CreateCloudKey`] or [`Step::ReplicateCloudKey`] made: remove material and count down to deletion.
     AbandonCloudKey(KeyId),
     /// Fetch a wrapping key, wrap the material in the vault, import it, and look until the cloud shows it.
     ImportMaterial(KeyId, Option<Timestamp>),
@@ -60,6 +74,8 @@ impl Step {
     pub fn name(&self) -> &'static str {
         match self {
             Self::CreateCloudKey(_) => "create-cloud-key",
+            Self::ReplicateCloudKey { .. } => "replicate-cloud-key",
+            Self::Promote { .. } => "promote",
             Self::AbandonCloudKey(_) => "abandon-cloud-key",
             Self::ImportMaterial(..) => "import-material",
             Self::ImportPending { .. } => "import-pending",
@@ -83,6 +99,8 @@ impl Step {
     pub fn key(&self) -> Option<&KeyId> {
         match self {
             Self::CreateCloudKey(key)
+            | Self::ReplicateCloudKey { replica: key, .. }
+            | Self::Promote { from: key, .. }
             | Self::AbandonCloudKey(key)
             | Self::ImportMaterial(key, _)
             | Self::ImportPending { key, .. }

@@ -97,6 +97,13 @@ impl Catalog for AwsClouds {
         keystead_cloud_aws::capabilities::of(&region, &location.account, &[]).check_importable(spec)
     }
 
+    fn check_multi_region(&self, cloud: &str, location: &AwsLocation) -> Result<(), Invalid> {
+        match cloud {
+            "aws" => check_region(&location.region).map(drop),
+            _ => Err(Invalid::new("multi_region", "is for keys in AWS KMS only: this keystore's cloud has no Regions", "Choose a keystore at AWS.")),
+        }
+    }
+
     fn policy(&self, keystore: &KeystoreRow) -> Policy {
         let at = &keystore.location;
         let identity = self.settings.identity_arn.as_deref().unwrap_or(IDENTITY_UNKNOWN);
@@ -121,6 +128,7 @@ fn steps(keystore: &KeystoreRow) -> Vec<String> {
             "Save the permission policy as permissions.json and run: aws iam put-role-policy --role-name {short} --policy-name keystead --policy-document file://permissions.json"
         ),
         format!("Allow Keystead's own identity sts:AssumeRole on {role}."),
+        "Only for multi-Region keys, once in the account: aws iam create-service-linked-role --aws-service-name mrk.kms.amazonaws.com (by it AWS KMS keeps the family in step; without it the role needs iam:CreateServiceLinkedRole for that service at its first replica).".to_owned(),
         format!("Check it: keystead keystore check {name}"),
     ]
 }

@@ -73,6 +73,7 @@ fn sample(text: &str, material: Material) -> Result<NewKey, ServerError> {
         expiry_policy: ExpiryPolicy::Alert,
         material,
         terms: Default::default(),
+        multi_region: false,
     })
 }
 

@@ -32,6 +32,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revert::revert_key))
         .routes(routes!(keys::schedule_deletion::schedule_deletion))
         .routes(routes!(keys::cancel_deletion::cancel_deletion))
+        .routes(routes!(keys::add_replica::add_replica))
+        .routes(routes!(keys::promote::promote_replica))
+        .routes(routes!(keys::family::key_family))
         .routes(routes!(keys::prepare_export::prepare_export))
         .routes(routes!(keys::download_export::download_export))
 

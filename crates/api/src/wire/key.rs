@@ -110,6 +110,35 @@ pub(crate) struct Key {
     /// Of a copy the link to its source, of a source those of its copies: the first hundred; only where one key is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<Link>>,
+    /// The other members of its family of Regions; only where one multi-Region key is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Vec<Relative>>,
+}
+
+/// Another member of a family of Regions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Relative {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// `primary` or `replica`.
+    pub region_role: &'static str,
+    /// Its Region.
+    pub region: String,
+    /// Where it stands.
+    pub state: &'static str,
+    /// The cloud's full name.
+    #[schema(required)]
+    pub cloud_arn: Option<String>,
+}
+
+impl Relative {
+    /// A member of its row.
+    fn of(row: KeyRow) -> Self {
+        let (region_role, state) = (row.ties.role.as_str(), row.state.as_str());
+        Self { id: row.id.to_string(), name: row.name, region_role, region: row.region, state, cloud_arn: row.cloud_arn }
+    }
 }
 
 /// One generation of a key's material. The material itself is never shown.
@@ -184,7 +213,15 @@ impl Key {
             revision: row.revision,
             versions: None,
             links: None,
+            family: None,
         }
+    }
+
+    /// The same with the other members of its family.
+    #[must_use]
+    pub fn with_family(self, members: Vec<KeyRow>) -> Self {
+        let others = members.into_iter().map(Relative::of).filter(|other| other.id != self.id).collect();
+        Self { family: Some(others), ..self }
     }
 
     /// The same with its links.

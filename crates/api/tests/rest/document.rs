@@ -100,7 +100,7 @@ const CONTRACT: &str = "
     GET /v1/keys, POST /v1/keys, GET /v1/keys/{key}, PATCH /v1/keys/{key}, GET /v1/keys/{key}/history,
     POST /v1/keys/{key}/copies, GET /v1/keys/{key}/links, GET /v1/keys/{key}/waves,
     POST /v1/keys/{key}/deactivate, POST /v1/keys/{key}/activate, POST /v1/keys/{key}/upload, POST /v1/keys/{key}/renew, POST /v1/keys/{key}/rotate,
-    POST /v1/keys/{key}/revert,
+    POST /v1/keys/{key}/revert, POST /v1/keys/{key}/replicas, POST /v1/keys/{key}/promote, GET /v1/keys/{key}/family,
     POST /v1/keys/{key}/schedule-deletion, POST /v1/keys/{key}/cancel-deletion, POST /v1/keys/{key}/export/prepare, POST /v1/keys/{key}/export/download,
     GET /v1/rotation-policies, GET /v1/rotation-policies/{target}, PUT /v1/rotation-policies/{target}, DELETE /v1/rotation-policies/{target},
     GET /v1/operations, GET /v1/operations/{operation}, POST /v1/operations/{operation}/wake,

@@ -5,6 +5,7 @@ mod callers;
 mod copies;
 mod document;
 mod entries;
+mod families;
 mod life;
 mod log;
 mod refusals;

@@ -237,6 +237,10 @@ impl Catalog for Sandboxed {
         keystead_cloud_aws::capabilities::of(&check_region(&location.region)?, &location.account, &[]).check_importable(spec)
     }
 
+    fn check_multi_region(&self, cloud: &str, location: &AwsLocation) -> Result<(), Invalid> {
+        self.check_location(cloud, location).map(drop)
+    }
+
     fn policy(&self, keystore: &KeystoreRow) -> Policy {
         let at = &keystore.location;
         let region = check_region(&at.region).expect("a Region");

@@ -1,7 +1,7 @@
 //! A key is asked for: generated in the vault, or taken in (CM-040, CM-053, FX-014, FX-015, FT-036, FT-041 to FT-043).
 
 use keystead_domain::{
-    Alias, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, Tags, Timestamp,
+    Alias, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
@@ -38,6 +38,8 @@ pub struct NewKey {
     pub material: Material,
     /// What is promised of its material.
     pub terms: Terms,
+    /// Whether it can have replicas in other Regions (FT-046).
+    pub multi_region: bool,
 }
 
 /// What is promised of a key's material for as long as the key lives.
@@ -112,6 +114,9 @@ impl App {
         check_place(&keystore, &new)?;
         check_kept(&new)?;
         self.check_importable(&keystore, new.spec)?;
+        if new.multi_region {
+            self.catalog.check_multi_region(&keystore.cloud, &keystore.location)?;
+        }
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
         let forgets = !proof.payload.terms.kept;
@@ -203,7 +208,11 @@ impl App {
             material_id: None,
             deletion_at: None,
             rotation: Default::default(),
-            ties: Ties { is_exportable: new.terms.exportable, ..Ties::default() },
+            ties: Ties {
+                is_exportable: new.terms.exportable,
+                role: if new.multi_region { RegionRole::Primary } else { RegionRole::Single },
+                ..Ties::default()
+            },
             created_at: now,
             created_by: principal.user.to_string(),
             updated_at: now,

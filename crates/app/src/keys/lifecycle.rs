@@ -1,13 +1,13 @@
 //! The events of a key's life that need nothing but the key: each asks the table, writes an intent, and starts.
 
 use keystead_domain::{
-    Custody, Event, Invalid, KeyState, Timestamp, Verdict,
+    Event, Invalid, KeyState, RegionRole, Timestamp, Verdict,
     key::{deletion::WaitingDays, expiry},
     verdict,
 };
 use keystead_identity::{Action, Principal};
 use keystead_operations::{
-    Saga,
+    Saga, family,
     saga::{
         activate_key::ActivateKey, cancel_deletion::CancelDeletion, deactivate_key::DeactivateKey, revert_key::RevertKey, schedule_deletion::ScheduleDeletion,
         upload_key::UploadKey,
@@ -119,25 +119,32 @@ impl App {
         if let Err((rule, refused)) = check_ask(&key, ask) {
             return Err(self.refuse(principal, action_of(event), rule, &key, refused.into()).await);
         }
-        let (saga, also) = self.plan(principal, &key, ask).await?;
+        let primary = self.check_reach(principal, &key, event).await?;
+        let (saga, also) = self.plan(principal, &key, primary.as_ref(), ask).await?;
         let also = with_copies(copies, &saga, also, self.now());
-        self.begin(principal, request, key, saga, also).await
+        self.begin(principal, request, key, saga, unchanged(primary, also)).await
     }
 
     /// The saga for an event, and what else its intent writes.
-    async fn plan(&self, principal: &Principal, key: &KeyRow, ask: Ask) -> Result<(Saga, Also), Error> {
+    async fn plan(&self, principal: &Principal, key: &KeyRow, primary: Option<&KeyRow>, ask: Ask) -> Result<(Saga, Also), Error> {
         let id = Stored(key.id.clone());
         let now = self.now();
+        let replicas = family::ids(&self.engine.followers(key).await?);
+        let of_primary = primary.map(|primary| Stored(primary.id.clone()));
         let nothing: Also = Box::new(|_| Ok(()));
         let material_stays = !key.ties.custody.empties_on_deactivation();
         Ok(match ask {
-            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id, retires: false, material_stays }), nothing),
-            Ask::Activate => (Saga::ActivateKey(ActivateKey { key: id, expires: expiry_of(key, now), material_stays }), nothing),
-            Ask::Upload => (Saga::UploadKey(UploadKey { key: id, expires: expiry_of(key, now) }), nothing),
-            Ask::CancelDeletion => (Saga::CancelDeletion(CancelDeletion { key: id, material_stays }), nothing),
+            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id, retires: false, material_stays, replicas }), nothing),
+            // A replica that comes back alone gets the end that its family has.
+            Ask::Activate => {
+                let expires = expiry_of(primary.unwrap_or(key), now);
+                (Saga::ActivateKey(ActivateKey { key: id, expires, material_stays, replicas, primary: of_primary }), nothing)
+            }
+            Ask::Upload => (Saga::UploadKey(UploadKey { key: id, expires: expiry_of(key, now), replicas }), nothing),
+            Ask::CancelDeletion => (Saga::CancelDeletion(CancelDeletion { key: id, material_stays, primary: of_primary }), nothing),
             Ask::ScheduleDeletion(days) => {
                 let saga = ScheduleDeletion { key: id, from: key.state.as_str().to_owned(), enabled: key.enabled, days: days.get() };
-                (Saga::ScheduleDeletion(saga), nothing)
+                (Saga::ScheduleDeletion(saga), last_of_family(key))
             }
             Ask::Renew | Ask::Rotate => {
                 if !key.is_current {
@@ -146,7 +153,7 @@ impl App {
                     );
                 }
                 let grace = if ask == Ask::Rotate { self.grace_of(key).await? } else { None };
-                if key.ties.custody == Custody::Linked {
+                if key.ties.is_copy() {
                     return self.plan_to_follow(principal, key, grace).await;
                 }
                 let prepared = self.engine.prepare_successor(key, &who(principal), now).await?.with_grace(grace);
@@ -161,9 +168,24 @@ impl App {
         })
     }
 
+    /// The undo of a renewal: of a multi-Region key in every Region.
     async fn revert(&self, key: &KeyRow) -> Result<Saga, Error> {
+        let mut own = self.revert_one(key).await?;
+        for replica in self.engine.followers(key).await? {
+            own.replicas.push(self.revert_one(&replica).await?);
+        }
+        self.check_goes_back_whole(&own).await?;
+        Ok(Saga::RevertKey(own))
+    }
+
+    async fn revert_one(&self, key: &KeyRow) -> Result<RevertKey, Error> {
         let refuse = |reason: &str, mend: &str| Error::Invalid(Invalid::new("key", reason, mend));
         let Some(predecessor) = key.predecessor_id.clone().filter(|_| key.is_current) else {
+            if key.ties.role == RegionRole::Replica {
+                let reason = format!("has a replica that came after the renewal: {}", key.name);
+                let mend = format!("Remove it first: `keystead key replica remove {}`. Then revert.", key.name);
+                return Err(refuse(&reason, &mend));
+            }
             return Err(refuse(
                 "has no predecessor to go back to",
                 "Only the current key of a lineage that was renewed can be reverted; what was rotated in place stays so, because its cloud knows no way back.",
@@ -176,13 +198,14 @@ impl App {
             let reason = format!("has a predecessor that cannot be used: it is {}", old.state.as_str());
             return Err(refuse(&reason, "Bring the predecessor back first: cancel its deletion, activate or upload it by its id."));
         }
-        Ok(Saga::RevertKey(RevertKey {
+        Ok(RevertKey {
             key: Stored(key.id.clone()),
             predecessor: Stored(predecessor),
             predecessor_replaced: old.state == KeyState::Replaced,
             lineage: Stored(key.lineage_id.clone()),
             alias: key.alias.as_ref().map(ToString::to_string),
-        }))
+            replicas: Vec::new(),
+        })
     }
 
     /// Writes the intent if the key is still as it was seen, and starts.
@@ -217,6 +240,27 @@ impl App {
             Err(error) => self.not_begun(principal, request, error, &holds).await,
         }
     }
+}
+
+/// The same, and the primary that was looked at is still as it was.
+pub(super) fn unchanged(primary: Option<KeyRow>, mut also: Also) -> Also {
+    Box::new(move |tx| {
+        if let Some(seen) = &primary
+            && keys::by_id(tx, &seen.id)?.is_none_or(|now| now.revision != seen.revision)
+        {
+            return Err(Error::MovedOn.into());
+        }
+        also(tx)
+    })
+}
+
+/// Nobody of a primary's family lives any more.
+fn last_of_family(key: &KeyRow) -> Also {
+    let key = key.clone();
+    Box::new(move |tx| {
+        let lives = keys::replicas_of(tx, &key.id)?.iter().any(|replica| replica.state != KeyState::PendingDeletion);
+        if lives { Err(Error::MovedOn.into()) } else { Ok(()) }
+    })
 }
 
 /// Until when the same material shall live when it is imported again: as it was, or, when that is over, the same span from now.

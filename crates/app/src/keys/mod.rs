@@ -3,6 +3,7 @@
 pub mod copy;
 pub mod create;
 pub mod export;
+pub mod family;
 pub mod lifecycle;
 pub mod rotation;
 mod rules;
@@ -118,5 +119,7 @@ pub(crate) fn action_of(event: Event) -> &'static str {
         Event::PrepareExport => "key.prepare-export",
         Event::DownloadExport => "key.download-export",
         Event::Update => "key.update",
+        Event::Replicate => "key.replicate",
+        Event::Promote => "key.promote",
     }
 }

@@ -1,7 +1,7 @@
 //! Rotation policies of keys, keystores and the installation: set, shown, cleared (FT-076, FT-077, FX-027).
 
 use keystead_domain::{
-    KeyState, KeystoreId, Timestamp,
+    Invalid, KeyState, KeystoreId, RegionRole, Timestamp,
     rotation::{Due, Policy, Rule, Scope, Strategy, Wish, advice},
 };
 use keystead_identity::{Action, Principal};
@@ -128,6 +128,13 @@ impl App {
     pub async fn set_rotation(&self, principal: &Principal, target: &Target, wish: Wish) -> Result<Rotation, Error> {
         let rule = wish.rule()?;
         let subject = self.subject(principal, target).await?;
+        if let Subject::Key(key) = &subject
+            && key.ties.role == RegionRole::Replica
+        {
+            let primary = self.primary_of(key).await?.map_or_else(String::new, |primary| primary.name);
+            let mend = format!("Set the policy of the primary: `keystead rotation set --key {primary}`.");
+            return Err(Invalid::new("target", "is a replica, which is rotated with its primary", mend).into());
+        }
         if let Rule::Rotate(policy) = &rule {
             self.check_work(principal, &subject, policy).await?;
         }
@@ -218,7 +225,8 @@ impl App {
             let policy = self.store().read("rotations.of", look).await?;
             return Ok(Rotation { target, policy, next: None, last: None, strategy: None, in_place_left: None, warnings: Vec::new() });
         };
-        let (row, now) = (key.clone(), self.now());
+        // A replica is rotated with its primary.
+        let (row, now) = (self.primary_of(&key).await?.unwrap_or_else(|| (*key).clone()), self.now());
         let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((rotations::nearest(tx, &row)?, next_turn(tx, &row, now)?));
         let (policy, next) = self.store().read("rotations.nearest", look).await?;
         let turnable = self.engine.turnable(&key).await?;

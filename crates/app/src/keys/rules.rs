@@ -29,6 +29,10 @@ pub(crate) fn check_kept(new: &NewKey) -> Result<(), Invalid> {
         let mend = "Bring the material along: `keystead key import --no-copy`. Material that the vault makes is kept by it.";
         return Err(Invalid::new("keep", "cannot be false for material that the vault makes: nobody else would have it", mend));
     }
+    if new.multi_region {
+        let mend = "Leave one of the two out: a replica is given the same material, and Keystead would have none.";
+        return Err(Invalid::new("keep", "cannot be false for a multi-Region key", mend));
+    }
     check_policy(Custody::Native, new.expiry_policy)
 }
 
@@ -74,7 +78,7 @@ pub(crate) fn check_rotated_by_policy(key: &KeyRow) -> Result<(), Refused> {
         let mend = "Rotate it in its cloud, or make another key whose material the vault keeps.";
         return Err(("material-is-in-the-vault", Invalid::new("key", NO_COPY, mend)));
     }
-    if key.ties.custody == Custody::Linked {
+    if key.ties.is_copy() {
         let mend = "Set a policy for the key that it is a copy of: its copies are rotated with it. `keystead key links` names it.";
         return Err(("copies-rotate-with-their-source", Invalid::new("key", "is a copy and has no material of its own", mend)));
     }
@@ -91,7 +95,7 @@ pub(crate) fn check_change(key: &KeyRow, change: &KeyChange) -> Result<(), Inval
         return Err(Invalid::new("expires", "cannot be moved: Keystead keeps no copy of the material", mend));
     }
     if let Some(policy) = change.expiry_policy {
-        check_policy(key.ties.custody, policy)?;
+        check_policy(key.ties.custody_to_come(), policy)?;
     }
     if change.exportable == Some(true) && !key.ties.is_exportable {
         let mend = "Leave it out. Material that shall leave the vault is made as an exportable key: make another one.";

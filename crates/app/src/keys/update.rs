@@ -1,13 +1,13 @@
 //! Properties of a key change: name, expiry, tags, alias, description (CM-067).
 
 use keystead_domain::{
-    Alias, Event, Invalid, KeyState, Name, Tags, Timestamp, Verdict,
+    Alias, Event, Invalid, KeyState, Name, RegionRole, Tags, Timestamp, Verdict,
     key::expiry::{self, ExpiryPolicy},
     verdict,
 };
 use keystead_identity::Principal;
 use keystead_operations::{
-    Saga,
+    Saga, family,
     saga::update_key::{Properties, UpdateKey},
     stored::Stored,
 };
@@ -71,8 +71,15 @@ impl App {
         {
             return Err(self.refuse(principal, action_of(Event::Update), "material-is-there", &key, gone.into()).await);
         }
+        let ends_otherwise = before.ends_otherwise(&after);
+        if ends_otherwise && key.ties.role == RegionRole::Replica {
+            let error = self.ask_primary(&key, Event::Update).await?;
+            return Err(self.refuse(principal, action_of(Event::Update), "family-in-step", &key, error).await);
+        }
+        let replicas = if ends_otherwise { family::ids(&self.engine.followers(&key).await?) } else { Vec::new() };
         let saga = UpdateKey {
             key: Stored(key.id.clone()),
+            replicas,
             lineage: Stored(key.lineage_id.clone()),
             material_present: key.material_present,
             before: before.clone(),

@@ -61,6 +61,12 @@ pub enum KeyVerb {
     ///
     /// The end of material that has expired cannot be moved: upload the key first.
     Update(Update),
+    /// Add, remove and promote the replicas of a multi-Region key
+    #[command(subcommand)]
+    Replica(ReplicaVerb),
+    /// Show the Regions of a multi-Region key: its primary and its replicas
+    #[command(after_help = "Example:\n  keystead key family orders")]
+    Family(One),
     /// Hand material out under a person's public key; two people are needed
     #[command(subcommand)]
     Export(ExportVerb),
@@ -108,6 +114,9 @@ pub struct NewKey {
     /// Its material never leaves the vault but for its own keystore: no export, no copy; this cannot be taken back
     #[arg(long)]
     pub not_exportable: bool,
+    /// A multi-Region primary key, of which replicas can be made in other Regions; it cannot be changed later
+    #[arg(long)]
+    pub multi_region: bool,
 }
 
 /// What Keystead does before material expires.
@@ -138,6 +147,7 @@ impl ExpiryPolicy {
 Examples:
   keystead key create orders --keystore payments-eu --alias orders
   keystead key create signer --keystore payments-eu --spec RSA_3072 --usage sign
+  keystead key create ledger --keystore payments-eu --multi-region
   keystead key create orders --keystore payments-eu --expires 90d --expiry-policy renew --tag team=pay --tag env=prod")]
 pub struct Create {
     #[command(flatten)]
@@ -363,6 +373,50 @@ pub struct Update {
     /// From now on its material never leaves the vault: no export, no copy; this cannot be taken back
     #[arg(long)]
     pub not_exportable: bool,
+}
+
+/// `key replica …`
+#[derive(Subcommand)]
+pub enum ReplicaVerb {
+    /// Make a replica in a keystore of another Region, with the same material
+    ///
+    /// What one Region encrypts, the other decrypts. State, expiry and rotation are asked of the primary, and the replicas go along.
+    Add(AddReplica),
+    /// Remove a replica: start its countdown to deletion. The others stay
+    #[command(after_help = "Example:\n  keystead key replica remove orders_us-east-1 --days 7")]
+    Remove(ScheduleDeletion),
+    /// Make a replica the primary, and the primary a replica
+    #[command(after_help = "Example:\n  keystead key replica promote orders_us-east-1")]
+    Promote(One),
+}
+
+/// `key replica add`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key replica add orders --to payments-us
+  keystead key replica add orders --to payments-us --name orders-us --alias orders-us")]
+pub struct AddReplica {
+    #[command(flatten)]
+    pub one: One,
+    /// The keystore in the other Region, by id or name: of the same AWS account
+    #[arg(long = "to", value_name = "KEYSTORE")]
+    pub keystore: String,
+    /// Its name; otherwise the primary's with the Region behind it
+    #[arg(long, value_name = "NAME", value_parser = parse::name)]
+    pub name: Option<String>,
+    /// Its alias there; otherwise the primary's
+    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
+    pub alias: Option<String>,
+    /// No alias
+    #[arg(long, conflicts_with = "alias")]
+    pub no_alias: bool,
+    /// A tag; otherwise it has the primary's
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse::tag)]
+    pub tags: Vec<(String, String)>,
+    /// What it is for; otherwise as the primary says
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
 }
 
 /// `key export …`

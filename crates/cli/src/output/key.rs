@@ -83,6 +83,19 @@ pub struct Key {
     versions: Vec<Version>,
     #[serde(default)]
     links: Vec<Link>,
+    #[serde(default)]
+    family: Vec<Relative>,
+}
+
+/// Another member of a family of Regions.
+#[derive(Debug, Clone, Deserialize)]
+struct Relative {
+    name: String,
+    region_role: String,
+    region: String,
+    state: String,
+    #[serde(default)]
+    cloud_arn: Option<String>,
 }
 
 fn truth() -> bool {
@@ -132,6 +145,22 @@ impl Row for Key {
     }
 }
 
+/// A member of a family of Regions, as one line.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Member(Key);
+
+impl Row for Member {
+    const HEADER: &'static [&'static str] = &["role", "name", "state", "keystore", "region", "alias", "expires", "cloud key"];
+
+    fn cells(&self) -> Vec<String> {
+        let Self(key) = self;
+        let (expires, alias) = (key.expires.as_deref().map(time).unwrap_or_default(), key.alias.clone().unwrap_or_default());
+        let arn = key.cloud_arn.clone().unwrap_or_default();
+        vec![key.region_role.clone(), key.name.clone(), key.state.clone(), key.keystore.clone(), key.region.clone(), alias, expires, arn]
+    }
+}
+
 impl Sheet for Key {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
         let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -175,10 +204,13 @@ impl Sheet for Key {
             vec![number, version.fingerprint.clone(), time(&version.created_at), expires, destroyed]
         });
         let links = self.links.iter().map(Row::cells).collect();
+        let row =
+            |one: &Relative| vec![one.region_role.clone(), one.name.clone(), one.region.clone(), one.state.clone(), one.cloud_arn.clone().unwrap_or_default()];
         format!(
-            "{}{}",
+            "{}{}{}",
             section("Versions", &["number", "fingerprint", "created", "expires", "destroyed"], rows.collect()),
-            section("Links", Link::HEADER, links)
+            section("Links", Link::HEADER, links),
+            section("Family", &["role", "name", "region", "state", "cloud key"], self.family.iter().map(row).collect())
         )
     }
 }

@@ -38,6 +38,13 @@ impl House {
         crate::connect(self.settings(external_id)).await
     }
 
+    /// The same in another Region than the suite's own.
+    pub async fn connect_in(&self, region: &str, external_id: Option<&str>) -> AwsCloud {
+        let mut settings = self.settings(external_id);
+        settings.location.region = region.into();
+        crate::connect(settings).await
+    }
+
     /// A call to IAM as the emulator's root, whose signature it does not check.
     async fn iam(&self, form: &[(&str, &str)]) -> String {
         let headers = format!(

@@ -11,7 +11,7 @@ use keystead_testkit::{
 use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
 
 /// What localemu 1.3.2 does otherwise than AWS.
-const KNOWN: [Known; 7] = [
+const KNOWN: [Known; 11] = [
     Known::ListsNoMaterials,
     Known::KeepsImportsPending,
     Known::HidesExpiry,
@@ -19,6 +19,10 @@ const KNOWN: [Known; 7] = [
     Known::FailsToUnwrap,
     Known::TakesAnyLength,
     Known::DisablesEmptyKeys,
+    Known::FillsReplicas,
+    Known::DropsReplicaTags,
+    Known::CannotPromote,
+    Known::CountsDownBeforeReplicas,
 ];
 
 #[tokio::test]
@@ -30,6 +34,8 @@ async fn the_connector_conforms_on_localemu_under_our_own_policies() {
     }
     let aws = house.connect(Some(EXTERNAL_ID)).await;
     cloud::all(&Subject::new(&aws, crate::now(), crate::INSTALLATION, &KNOWN)).await;
+    let there = house.connect_in("us-east-1", Some(EXTERNAL_ID)).await;
+    cloud::families(&Subject::new(&aws, crate::now(), crate::INSTALLATION, &KNOWN), &there).await;
     the_probe_tells_what_is_missing_and_what_is_too_much(&house, &aws).await;
 }
 

@@ -11,13 +11,16 @@ use keystead_testkit::{
 use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
 
 /// What ministack 1.5.33 does otherwise than AWS.
-const KNOWN: [Known; 6] = [
+const KNOWN: [Known; 9] = [
     Known::ListsNoMaterials,
     Known::TakesOtherMaterial,
     Known::RestartsCountdown,
     Known::CancelsWithoutCountdown,
     Known::EnablesDuringCountdown,
     Known::DisablesEmptyKeys,
+    Known::FillsReplicas,
+    Known::CannotPromote,
+    Known::CountsDownBeforeReplicas,
 ];
 
 #[tokio::test]
@@ -29,6 +32,8 @@ async fn the_connector_conforms_on_ministack_under_our_own_policies() {
     }
     let aws = house.connect(Some(EXTERNAL_ID)).await;
     cloud::all(&Subject::new(&aws, crate::now(), crate::INSTALLATION, &KNOWN)).await;
+    let there = house.connect_in("us-east-1", Some(EXTERNAL_ID)).await;
+    cloud::families(&Subject::new(&aws, crate::now(), crate::INSTALLATION, &KNOWN), &there).await;
     the_probe_tells_what_is_missing_and_what_is_too_much(&house, &aws).await;
 }
 

@@ -61,7 +61,7 @@ fn refusal(code: &str) -> Effect {
 
 fn order(operation: &str) -> NewCloudKey {
     let own = OwnTags { key: "key_1".into(), operation: operation.into(), installation: crate::INSTALLATION.into() };
-    NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: String::new(), tags: Vec::new(), own }
+    NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: String::new(), tags: Vec::new(), own, multi_region: false }
 }
 
 async fn made(aws: &AwsCloud, operation: &str) -> CloudKeyId {
@@ -77,6 +77,9 @@ async fn the_connector_conforms_on_the_sandbox_without_exception() {
     let (sandbox, aws) = start().await;
     let now = Timestamp::from_micros(sandbox.clock().now_micros());
     cloud::all(&Subject::new(&aws, now, crate::INSTALLATION, &[])).await;
+    let mut elsewhere = by_role(&sandbox);
+    elsewhere.location.region = "us-east-1".into();
+    cloud::families(&Subject::new(&aws, now, crate::INSTALLATION, &[]), &crate::connect(elsewhere).await).await;
     sandbox.shutdown().await;
 }
 

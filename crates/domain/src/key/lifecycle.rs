@@ -52,6 +52,10 @@ pub enum Event {
     DownloadExport,
     /// Change name, expiry, tags, alias or description (CM-067).
     Update,
+    /// Make a replica of a multi-Region primary in another Region (FT-047).
+    Replicate,
+    /// Make a replica the primary of its family.
+    Promote,
 }
 
 /// What the table says.
@@ -72,7 +76,7 @@ pub const STATES: [KeyState; 6] = [KeyState::Creating, KeyState::Active, KeyStat
 
 /// The table: one row an event, one column a state.
 #[rustfmt::skip]
-pub const TABLE: [(Event, [Verdict; 6]); 14] = {
+pub const TABLE: [(Event, [Verdict; 6]); 16] = {
     use Event::*;
     use KeyState::{Active as A, Inactive as I, Replaced as R, PendingDeletion as P, Deleted as D};
     use Verdict::{NoOp as NOP, Refused as NO, Stay as STAY, To};
@@ -92,6 +96,8 @@ pub const TABLE: [(Event, [Verdict; 6]); 14] = {
         (PrepareExport,    [NO,      STAY,    STAY,     STAY,     STAY,             NO  ]),
         (DownloadExport,   [NO,      STAY,    STAY,     STAY,     STAY,             NO  ]),
         (Update,           [NO,      STAY,    STAY,     NO,       NO,               NO  ]),
+        (Replicate,        [NO,      STAY,    NO,       NO,       NO,               NO  ]),
+        (Promote,          [NO,      STAY,    NO,       NO,       NO,               NO  ]),
     ]
 };
 
@@ -153,6 +159,8 @@ impl Event {
             Self::PrepareExport => "prepared for export",
             Self::DownloadExport => "exported",
             Self::Update => "updated",
+            Self::Replicate => "replicated",
+            Self::Promote => "promoted",
         }
     }
 }

@@ -3,5 +3,6 @@
 pub mod custody;
 pub mod deletion;
 pub mod expiry;
+pub mod family;
 pub mod lifecycle;
 pub mod spec;

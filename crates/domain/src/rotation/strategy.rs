@@ -52,6 +52,8 @@ pub struct Turnable {
     pub rotations_max: Option<u32>,
     /// How often that was done to this key.
     pub rotations_done: u32,
+    /// Whether a replica of it in another Region is out of use: its cloud rotates only what has the new material in every Region.
+    pub has_absent_replica: bool,
 }
 
 impl Turnable {
@@ -87,6 +89,10 @@ impl Turnable {
     /// [`Invalid`] naming `strategy`.
     pub fn check_left(&self) -> Result<(), Invalid> {
         self.check()?;
+        if self.has_absent_replica {
+            let reason = "is in-place, and a replica of the key is out of use: AWS rotates a multi-Region key only when all its Regions have the new material";
+            return Err(Invalid::new("strategy", reason, "Take the replica into use, wait until it is deleted, or take new-key."));
+        }
         match self.rotations_max.filter(|max| self.rotations_done >= *max) {
             None => Ok(()),
             Some(max) => {
@@ -102,7 +108,7 @@ mod tests {
     use super::*;
 
     fn key(spec: KeySpec) -> Turnable {
-        Turnable { spec, custody: Custody::Own, has_copies: false, rotations_max: Some(25), rotations_done: 0 }
+        Turnable { spec, custody: Custody::Own, has_copies: false, has_absent_replica: false, rotations_max: Some(25), rotations_done: 0 }
     }
 
     #[test]
@@ -134,6 +140,13 @@ mod tests {
             assert_eq!(key.check(), Ok(()), "a policy may stay: the successor begins anew");
         }
         assert!(Turnable { rotations_done: 25, ..key(KeySpec::Aes256) }.check_left().expect_err("all are used").reason.contains("25"));
+    }
+
+    #[test]
+    fn a_family_with_an_absent_member_gets_a_successor_until_it_is_whole_again() {
+        let key = Turnable { has_absent_replica: true, ..key(KeySpec::Aes256) };
+        assert_eq!((Strategy::InPlace.of(&key), key.check()), (Strategy::NewKey, Ok(())));
+        assert!(key.check_left().expect_err("a replica is away").reason.contains("all its Regions"));
     }
 
     #[test]

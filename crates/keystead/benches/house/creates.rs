@@ -168,7 +168,7 @@ async fn call_all(world: &World, sample: &Sample, cloud: &dyn keystead_cloud::Cl
     let name = world.fresh_name();
     let own = OwnTags { key: sample.key.id.to_string(), operation: name.clone(), installation: sample.key.account_id.to_string() };
     let tags = vec![("team".to_owned(), "pay".to_owned())];
-    let new = NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: sample.key.description.clone(), tags, own };
+    let new = NewCloudKey { spec: KeySpec::Aes256, usage: KeyUsage::Encrypt, description: sample.key.description.clone(), tags, own, multi_region: false };
     let made = cloud.create_key(&new).await.expect("a cloud key").value.id;
     let capabilities = cloud.capabilities();
     let offered = cloud.wrapping_key(&made, wrap(capabilities), capabilities.wrapping_key).await.expect("a wrapping key").value;

@@ -83,6 +83,7 @@ impl World {
             expiry_policy: ExpiryPolicy::Alert,
             material: Material::Generate,
             terms: Default::default(),
+            multi_region: false,
         };
         let started = self.house.app.create_key(&self.ann, &Request::default(), new).await.expect("an intent");
         let id = started.operation.expect("an operation").id;

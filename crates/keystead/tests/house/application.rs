@@ -21,10 +21,15 @@ pub struct Encrypted {
 
 impl Application {
     pub async fn new(world: &World) -> Self {
+        Self::in_region(world, "eu-west-1").await
+    }
+
+    /// The same application, at work in this Region.
+    pub async fn in_region(world: &World, region: &'static str) -> Self {
         world.sandbox.put_user(UserSeed::new("application", CUSTOMER, "AKIAAPPLICATION00001", "app-secret")).expect("a user");
         let config = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
+            .region(Region::new(region))
             .endpoint_url(world.sandbox.endpoint())
             .credentials_provider(Credentials::new("AKIAAPPLICATION00001", "app-secret", None, None, "tests"))
             .build();
@@ -34,6 +39,11 @@ impl Application {
     pub async fn encrypt(&self, key: &str, plaintext: &[u8]) -> Encrypted {
         let answer = self.0.encrypt().key_id(key).plaintext(Blob::new(plaintext)).send().await.expect("encrypts");
         Encrypted { blob: answer.ciphertext_blob.expect("a blob").into_inner(), key_arn: answer.key_id.expect("an ARN") }
+    }
+
+    /// Makes a replica by hand, as somebody would in the cloud's console.
+    pub async fn replicate(&self, key: &str, region: &str) {
+        self.0.replicate_key().key_id(key).replica_region(region).send().await.expect("replicates");
     }
 
     pub async fn decrypt(&self, blob: &[u8]) -> Vec<u8> {

@@ -83,6 +83,29 @@ fn a_key_lives_its_life_from_the_command_line() {
     assert!(!desk.path("keystead-profile.toml").exists(), "its tokens are worth nothing any more");
 }
 
+/// FT-046 to FT-049, FT-060.
+#[test]
+fn a_family_of_regions_from_the_command_line() {
+    let (desk, _terminal) = demo();
+    let role = ["--account", "123456789012", "--role-arn", "arn:aws:iam::123456789012:role/keystead", "--external-id", "keystead-demo"];
+    desk.json(&[&["keystore", "create", "demo-us", "--cloud", "aws", "--region", "us-east-1"][..], &role].concat());
+    let made = desk.json(&["key", "create", "orders", "--keystore", "demo-eu", "--alias", "orders", "--multi-region"]);
+    assert_eq!((&made["region_role"], &made["state"]), (&json!("primary"), &json!("ACTIVE")), "{made}");
+    let added = desk.json(&["key", "replica", "add", "orders", "--to", "demo-us"]);
+    for (member, value) in [("name", "orders_us-east-1"), ("region_role", "replica"), ("state", "ACTIVE"), ("alias", "orders"), ("region", "us-east-1")] {
+        assert_eq!(added[member], value, "{added}");
+    }
+    let arn = added["cloud_arn"].as_str().expect("an ARN");
+    desk.table(&["key", "show", "orders"], &["Family", "replica", arn]);
+    desk.table(&["key", "family", "orders_us-east-1"], &["ROLE", "primary", "orders_us-east-1", arn]);
+    assert_eq!(slug(&desk.fails(2, &["key", "deactivate", "orders_us-east-1"])), "invalid-input");
+    assert_eq!(desk.json(&["key", "replica", "promote", "orders_us-east-1"])["region_role"], "primary");
+    assert_eq!(desk.json(&["key", "family", "orders"])["primary"]["name"], "orders_us-east-1");
+    assert_eq!(desk.json(&["key", "deactivate", "orders_us-east-1"])["state"], "INACTIVE");
+    assert_eq!(desk.json(&["key", "show", "orders"])["state"], "INACTIVE", "the replica goes along");
+    assert_eq!(desk.json(&["key", "replica", "remove", "orders", "--days", "7"])["state"], "PENDING_DELETION");
+}
+
 #[test]
 fn keystores_users_vault_and_status_from_the_command_line() {
     let (desk, _terminal) = demo();

@@ -10,6 +10,7 @@ mod crash;
 mod desk;
 mod expiry;
 mod exports;
+mod families;
 mod forgotten;
 mod full_disk;
 mod in_place;

@@ -170,7 +170,12 @@ impl World {
 
     /// A keystore in the customer's account.
     pub async fn make_keystore(&self, name: &str) {
-        let location = AwsLocation { region: "eu-west-1".into(), account: CUSTOMER.into(), role_arn: Some(ROLE.into()), external_id: Some("test-id".into()) };
+        self.make_keystore_in(name, "eu-west-1").await;
+    }
+
+    /// The same in this Region.
+    pub async fn make_keystore_in(&self, name: &str, region: &str) {
+        let location = AwsLocation { region: region.into(), account: CUSTOMER.into(), role_arn: Some(ROLE.into()), external_id: Some("test-id".into()) };
         let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location };
         self.house.app.create_keystore(&self.ann, new).await.expect("a keystore");
     }
@@ -215,6 +220,7 @@ impl World {
             expiry_policy: ExpiryPolicy::Alert,
             material: Material::Generate,
             terms: Default::default(),
+            multi_region: false,
         }
     }
 
@@ -315,8 +321,8 @@ impl World {
 
     /// One key as the simulated cloud has it.
     pub async fn cloud_key(&self, key: &KeyRow) -> Option<Value> {
-        let id = key.cloud_key_id.clone()?;
-        self.cloud_keys().await.into_iter().find(|found| found["id"] == id.as_str())
+        let arn = key.cloud_arn.clone()?;
+        self.cloud_keys().await.into_iter().find(|found| found["arn"] == arn.as_str())
     }
 
     /// A call over REST as ann (0) or bob (1).

@@ -16,6 +16,7 @@ use super::{Engine, Flow, Point, perform::Bench};
 const LEASE_LEFT: i64 = 20 * SECOND;
 
 /// The lease under which a step is done.
+#[derive(Clone)]
 pub(super) struct Lease {
     pub(super) operation: OperationId,
     pub(super) fence: Arc<AtomicI64>,

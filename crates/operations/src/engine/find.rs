@@ -1,13 +1,27 @@
 //! Cloud keys by our own tags: the probe after a lost answer, and the sweep of leftovers.
 
-use std::{collections::HashSet, sync::atomic::AtomicBool};
+use std::{collections::HashSet, sync::Arc};
 
 use keystead_cloud::{Call, CloudKeyId, Found};
 use keystead_domain::{KeystoreId, OperationId, key::deletion::WaitingDays};
-use keystead_store::{StoreError, keys, keystores, operations};
+use keystead_store::{StoreError, Tx, keys, keystores, operations, operations::OperationRow};
 
 use super::{Engine, call::StepError, perform::Bench, perform::Outcome};
-use crate::words;
+use crate::{Saga, words};
+
+/// Whether an operation worked in a keystore: its own, or that of another key which it changed, for example a replica's in another Region.
+fn worked_in(tx: &mut Tx<'_>, operation: &OperationRow, keystore: &KeystoreId) -> Result<bool, StoreError> {
+    if operation.keystore_id == *keystore {
+        return Ok(true);
+    }
+    let Ok(saga) = serde_json::from_str::<Saga>(&operation.params) else { return Ok(false) };
+    for key in saga.keys() {
+        if keys::by_id(tx, key)?.is_some_and(|row| row.keystore_id == *keystore) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 impl Engine {
     /// The cloud keys that an operation made and no row names, oldest first.
@@ -48,16 +62,20 @@ impl Engine {
     /// finished meanwhile is nobody's leftover, and neither is a key of another keystore in the same cloud account and Region.
     async fn may_sweep(&self, bench: &Bench, leftover: &Found) -> Result<bool, StepError> {
         let Ok(id) = OperationId::parse(&leftover.own.operation) else { return Ok(false) };
-        let cloud_key = leftover.id.0.clone();
-        let (operation, named) = self
-            .parts
-            .store
-            .read("operations.leftover", move |tx| Ok::<_, StoreError>((operations::by_id(tx, &id)?, keys::names_cloud_key(tx, &cloud_key)?)))
-            .await?;
+        let (cloud_key, arn, keystore) = (leftover.id.0.clone(), leftover.arn.clone(), bench.keystore.id.clone());
+        let look = move |tx: &mut Tx<'_>| {
+            let operation = operations::by_id(tx, &id)?;
+            let worked_here = match &operation {
+                Some(operation) => worked_in(tx, operation, &keystore)?,
+                None => false,
+            };
+            Ok::<_, StoreError>((operation, worked_here, keys::names_cloud_key(tx, &cloud_key, &arn)?))
+        };
+        let (operation, worked_here, named) = self.parts.store.read("operations.leftover", look).await?;
         if operation.is_none() {
             tracing::warn!(arn = leftover.arn, "a key with Keystead's tags was made by an operation that this database does not know; it is left alone");
         }
-        Ok(!named && operation.is_some_and(|operation| operation.state != "RUNNING" && operation.keystore_id == bench.keystore.id))
+        Ok(!named && operation.is_some_and(|operation| operation.state != "RUNNING") && worked_here)
     }
 
     async fn note_sweep(&self, bench: &Bench, leftover: &Found) -> Result<(), StepError> {
@@ -81,7 +99,7 @@ impl Engine {
     pub(super) async fn abandon(&self, bench: &Bench, id: &CloudKeyId) -> Result<(), StepError> {
         let cloud = &bench.cloud;
         let Some(seen) = self.look(bench, Call::Observe, cloud.observe(id)).await? else { return Ok(()) };
-        if seen.deletion_at.is_none() {
+        if !seen.is_ending() {
             self.call(bench, Call::DeleteMaterial, cloud.delete_material(id, None)).await?;
             self.call(bench, Call::ScheduleDeletion, cloud.schedule_deletion(id, WaitingDays::SHORTEST)).await?;
         }
@@ -101,6 +119,6 @@ impl Engine {
         let cloud = self.parts.clouds.connect(keystore).await?;
         // The sweep makes nothing, so the id names no operation; it is only there because a bench has one.
         let operation = OperationId::new(self.now(), [0; 10]);
-        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, touched: AtomicBool::new(false), lease: None }).await.map(drop)
+        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, touched: Arc::default(), lease: None }).await.map(drop)
     }
 }

@@ -43,6 +43,8 @@ fn here(step: &Step, key: &KeyRow, now: Timestamp) -> Result<Option<CloudFacts>,
         Step::DeleteMaterial(_) => None,
         Step::CreateCloudKey(_) | Step::AbandonCloudKey(_) | Step::PointAlias { .. } | Step::RemoveAlias(..) => None,
         Step::ChangeTags(..) | Step::Describe(..) | Step::Sweep => None,
+        // The vault is in no Region.
+        Step::ReplicateCloudKey { .. } | Step::Promote { .. } => None,
         // Nothing is rotated in place here: there is no name of a cloud that would have to stay.
         Step::ImportPending { .. } | Step::DeletePending(..) | Step::RotateIn(..) => None,
     })

@@ -2,6 +2,7 @@
 
 pub mod call;
 mod decide;
+mod family;
 mod find;
 mod here;
 mod hooks;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use keystead_cloud::{Call, Cloud, CloudKeyId, Kind, NewCloudKey, Observed, OwnTags, Reply};
-use keystead_domain::{Alias, KeyId, OperationId, VersionId, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
+use keystead_domain::{Alias, KeyId, OperationId, RegionRole, VersionId, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
 use keystead_store::{
     StoreError,
     keys::{self, CloudFacts, KeyRow},
@@ -30,7 +30,7 @@ pub(super) struct Bench {
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) operation: OperationId,
     /// Whether a call of this step has had an effect.
-    pub(super) touched: AtomicBool,
+    pub(super) touched: Arc<AtomicBool>,
     /// Under which lease; a look needs none.
     pub(super) lease: Option<Lease>,
 }
@@ -80,6 +80,8 @@ impl Engine {
     pub(super) async fn perform(&self, bench: &Bench, step: &Step, unknown: bool) -> Result<Outcome, StepError> {
         match step {
             Step::CreateCloudKey(key) => self.create_cloud_key(bench, &self.key(key).await?, unknown).await,
+            Step::ReplicateCloudKey { replica, primary } => self.replicate_cloud_key(bench, replica, primary).await,
+            Step::Promote { from, to } => self.promote(bench, from, to).await,
             Step::AbandonCloudKey(key) => self.abandon_cloud_key(bench, key).await,
             Step::ImportMaterial(key, expires) => self.import_materials(bench, &self.key(key).await?, *expires).await,
             Step::ImportPending { key, version, expires } => self.import_pending(bench, key, version, *expires).await,
@@ -120,14 +122,7 @@ impl Engine {
         if unknown && let Some(found) = self.find_made_by(bench, &bench.operation).await?.into_iter().find(|found| !found.pending_deletion) {
             return Ok(Outcome::default().facts(&key.id, created(found.id.0, found.arn)).detail("adopted", "true"));
         }
-        let new = NewCloudKey {
-            spec: key.spec,
-            usage: key.usage,
-            description: key.description.clone(),
-            tags: key.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            own: OwnTags { key: key.id.to_string(), operation: bench.operation.to_string(), installation: key.account_id.to_string() },
-        };
-        let reply = self.call(bench, Call::CreateKey, bench.cloud.create_key(&new)).await?;
+        let reply = self.call(bench, Call::CreateKey, bench.cloud.create_key(&order(bench, key))).await?;
         let made = reply.value.clone();
         Ok(Outcome::of(reply).facts(&key.id, created(made.id.0, made.arn.clone())).detail("cloud_key", made.arn))
     }
@@ -202,8 +197,11 @@ impl Engine {
             }
             other => other?,
         };
-        let facts =
-            CloudFacts { raw_state: Some("PendingDeletion".to_owned()), enabled: Some(false), deletion_at: Some(Some(reply.value)), ..CloudFacts::default() };
+        let (raw_state, deletion_at) = match reply.value {
+            Some(at) => ("PendingDeletion", at),
+            None => ("PendingReplicaDeletion", self.behind_replicas(key, days).await?),
+        };
+        let facts = CloudFacts { raw_state: Some(raw_state.to_owned()), enabled: Some(false), deletion_at: Some(Some(deletion_at)), ..CloudFacts::default() };
         Ok(Outcome::of(reply).facts(key, facts))
     }
 
@@ -218,7 +216,7 @@ impl Engine {
     async fn cancel_deletion(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
         let id = self.cloud_id(key).await?;
         let reply = self.call(bench, Call::CancelDeletion, bench.cloud.cancel_deletion(&id)).await?;
-        let seen = self.look_until(bench, &id, |seen| seen.deletion_at.is_none()).await?;
+        let seen = self.look_until(bench, &id, |seen| !seen.is_ending()).await?;
         Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
     }
 
@@ -247,7 +245,7 @@ impl Engine {
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &wanted)).await?;
         let keystore = keystore.ok_or_else(|| StepError::Missing(key.id.clone()))?;
         let cloud = self.parts.clouds.connect(&keystore).await?;
-        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), touched: AtomicBool::new(false), lease: None };
+        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), touched: Arc::default(), lease: None };
         let seen = self.observe(&bench, &self.cloud_id(&key.id).await?).await?;
         let (row, now) = (key.clone(), self.now());
         let has_expired = key.material_present && seen.material_present == Some(false);
@@ -282,7 +280,19 @@ impl Engine {
     }
 }
 
-fn created(id: String, arn: String) -> CloudFacts {
+/// What is ordered of the cloud for a row.
+pub(super) fn order(bench: &Bench, key: &KeyRow) -> NewCloudKey {
+    NewCloudKey {
+        spec: key.spec,
+        usage: key.usage,
+        description: key.description.clone(),
+        tags: key.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        own: OwnTags { key: key.id.to_string(), operation: bench.operation.to_string(), installation: key.account_id.to_string() },
+        multi_region: key.ties.role != RegionRole::Single,
+    }
+}
+
+pub(super) fn created(id: String, arn: String) -> CloudFacts {
     CloudFacts {
         identity: Some((id, arn)),
         raw_state: Some("PendingImport".to_owned()),

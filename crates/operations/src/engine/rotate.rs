@@ -21,7 +21,7 @@ impl Engine {
         let outcome = match self.known_as(bench, &id, version).await? {
             Some(known) => import(Which::Existing(Some(known))).await?,
             // What a primary was given is known to its replicas, which take nothing new (cloud-byok.md, section 2.5).
-            None if row.ties.role == RegionRole::Replica => import(Which::Existing(None)).await?,
+            None if row.ties.role == RegionRole::Replica => import(Which::Existing(material.sealed.version.material_id.clone())).await?,
             None => match import(Which::New(version.to_string())).await {
                 // The order may have reached the cloud twice, and the second is refused because of the first.
                 Err(StepError::Cloud(error)) if matches!(error.kind, Kind::WrongMaterial | Kind::WrongState) => {

@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -61,9 +61,9 @@ const NAP: i64 = 2 * SECOND;
 
 /// A keystore and the connection to its cloud; the vault has none.
 #[derive(Clone)]
-struct Site {
-    keystore: KeystoreRow,
-    cloud: Option<Arc<dyn Cloud>>,
+pub(super) struct Site {
+    pub(super) keystore: KeystoreRow,
+    pub(super) cloud: Option<Arc<dyn Cloud>>,
 }
 
 struct Run {
@@ -162,10 +162,10 @@ impl Engine {
         };
         let Some(cloud) = site.cloud else { return Ok(None) };
         let lease = Lease { operation: run.operation.id.clone(), fence: run.fence.clone() };
-        Ok(Some(Bench { keystore: site.keystore, cloud, operation: run.operation.id.clone(), touched: AtomicBool::new(false), lease: Some(lease) }))
+        Ok(Some(Bench { keystore: site.keystore, cloud, operation: run.operation.id.clone(), touched: Arc::default(), lease: Some(lease) }))
     }
 
-    async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
+    pub(super) async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
         let id = id.clone();
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
         let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;
@@ -426,12 +426,14 @@ impl Engine {
 
     /// The entries of an operation's end: one for each key that it changed, so that each key's history tells it.
     async fn ending_entries(&self, run: &Run, ended: Ended, problem: Option<&str>) -> Vec<Entry> {
-        let subjects: Vec<Option<&KeyId>> = match &run.saga {
-            Saga::RenewKey(saga) => vec![Some(&saga.predecessor.0), Some(&saga.successor.0)],
-            Saga::RevertKey(saga) => vec![Some(&saga.key.0), Some(&saga.predecessor.0)],
-            Saga::CreateKey(saga) => [Some(&saga.key.0)].into_iter().chain(saga.copy_of.iter().map(|source| Some(&source.0))).collect(),
-            saga => vec![saga.key()],
-        };
+        let mut subjects: Vec<Option<&KeyId>> = run.saga.keys().into_iter().map(Some).collect();
+        if let Saga::CreateKey(saga) = &run.saga {
+            // The history of a source tells of its copies.
+            subjects.extend(saga.copy_of.iter().map(|source| Some(&source.0)));
+        }
+        if subjects.is_empty() {
+            subjects.push(None);
+        }
         let mut entries = Vec::new();
         for subject in subjects {
             entries.push(self.ending_entry(run, subject, ended, problem).await);
@@ -474,6 +476,8 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::CancelDeletion(_) => "key.cancel-deletion",
         Saga::CleanUpKey(_) => "key.clean-up",
         Saga::UpdateKey(_) => "key.update",
+        Saga::AddReplica(_) => "key.replicate",
+        Saga::PromoteReplica(_) => "key.promote",
         Saga::DeleteKeystore(_) => "keystore.delete",
     }
     .to_owned()

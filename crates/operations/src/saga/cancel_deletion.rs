@@ -18,6 +18,9 @@ pub struct CancelDeletion {
     /// Whether its material stays in the cloud, because it could not come back.
     #[serde(default)]
     pub material_stays: bool,
+    /// Of a replica: its primary, which must stay as it is meanwhile.
+    #[serde(default)]
+    pub primary: Option<Stored<KeyId>>,
 }
 
 impl Shape for CancelDeletion {

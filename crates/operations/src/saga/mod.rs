@@ -1,11 +1,13 @@
 //! The sagas. Each file reads as a list: the steps, and the two endings.
 
 pub mod activate_key;
+pub mod add_replica;
 pub mod cancel_deletion;
 pub mod clean_up_key;
 pub mod create_key;
 pub mod deactivate_key;
 pub mod delete_keystore;
+pub mod promote_replica;
 pub mod renew_key;
 pub mod revert_key;
 pub mod rotate_in_place;
@@ -17,7 +19,7 @@ use keystead_domain::{KeyId, KeystoreId, Timestamp};
 use keystead_store::{StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::step::Planned;
+use crate::{step::Planned, stored::Stored};
 
 /// What an operation does: all ids and values it will ever use. This is the journal's record, so a variant's fields may be added to but never renamed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,10 @@ pub enum Saga {
     CleanUpKey(clean_up_key::CleanUpKey),
     /// Change properties (CM-067).
     UpdateKey(Box<update_key::UpdateKey>),
+    /// Make a replica in another Region (FT-047).
+    AddReplica(add_replica::AddReplica),
+    /// Make a replica the primary of its family.
+    PromoteReplica(promote_replica::PromoteReplica),
     /// Delete a keystore whose keys are all deleted (CM-062).
     DeleteKeystore(delete_keystore::DeleteKeystore),
 }
@@ -74,6 +80,8 @@ impl Saga {
             Self::CancelDeletion(_) => "cancel-deletion",
             Self::CleanUpKey(_) => "clean-up-key",
             Self::UpdateKey(_) => "update-key",
+            Self::AddReplica(_) => "add-replica",
+            Self::PromoteReplica(_) => "promote-replica",
             Self::DeleteKeystore(_) => "delete-keystore",
         }
     }
@@ -92,6 +100,8 @@ impl Saga {
             Self::CancelDeletion(saga) => saga,
             Self::CleanUpKey(saga) => saga,
             Self::UpdateKey(saga) => saga.as_ref(),
+            Self::AddReplica(saga) => saga,
+            Self::PromoteReplica(saga) => saga,
             Self::DeleteKeystore(saga) => saga,
         }
     }
@@ -110,18 +120,64 @@ impl Saga {
             Self::CancelDeletion(saga) => Some(&saga.key.0),
             Self::CleanUpKey(saga) => Some(&saga.key.0),
             Self::UpdateKey(saga) => Some(&saga.key.0),
+            Self::AddReplica(saga) => Some(&saga.replica.0),
+            Self::PromoteReplica(saga) => Some(&saga.replica.0),
             Self::DeleteKeystore(_) => None,
+        }
+    }
+
+    /// Every key that the operation changes: each key's history tells its end.
+    pub fn keys(&self) -> Vec<&KeyId> {
+        match self {
+            Self::RenewKey(saga) => {
+                let replicas = saga.replicas.iter().flat_map(|replica| [&replica.predecessor.0, &replica.successor.0]);
+                [&saga.predecessor.0, &saga.successor.0].into_iter().chain(replicas).collect()
+            }
+            Self::RevertKey(saga) => saga.replicas.iter().chain([saga]).flat_map(|one| [&one.key.0, &one.predecessor.0]).collect(),
+            Self::RotateInPlace(saga) => std::iter::once(&saga.rotated).chain(&saga.replicas).map(|member| &member.key.0).collect(),
+            Self::AddReplica(saga) => vec![&saga.replica.0, &saga.primary.0],
+            Self::PromoteReplica(saga) => vec![&saga.replica.0, &saga.primary.0],
+            other => other.key().into_iter().chain(other.replicas().iter().map(|replica| &replica.0)).collect(),
+        }
+    }
+
+    /// The replicas that an event of their primary takes along.
+    fn replicas(&self) -> &[Stored<KeyId>] {
+        match self {
+            Self::DeactivateKey(saga) => &saga.replicas,
+            Self::ActivateKey(saga) => &saga.replicas,
+            Self::UploadKey(saga) => &saga.replicas,
+            Self::UpdateKey(saga) => &saga.replicas,
+            _ => &[],
+        }
+    }
+
+    /// The key whose family goes along, and the replicas that do: those that stand where it stands. `None` for what concerns no family.
+    pub fn followers(&self) -> Option<(&KeyId, Vec<&KeyId>)> {
+        match self {
+            Self::RenewKey(saga) => Some((&saga.predecessor.0, saga.replicas.iter().map(|replica| &replica.predecessor.0).collect())),
+            Self::RotateInPlace(saga) => Some((&saga.rotated.key.0, saga.replicas.iter().map(|member| &member.key.0).collect())),
+            Self::UpdateKey(saga) if !saga.before.ends_otherwise(&saga.after) => None,
+            Self::DeactivateKey(_) | Self::ActivateKey(_) | Self::UploadKey(_) | Self::UpdateKey(_) => {
+                self.key().map(|key| (key, self.replicas().iter().map(|replica| &replica.0).collect()))
+            }
+            _ => None,
         }
     }
 
     /// What the operation holds while it runs: nobody else changes these.
     pub fn locks(&self, keystore: &KeystoreId) -> Vec<String> {
-        match self {
-            Self::RenewKey(saga) => vec![saga.predecessor.0.to_string(), saga.successor.0.to_string()],
-            Self::RotateInPlace(saga) => std::iter::once(&saga.rotated).chain(&saga.replicas).map(|member| member.key.0.to_string()).collect(),
-            Self::RevertKey(saga) => vec![saga.key.0.to_string(), saga.predecessor.0.to_string()],
-            Self::DeleteKeystore(_) => vec![keystore.to_string()],
-            other => other.key().map(ToString::to_string).into_iter().collect(),
-        }
+        let primary = match self {
+            Self::ActivateKey(saga) => saga.primary.as_ref(),
+            Self::CancelDeletion(saga) => saga.primary.as_ref(),
+            Self::DeleteKeystore(_) => return vec![keystore.to_string()],
+            _ => None,
+        };
+        self.keys().into_iter().chain(primary.map(|primary| &primary.0)).map(ToString::to_string).collect()
     }
+}
+
+/// A key's replicas, and the key itself last.
+fn members<'a>(key: &'a Stored<KeyId>, replicas: &'a [Stored<KeyId>]) -> impl Iterator<Item = &'a KeyId> {
+    replicas.iter().chain([key]).map(|key| &key.0)
 }

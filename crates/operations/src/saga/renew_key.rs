@@ -26,28 +26,63 @@ pub struct RenewKey {
     /// How long behind the end the predecessor is deactivated, in microseconds; without it, it stays enabled.
     #[serde(default)]
     pub grace: Option<i64>,
+    /// The replicas of a multi-Region key, each with its successor in the same keystore.
+    #[serde(default)]
+    pub replicas: Vec<RenewedReplica>,
+}
+
+/// A replica that is renewed with its primary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewedReplica {
+    /// The replica of the key that is renewed.
+    pub predecessor: Stored<KeyId>,
+    /// The replica of the key that takes over.
+    pub successor: Stored<KeyId>,
+    /// Their lineage.
+    pub lineage: Stored<LineageId>,
+    /// The alias that moves.
+    pub alias: Option<String>,
+}
+
+/// The step that moves an alias from the predecessor to the successor, if there is one.
+fn hand_over(alias: Option<&str>, old: &KeyId, new: &KeyId) -> Option<Planned> {
+    let alias = read_alias(alias)?;
+    let back = Step::PointAlias { alias: alias.clone(), to: old.clone(), from: Some(new.clone()) };
+    Some(undoable(Step::PointAlias { alias, to: new.clone(), from: Some(old.clone()) }, vec![back]))
+}
+
+impl RenewKey {
+    /// Predecessor, successor and lineage of every Region, the primary's first.
+    fn pairs(&self) -> impl Iterator<Item = (&KeyId, &KeyId, &LineageId)> {
+        let own = (&self.predecessor.0, &self.successor.0, &self.lineage.0);
+        std::iter::once(own).chain(self.replicas.iter().map(|replica| (&replica.predecessor.0, &replica.successor.0, &replica.lineage.0)))
+    }
 }
 
 impl Shape for RenewKey {
     fn steps(&self) -> Vec<Planned> {
         let (old, new) = (&self.predecessor.0, &self.successor.0);
-        let mut steps = vec![
-            undoable(Step::CreateCloudKey(new.clone()), vec![Step::AbandonCloudKey(new.clone())]),
-            harmless(Step::ImportMaterial(new.clone(), self.expires.map(Into::into))),
-        ];
-        steps.extend(read_alias(self.alias.as_deref()).map(|alias| {
-            let back = Step::PointAlias { alias: alias.clone(), to: old.clone(), from: Some(new.clone()) };
-            undoable(Step::PointAlias { alias, to: new.clone(), from: Some(old.clone()) }, vec![back])
-        }));
+        let import = |key: &KeyId| harmless(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)));
+        let mut steps = vec![undoable(Step::CreateCloudKey(new.clone()), vec![Step::AbandonCloudKey(new.clone())]), import(new)];
+        // No alias moves before every Region can open what any of them encrypts.
+        for RenewedReplica { successor: Stored(replica), .. } in &self.replicas {
+            let undo = vec![Step::AbandonCloudKey(replica.clone())];
+            steps.push(undoable(Step::ReplicateCloudKey { replica: replica.clone(), primary: new.clone() }, undo));
+            steps.push(import(replica));
+        }
+        steps.extend(self.replicas.iter().filter_map(|one| hand_over(one.alias.as_deref(), &one.predecessor.0, &one.successor.0)));
+        steps.extend(hand_over(self.alias.as_deref(), old, new));
         steps
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        keys::transition(tx, &self.predecessor.0, KeyState::Active, KeyState::Replaced, now)?;
-        keys::transition(tx, &self.successor.0, KeyState::Creating, KeyState::Active, now)?;
-        keys::set_successor(tx, &self.predecessor.0, Some(&self.successor.0))?;
-        lineages::set_current(tx, &self.lineage.0, &self.predecessor.0, &self.successor.0)?;
-        rotations::rotated(tx, &self.lineage.0, now)?;
+        for (old, new, lineage) in self.pairs() {
+            keys::transition(tx, old, KeyState::Active, KeyState::Replaced, now)?;
+            keys::transition(tx, new, KeyState::Creating, KeyState::Active, now)?;
+            keys::set_successor(tx, old, Some(new))?;
+            lineages::set_current(tx, lineage, old, new)?;
+            rotations::rotated(tx, lineage, now)?;
+        }
         keys::set_retirement(tx, &self.predecessor.0, self.grace.map(|grace| now.plus_micros(grace)))?;
         attempts::forget(tx, &self.predecessor.0)
     }
@@ -55,7 +90,36 @@ impl Shape for RenewKey {
     fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
         waves::forget(tx, &self.successor.0)?;
         links::delete_uncreated(tx, &self.successor.0)?;
-        versions::delete_uncreated(tx, &self.successor.0)?;
-        keys::delete_uncreated(tx, &self.successor.0)
+        // The replicas' versions share the material of the primary's.
+        let successors: Vec<&KeyId> = self.pairs().map(|(_, new, _)| new).collect();
+        successors.iter().rev().try_for_each(|new| versions::delete_uncreated(tx, new).and_then(|()| keys::delete_uncreated(tx, new)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No alias moves before every Region can open what any of them encrypts.
+    #[test]
+    fn the_aliases_of_a_family_move_when_all_its_regions_have_the_material() {
+        let id = |n| Stored(KeyId::new(Timestamp::from_secs(1), [n; 10]));
+        let lineage = |n| Stored(LineageId::new(Timestamp::from_secs(1), [n; 10]));
+        let alias = || Some("orders".to_owned());
+        let replica = RenewedReplica { predecessor: id(3), successor: id(4), lineage: lineage(2), alias: alias() };
+        let saga = RenewKey { predecessor: id(1), successor: id(2), lineage: lineage(1), alias: alias(), expires: None, grace: None, replicas: vec![replica] };
+        let names: Vec<&str> = saga.steps().iter().map(|planned| planned.step.name()).collect();
+        assert_eq!(names, ["create-cloud-key", "import-material", "replicate-cloud-key", "import-material", "point-alias", "point-alias"]);
+    }
+
+    /// A record from before there were families is read.
+    #[test]
+    fn a_record_without_replicas_is_read() {
+        let old = r#"{"predecessor":"key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70","successor":"key_01997c1f2a5b7d0e8f4a6b2c1d3e5f71",
+            "lineage":"lin_01997c1f2a5b7d0e8f4a6b2c1d3e5f70","alias":null,"expires":null}"#;
+        let lineage = LineageId::new(Timestamp::from_secs(1), [1; 10]).to_string();
+        let old = old.replace("lin_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", &lineage);
+        let saga: RenewKey = serde_json::from_str(&old).expect("is read");
+        assert!(saga.replicas.is_empty());
     }
 }

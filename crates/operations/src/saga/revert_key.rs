@@ -23,20 +23,27 @@ pub struct RevertKey {
     pub lineage: Stored<LineageId>,
     /// The alias that moves.
     pub alias: Option<String>,
+    /// The replicas of a multi-Region key, each with its predecessor in the same keystore.
+    #[serde(default)]
+    pub replicas: Vec<RevertKey>,
+}
+
+impl RevertKey {
+    fn hand_back(&self) -> Option<Planned> {
+        let (new, old) = (&self.key.0, &self.predecessor.0);
+        let alias = read_alias(self.alias.as_deref())?;
+        let back = Step::PointAlias { alias: alias.clone(), to: new.clone(), from: Some(old.clone()) };
+        Some(undoable(Step::PointAlias { alias, to: old.clone(), from: Some(new.clone()) }, vec![back]))
+    }
 }
 
 impl Shape for RevertKey {
     fn steps(&self) -> Vec<Planned> {
-        let (new, old) = (&self.key.0, &self.predecessor.0);
-        let alias = read_alias(self.alias.as_deref());
-        let steps = alias.map(|alias| {
-            let back = Step::PointAlias { alias: alias.clone(), to: new.clone(), from: Some(old.clone()) };
-            undoable(Step::PointAlias { alias, to: old.clone(), from: Some(new.clone()) }, vec![back])
-        });
-        steps.into_iter().collect()
+        self.replicas.iter().chain([self]).filter_map(Self::hand_back).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        self.replicas.iter().try_for_each(|replica| replica.finish(tx, now))?;
         keys::transition(tx, &self.key.0, KeyState::Active, KeyState::Replaced, now)?;
         if self.predecessor_replaced {
             keys::transition(tx, &self.predecessor.0, KeyState::Replaced, KeyState::Active, now)?;

@@ -4,7 +4,7 @@
 //! everything can be taken back; from then on the operation only goes forward, because the cloud knows no way back.
 
 use keystead_domain::{KeyId, LineageId, Timestamp, VersionId};
-use keystead_store::{StoreError, Tx, attempts, rotations, versions};
+use keystead_store::{StoreError, Tx, attempts, keys, keys::CloudFacts, rotations, versions};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -42,6 +42,14 @@ impl RotateInPlace {
     }
 }
 
+/// A replica rotates with its primary: its row says so, and so does its lineage, which goes on from there if it is promoted.
+fn follow(tx: &mut Tx<'_>, member: &NewVersion, now: Timestamp) -> Result<(), StoreError> {
+    let material_id = versions::by_id(tx, &member.version.0)?.and_then(|version| version.material_id);
+    keys::keep_facts(tx, &member.key.0, &CloudFacts { material_id, ..CloudFacts::default() }, now)?;
+    let row = keys::by_id(tx, &member.key.0)?.ok_or(StoreError::MovedOn("key"))?;
+    rotations::rotated(tx, &row.lineage_id, now)
+}
+
 impl Shape for RotateInPlace {
     fn steps(&self) -> Vec<Planned> {
         let imports = self.members().map(|member| {
@@ -56,6 +64,7 @@ impl Shape for RotateInPlace {
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.members().try_for_each(|member| versions::rotated_in(tx, &member.version.0))?;
         rotations::rotated(tx, &self.lineage.0, now)?;
+        self.replicas.iter().try_for_each(|member| follow(tx, member, now))?;
         attempts::forget(tx, &self.rotated.key.0)
     }
 

@@ -10,7 +10,7 @@ use keystead_store::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, create_key::read_alias};
+use super::{Shape, create_key::read_alias, members};
 use crate::{
     step::{Planned, Step, undoable},
     stored::{Stored, StoredTime},
@@ -25,6 +25,9 @@ pub struct UpdateKey {
     pub lineage: Stored<LineageId>,
     /// Whether the cloud holds the material now: only then a new expiry needs an import.
     pub material_present: bool,
+    /// Its replicas in other Regions, whose end moves with its own; only when it does.
+    #[serde(default)]
+    pub replicas: Vec<Stored<KeyId>>,
     /// As it was.
     pub before: Properties,
     /// As it shall be.
@@ -74,6 +77,13 @@ impl Properties {
     }
 }
 
+impl Properties {
+    /// Whether the end of the material, or what happens before it, is another one.
+    pub fn ends_otherwise(&self, other: &Self) -> bool {
+        (self.expires, self.expiry_span, &self.expiry_policy) != (other.expires, other.expiry_span, &other.expiry_policy)
+    }
+}
+
 impl UpdateKey {
     /// The steps that lead from one set of properties to the other.
     fn changes(&self, from: &Properties, to: &Properties) -> Vec<Vec<Step>> {
@@ -91,7 +101,7 @@ impl UpdateKey {
             changes.push(point.into_iter().chain(remove).collect());
         }
         if from.expires != to.expires && self.material_present {
-            changes.push(vec![Step::ImportMaterial(key.clone(), to.expires.map(Into::into))]);
+            changes.extend(members(&self.key, &self.replicas).map(|key| vec![Step::ImportMaterial(key.clone(), to.expires.map(Into::into))]));
         }
         changes
     }
@@ -106,10 +116,12 @@ impl Shape for UpdateKey {
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        keys::set_properties(tx, &self.key.0, &self.after.row()?, now)?;
+        let after = self.after.row()?;
+        keys::set_properties(tx, &self.key.0, &after, now)?;
         if !self.after.exportable {
             keys::forbid_export(tx, &self.key.0)?;
         }
+        self.replicas.iter().try_for_each(|replica| keys::set_end(tx, &replica.0, after.expires_at, after.expiry_span, after.expiry_policy))?;
         // A person gave it another end or another policy: what the schedule failed with before says nothing of that.
         let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
         if ends(&self.before) == ends(&self.after) { Ok(()) } else { attempts::forget(tx, &self.key.0) }

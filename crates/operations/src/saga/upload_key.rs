@@ -4,7 +4,7 @@ use keystead_domain::{KeyId, Timestamp};
 use keystead_store::{StoreError, Tx, attempts};
 use serde::{Deserialize, Serialize};
 
-use super::Shape;
+use super::{Shape, members};
 use crate::{
     step::{Planned, Step, harmless},
     stored::{Stored, StoredTime},
@@ -17,12 +17,15 @@ pub struct UploadKey {
     pub key: Stored<KeyId>,
     /// When its material shall expire.
     pub expires: Option<StoredTime>,
+    /// Its replicas in other Regions, which get it too.
+    #[serde(default)]
+    pub replicas: Vec<Stored<KeyId>>,
 }
 
 impl Shape for UploadKey {
     fn steps(&self) -> Vec<Planned> {
-        // The same material again: there is nothing to take back.
-        vec![harmless(Step::ImportMaterial(self.key.0.clone(), self.expires.map(Into::into)))]
+        // The same material again: there is nothing to take back. The primary comes last: its end is what the schedule goes by, and then all have it.
+        members(&self.key, &self.replicas).map(|key| harmless(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)))).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

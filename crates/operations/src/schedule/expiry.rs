@@ -10,7 +10,7 @@ use keystead_store::{StoreError, due, due::Task, keys::KeyRow};
 use keystead_vault::VaultError;
 
 use super::{Looked, choose::Chosen};
-use crate::{Engine, Saga, engine::call::StepError, saga::upload_key::UploadKey, stored::Stored, words, words::Who};
+use crate::{Engine, Saga, engine::call::StepError, family, saga::upload_key::UploadKey, stored::Stored, words, words::Who};
 
 /// How many warnings one look gives at most.
 const WARNINGS_AT_ONCE: u32 = 500;
@@ -50,7 +50,8 @@ impl Engine {
 
     async fn extend(&self, one: &Chosen, now: Timestamp) -> Result<bool, StoreError> {
         let expires = one.key.expiry_span.map(|span| expiry::renewed(span, now));
-        let saga = Saga::UploadKey(UploadKey { key: Stored(one.key.id.clone()), expires: expires.map(Into::into) });
+        let replicas = family::ids(&self.followers(&one.key).await?);
+        let saga = Saga::UploadKey(UploadKey { key: Stored(one.key.id.clone()), expires: expires.map(Into::into), replicas });
         self.begin(Task::Expiry, one, saga, "expiry-policy-extend", |_| Ok(())).await
     }
 

@@ -3,14 +3,14 @@
 
 use keystead_audit::Outcome;
 use keystead_domain::{
-    Custody, KeyState, Timestamp,
+    Custody, KeyState, RegionRole, Timestamp,
     rotation::{Due, History, Policy, Rule, Strategy},
 };
 use keystead_store::{StoreError, Tx, due::Task, keys::KeyRow, lineages, rotations, rotations::PolicyRow};
 use keystead_vault::VaultError;
 
 use super::{Looked, PreparedSuccessor, choose::Chosen, waves::WithCopies};
-use crate::{Engine, Saga, engine::call::StepError, in_place::PreparedInPlace, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
+use crate::{Engine, Saga, engine::call::StepError, family, in_place::PreparedInPlace, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
 
 /// How many lineages one look plans, and how many it tells of.
 const AT_ONCE: u32 = 500;
@@ -33,8 +33,9 @@ pub struct Turn {
 /// # Errors
 /// What the store says; [`StoreError::Corrupt`] for a policy that cannot be read any more.
 pub fn turn_of(tx: &mut Tx<'_>, key: &KeyRow) -> Result<Option<Turn>, StoreError> {
-    // A copy has no material of its own: it is rotated with its source, and what lives in a cloud alone is not rotated from here.
-    if key.ties.custody != Custody::Own {
+    // A copy has no material of its own: it is rotated with its source, and what lives in a cloud alone is not rotated from here. A replica is rotated with its
+    // primary; a primary gets new material of its own, whosever its was before it was promoted.
+    if key.ties.role == RegionRole::Replica || key.ties.custody_to_come() != Custody::Own {
         return Ok(None);
     }
     let Some(row) = rotations::nearest(tx, key)? else { return Ok(None) };
@@ -256,9 +257,11 @@ impl Engine {
         let choice = self.choose(Task::Retirement, now, |_| true).await?;
         let mut acted = 0;
         for one in choice.chosen {
+            let replicas = family::ids(&self.followers(&one.key).await?);
             let saga = Saga::DeactivateKey(DeactivateKey {
                 key: Stored(one.key.id.clone()),
                 retires: true,
+                replicas,
                 material_stays: !one.key.ties.custody.empties_on_deactivation(),
             });
             acted += usize::from(self.begin(Task::Retirement, &one, saga, "rotation-grace-ended", |_| Ok(())).await?);

@@ -3,7 +3,7 @@
 use keystead_domain::{KeyId, LineageId};
 use keystead_store::{StoreError, Tx, keys, keys::KeyRow, lineages, versions, versions::VersionRow};
 
-use crate::{Saga, link::Copied, saga::renew_key::RenewKey, stored::Stored};
+use crate::{Saga, family::PreparedFollower, link::Copied, saga::renew_key::RenewKey, stored::Stored};
 
 /// What a successor has of material.
 pub(crate) enum Born {
@@ -13,20 +13,21 @@ pub(crate) enum Born {
     Copied(Box<Copied>),
 }
 
-/// A successor that is about to be written: its row and its sealed material.
+/// A successor that is about to be written: its row and its sealed material; of a multi-Region key with those of its replicas, which share the material.
 pub struct PreparedSuccessor {
     pub(crate) key: KeyRow,
     pub(crate) born: Born,
     pub(crate) predecessor: KeyId,
     pub(crate) lineage: LineageId,
     pub(crate) grace: Option<i64>,
+    pub(crate) replicas: Vec<PreparedFollower>,
 }
 
 impl PreparedSuccessor {
     /// The successor of a copy.
     pub(crate) fn copied(predecessor: &KeyRow, key: KeyRow, copied: Copied) -> Self {
         let born = Born::Copied(Box::new(copied));
-        Self { key, born, predecessor: predecessor.id.clone(), lineage: predecessor.lineage_id.clone(), grace: None }
+        Self { key, born, predecessor: predecessor.id.clone(), lineage: predecessor.lineage_id.clone(), grace: None, replicas: Vec::new() }
     }
 
     /// The saga that makes it.
@@ -38,6 +39,7 @@ impl PreparedSuccessor {
             alias: self.key.alias.as_ref().map(ToString::to_string),
             expires: self.key.expires_at.map(Into::into),
             grace: self.grace,
+            replicas: self.replicas.iter().map(PreparedFollower::record).collect(),
         })
     }
 
@@ -63,8 +65,9 @@ impl PreparedSuccessor {
         }
         keys::insert(tx, &self.key)?;
         match &self.born {
-            Born::Own(version) => versions::insert(tx, version),
-            Born::Copied(copied) => copied.write(tx),
+            Born::Own(version) => versions::insert(tx, version)?,
+            Born::Copied(copied) => copied.write(tx)?,
         }
+        self.replicas.iter().try_for_each(|replica| replica.write(tx))
     }
 }

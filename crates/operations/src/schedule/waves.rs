@@ -257,7 +257,7 @@ impl Engine {
         let usable = |key: &KeyRow| key.state == KeyState::Active && key.is_current;
         let Some(source) = source.filter(|source| usable(source) && usable(copy) && source_of(copy) != source.id) else { return Ok(None) };
         let material = self.materials(&source).await?.pop().ok_or_else(|| StepError::Missing(source.id.clone()))?;
-        let key = KeyRow { origin: source.origin.clone(), ties: link::ties(&source.id, source.ties.is_exportable), ..self.successor_row(copy, who, now) };
+        let key = KeyRow { origin: source.origin.clone(), ties: link::ties(&source.id, source.ties.is_exportable), ..self.successor_row(copy, copy, who, now) };
         let copied = self.share(&material, &key, &source.id, who, now);
         Ok(Some(PreparedSuccessor::copied(copy, key, copied)))
     }

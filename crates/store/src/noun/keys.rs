@@ -38,6 +38,19 @@ pub struct Ties {
     pub primary: Option<KeyId>,
 }
 
+impl Ties {
+    /// Whether it is a copy of another key, with whose material it goes. A replica has its primary's, too, and is led by that; a primary leads itself, whosever its
+    /// material was before it was promoted.
+    pub fn is_copy(&self) -> bool {
+        self.custody == Custody::Linked && self.role == RegionRole::Single
+    }
+
+    /// Whose material it gets from now on.
+    pub fn custody_to_come(&self) -> Custody {
+        if self.role == RegionRole::Primary && self.custody == Custody::Linked { Custody::Own } else { self.custody }
+    }
+}
+
 impl Default for Ties {
     fn default() -> Self {
         Self { custody: Custody::Own, is_exportable: true, source: None, role: RegionRole::Single, primary: None }
@@ -397,9 +410,38 @@ pub fn cloud_key_ids(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<Strin
     rows.into_iter().map(|row| row.read().text()).collect()
 }
 
-/// Whether a row of any keystore names this cloud key.
-pub fn names_cloud_key(tx: &mut Tx<'_>, cloud_key: &str) -> Result<bool, StoreError> {
-    Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 LIMIT 1", &[cloud_key.into()])?.is_some())
+/// Whether a row of any keystore names this cloud key: by its full name too, because the keys of a family of Regions share the short one.
+pub fn names_cloud_key(tx: &mut Tx<'_>, cloud_key: &str, arn: &str) -> Result<bool, StoreError> {
+    Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 AND cloud_arn = $2 LIMIT 1", &[cloud_key.into(), arn.into()])?.is_some())
+}
+
+/// The replicas of a primary that are not DELETED, in the order in which they were made.
+pub fn replicas_of(tx: &mut Tx<'_>, primary: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE k.primary_key_id = $1 AND k.region_role = 'replica' AND k.state <> 'DELETED' ORDER BY k.id");
+    tx.query(&sql, &[primary.as_str().into()])?.into_iter().map(read).collect()
+}
+
+/// Makes a replica the primary of its family, and the primary a replica; every other member follows the new one. Whose the material is does not change.
+pub fn promote(tx: &mut Tx<'_>, primary: &KeyId, replica: &KeyId, now: Timestamp) -> Result<(), StoreError> {
+    let values = [replica.as_str().into(), primary.as_str().into(), now.into()];
+    tx.execute_one(
+        "key",
+        "UPDATE keys SET region_role = 'primary', primary_key_id = NULL, updated_at = $3, revision = revision + 1
+         WHERE id = $1 AND region_role = 'replica' AND primary_key_id = $2",
+        &values,
+    )?;
+    tx.execute_one(
+        "key",
+        "UPDATE keys SET region_role = 'replica', primary_key_id = $1, updated_at = $3, revision = revision + 1 WHERE id = $2 AND region_role = 'primary'",
+        &values,
+    )?;
+    tx.execute("UPDATE keys SET primary_key_id = $1 WHERE primary_key_id = $2 AND id <> $1", &values[..2]).map(drop)
+}
+
+/// Gives a key the end of its material and the span of life that its primary has.
+pub fn set_end(tx: &mut Tx<'_>, id: &KeyId, expires: Option<Timestamp>, span: Option<i64>, policy: ExpiryPolicy) -> Result<(), StoreError> {
+    let values = [expires.into(), span.into(), policy.as_str().into(), id.as_str().into()];
+    tx.execute_one("key", "UPDATE keys SET expires_at = $1, expiry_span = $2, expiry_policy = $3, revision = revision + 1 WHERE id = $4", &values)
 }
 
 /// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038).

@@ -169,6 +169,13 @@ pub fn reconsider(tx: &mut Tx<'_>, current: &KeyId) -> Result<(), StoreError> {
     tx.execute("UPDATE lineages SET is_planned = 0 WHERE current_key_id = $1", &[current.as_str().into()]).map(drop)
 }
 
+/// Gives a lineage's own policy to another, in the place of that one's: the policy of a family of Regions goes with the part of the primary.
+pub fn hand_over(tx: &mut Tx<'_>, from: &LineageId, to: &LineageId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM rotation_policies WHERE subject_id = $1", &[to.as_str().into()])?;
+    tx.execute("UPDATE rotation_policies SET subject_id = $1 WHERE subject_id = $2", &[to.as_str().into(), from.as_str().into()])?;
+    tx.execute("UPDATE lineages SET is_planned = 0 WHERE id IN ($1, $2)", &[to.as_str().into(), from.as_str().into()]).map(drop)
+}
+
 /// Current keys of lineages whose plan is out of date.
 pub fn unplanned(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(

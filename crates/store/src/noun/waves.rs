@@ -79,7 +79,7 @@ fn read(row: Row) -> Result<Wave, StoreError> {
 pub fn copies_in_use(tx: &mut Tx<'_>, source: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(
         "{} WHERE k.source_key_id IN (SELECT f.id FROM keys f JOIN keys g ON g.lineage_id = f.lineage_id WHERE g.id = $1)
-           AND k.state = 'ACTIVE' AND l.current_key_id = k.id ORDER BY k.id",
+           AND k.region_role = 'single' AND k.state = 'ACTIVE' AND l.current_key_id = k.id ORDER BY k.id",
         keys::COLUMNS
     );
     tx.query(&sql, &[source.as_str().into()])?.into_iter().map(keys::read).collect()

@@ -56,6 +56,9 @@ pub(crate) struct CreateKey {
     /// neither uploaded, renewed, copied nor exported. Left out: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keep: Option<bool>,
+    /// Whether replicas can be made of it in other Regions of its AWS account: a multi-Region primary key. It cannot be changed later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    multi_region: bool,
     /// Material that you bring; left out, the vault makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     material: Option<GivenMaterial>,
@@ -101,6 +104,7 @@ impl CreateKey {
             expiry_policy: self.expiry_policy.as_deref().map_or(Ok(ExpiryPolicy::Alert), ExpiryPolicy::parse)?,
             material: self.material.map_or(Ok(Material::Generate), GivenMaterial::read)?,
             terms: Terms { exportable: self.exportable.unwrap_or(true), kept: self.keep.unwrap_or(true) },
+            multi_region: self.multi_region,
         })
     }
 }

@@ -1,15 +1,18 @@
 //! Keys: an operation, a file.
 
 pub mod activate;
+pub mod add_replica;
 pub mod cancel_deletion;
 pub mod copy;
 pub mod create;
 pub mod deactivate;
 pub mod download_export;
+pub mod family;
 pub mod history;
 pub mod links;
 pub mod list;
 pub mod prepare_export;
+pub mod promote;
 pub mod renew;
 pub mod revert;
 pub mod rotate;

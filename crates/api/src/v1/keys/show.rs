@@ -1,6 +1,7 @@
 //! `GET /v1/keys/{key}`.
 
 use axum::{Json, extract::State};
+use keystead_domain::RegionRole;
 use keystead_store::page::{LIMIT_DEFAULT, Page};
 
 use super::WhichKey;
@@ -8,10 +9,17 @@ use crate::{api::Api, caller::Caller, extract::Named, problem::Refusal, wire::ke
 
 /// Show a key
 ///
-/// With the generations of its material: fingerprint and birth record of each. The material itself is never shown. And with its links to a source, or to copies.
+/// With the generations of its material: fingerprint and birth record of each; with its links to a source, or to copies; of a multi-Region key with the other members
+/// of its family. The material itself is never shown.
 #[utoipa::path(get, path = "/v1/keys/{key}", tag = "keys", params(WhichKey), responses((status = 200, description = "The key.", body = Key)))]
 pub(crate) async fn show_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named) -> Result<Json<Key>, Refusal> {
     let (row, versions) = api.app.show_key(&caller, &key).await?;
+    let (id, is_of_a_family) = (row.id.clone(), row.ties.role != RegionRole::Single);
     let links = api.app.key_links(&caller, row.id.as_str(), Page { after: None, limit: LIMIT_DEFAULT }).await?;
-    Ok(Json(Key::of(row).with_versions(versions).with_links(links.rows)))
+    let shown = Key::of(row).with_versions(versions).with_links(links.rows);
+    if !is_of_a_family {
+        return Ok(Json(shown));
+    }
+    let family = api.app.family(&caller, id.as_str()).await?;
+    Ok(Json(shown.with_family(std::iter::once(family.primary).chain(family.replicas).collect())))
 }

@@ -3,6 +3,7 @@
 mod copy;
 mod export;
 mod new;
+mod replica;
 mod update;
 
 use keystead_domain::Invalid;
@@ -52,6 +53,8 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
         KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,
         KeyVerb::Update(args) => update::update(context, &args).await,
+        KeyVerb::Replica(verb) => replica::run(context, &verb).await,
+        KeyVerb::Family(one) => replica::family(context, &one).await,
         KeyVerb::Export(verb) => export::run(context, &verb).await,
     }
 }

@@ -42,6 +42,8 @@ struct Body<'a> {
     keep: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     material: Option<Material<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    multi_region: bool,
 }
 
 #[derive(Serialize)]
@@ -112,6 +114,7 @@ fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>,
         exportable: new.not_exportable.then_some(false),
         keep: None,
         material,
+        multi_region: new.multi_region,
     })
 }
 

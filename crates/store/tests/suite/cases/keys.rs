@@ -84,8 +84,10 @@ pub async fn facts_of_the_cloud_are_kept_one_by_one(world: World) {
     assert_eq!(keep(2, twice).await, taken("keys", "cloud_key_id"), "two keys of a keystore are not one key of the cloud");
     assert_eq!(keep(9, CloudFacts::default()).await, Err(StoreError::MovedOn("key")));
     assert_eq!(world.read(|tx| keys::cloud_key_ids(tx, &keystore_id(1))).await, Ok(vec!["short".to_owned()]));
-    assert_eq!(world.read(|tx| keys::names_cloud_key(tx, "short")).await, Ok(true));
-    assert_eq!(world.read(|tx| keys::names_cloud_key(tx, "other")).await, Ok(false));
+    let is_named = async |short: &'static str, arn: &'static str| world.read(move |tx| keys::names_cloud_key(tx, short, arn)).await;
+    assert_eq!(is_named("short", "arn:aws:kms:eu-west-1:123456789012:key/short").await, Ok(true));
+    assert_eq!(is_named("short", "arn:aws:kms:us-east-1:123456789012:key/short").await, Ok(false), "its replica in another Region is another key");
+    assert_eq!(is_named("other", "arn:aws:kms:eu-west-1:123456789012:key/short").await, Ok(false));
 }
 
 /// CM-067.

@@ -39,10 +39,10 @@ pub async fn material_is_removed_and_comes_back(subject: &Subject<'_>) {
 /// Scheduling and cancelling, each twice (CM-058, CM-060).
 pub async fn a_countdown_starts_once_and_is_stopped_once(subject: &Subject<'_>) {
     let key = subject.full_key(&[12; 32]).await;
-    let date = subject.cloud.schedule_deletion(&key.id, WaitingDays::LONGEST).await.expect("scheduled").value;
+    let date = subject.cloud.schedule_deletion(&key.id, WaitingDays::LONGEST).await.expect("scheduled").value.expect("a date");
     let days = (date.as_secs() - subject.now.as_secs()) as f64 / 86_400.0;
     assert!((29.0..=31.0).contains(&days), "30 days, not {days}");
-    let again = subject.cloud.schedule_deletion(&key.id, WaitingDays::SHORTEST).await.expect("a countdown that runs is a success").value;
+    let again = subject.cloud.schedule_deletion(&key.id, WaitingDays::SHORTEST).await.expect("a countdown that runs is a success").value.expect("a date");
     let kept = again.as_secs() == date.as_secs();
     assert_eq!(kept, !subject.is_known(Known::RestartsCountdown), "the date is kept: {kept}");
     let seen = subject.seen(&key.id).await;

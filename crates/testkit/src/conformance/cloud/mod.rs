@@ -3,6 +3,7 @@
 //! An emulator that does otherwise than its cloud is listed with what it does ([`Known`]); the check then asserts that very deviation, so that the list
 //! shrinks when the emulator is mended. The suite expects that changes are visible at once.
 
+mod family;
 mod find;
 mod kinds;
 mod life;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use keystead_cloud::{Cloud, CloudError, CloudKey, CloudKeyId, Import, Imported, Kind, NewCloudKey, Observed, OwnTags, Which};
 use keystead_domain::{Hash, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec};
 
+pub use family::*;
 pub use find::*;
 pub use kinds::*;
 pub use life::*;
@@ -46,6 +48,14 @@ pub enum Known {
     FailsToUnwrap,
     /// A key takes material of any length.
     TakesAnyLength,
+    /// A replica of a key that waits for material can be used at once.
+    FillsReplicas,
+    /// The tags that go with the order of a replica are not written.
+    DropsReplicaTags,
+    /// The part of the primary cannot be handed on.
+    CannotPromote,
+    /// A primary that still has a replica counts down at once.
+    CountsDownBeforeReplicas,
     /// A key's materials are not listed, or not all of them.
     ListsNoMaterials,
 }
@@ -90,6 +100,7 @@ impl<'a> Subject<'a> {
             description: format!("conformance {number}"),
             tags: vec![("team".into(), "pay".into())],
             own: OwnTags { key: format!("key_{number}"), operation: format!("op_{number}"), installation: self.installation.to_owned() },
+            multi_region: false,
         }
     }
 
