@@ -5,7 +5,7 @@ use keystead_domain::{Invalid, waves};
 use keystead_identity::Principal;
 use keystead_operations::{
     Saga,
-    schedule::waves::{Chosen, WithCopies},
+    schedule::waves::{Followers, WithCopies},
 };
 use keystead_store::{
     StoreError, Tx, keys,
@@ -47,15 +47,15 @@ impl App {
         let size = waves::check_size(asked.wave)?;
         let chosen = match &asked.copies {
             Copies::None => return self.ask(principal, request, id_or_name, Ask::Rotate).await,
-            Copies::All => Chosen::All,
+            Copies::All => Followers::All,
             Copies::Named(names) => {
                 if let Some(earlier) = self.earlier(principal, request).await? {
                     return Ok(earlier);
                 }
-                Chosen::These(self.chosen(principal, id_or_name, names).await?)
+                Followers::These(self.chosen(principal, id_or_name, names).await?)
             }
         };
-        self.ask_with(principal, request, id_or_name, Ask::Rotate, Some(WithCopies { chosen, size, who: who(principal) })).await
+        self.ask_with(principal, request, id_or_name, Ask::Rotate, Some(WithCopies { followers: chosen, size, who: who(principal) })).await
     }
 
     /// The ids of copies that are named; each must be a copy of the key, in use.

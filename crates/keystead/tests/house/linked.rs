@@ -223,5 +223,5 @@ async fn copies_are_asked_for_over_rest_and_answered_together() {
     let (status, refusal) = world.rest(0, "POST", "/v1/keys/orders/copies", Some(json!({ "to": ["main"] }))).await;
     assert_eq!((status, &refusal["field"]), (422, &json!("to")), "{refusal}");
     let (_, links) = world.rest(0, "GET", "/v1/keys/orders/links?limit=1", None).await;
-    assert_eq!((links["items"].as_array().map(Vec::len), &links["next_cursor"] != &Value::Null), (Some(1), true), "{links}");
+    assert_eq!((links["items"].as_array().map(Vec::len), links["next_cursor"] != Value::Null), (Some(1), true), "{links}");
 }

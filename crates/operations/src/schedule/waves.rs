@@ -29,7 +29,7 @@ const RULE: &str = "rotated-with-its-source";
 
 /// Which copies are rotated with their source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chosen {
+pub enum Followers {
     /// All that are in use.
     All,
     /// These; each must be in use.
@@ -40,7 +40,7 @@ pub enum Chosen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithCopies {
     /// Which.
-    pub chosen: Chosen,
+    pub followers: Followers,
     /// How many a wave has behind the canary.
     pub size: u32,
     /// Who asked.
@@ -50,7 +50,7 @@ pub struct WithCopies {
 impl WithCopies {
     /// All copies, by the schedule.
     pub fn all() -> Self {
-        Self { chosen: Chosen::All, size: waves::SIZE_DEFAULT, who: Who::system() }
+        Self { followers: Followers::All, size: waves::SIZE_DEFAULT, who: Who::system() }
     }
 
     /// Writes the plan, in the transaction of the source's intent.
@@ -59,9 +59,9 @@ impl WithCopies {
     /// [`StoreError::MovedOn`] when a copy that was chosen is not in use.
     pub fn write(&self, tx: &mut Tx<'_>, source: &KeyId, successor: &KeyId, grace: Option<i64>, now: Timestamp) -> Result<(), StoreError> {
         let in_use = keystead_store::waves::copies_in_use(tx, source)?;
-        let copies: Vec<KeyRow> = match &self.chosen {
-            Chosen::All => in_use,
-            Chosen::These(ids) => {
+        let copies: Vec<KeyRow> = match &self.followers {
+            Followers::All => in_use,
+            Followers::These(ids) => {
                 let found: Vec<KeyRow> = in_use.into_iter().filter(|copy| ids.contains(&copy.id)).collect();
                 if found.len() != ids.len() {
                     return Err(StoreError::MovedOn("copy"));
