@@ -18,7 +18,11 @@ use crate::{
 
 /// A world with a source in the vault, and two keystores in different Regions.
 pub async fn world() -> World {
-    let world = World::new(Engine::Sqlite).await;
+    world_on(Engine::Sqlite).await
+}
+
+pub async fn world_on(engine: Engine) -> World {
+    let world = World::new(engine).await;
     world.make_vault_keystore("main").await;
     keystore_in(&world, "payments-us", "us-east-1").await;
     let started = world.start_create_in_vault("main", "orders").await;

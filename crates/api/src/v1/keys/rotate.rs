@@ -68,7 +68,8 @@ pub(crate) async fn rotate_key(State(api): State<Api>, Caller(caller): Caller, N
         return Err(api.app.refuse_in_place(&caller, &key).await.into());
     }
     let copies = change.body.read()?;
-    let warnings = api.app.rotation_warnings(&caller, &key).await?;
+    let mut warnings = api.app.rotation_warnings(&caller, &key).await?;
+    warnings.extend(api.app.copies_left_behind(&caller, &key, &copies).await?);
     let started = api.app.rotate_key(&caller, &change.request(&caller), &key, &copies).await?;
     Ok(answer(&api, &caller, started, change.wait).await?.warning(warnings))
 }
