@@ -53,10 +53,22 @@ async fn a_copy_is_asked_for_shown_and_linked_and_what_cannot_be_copied_is_named
     }
     assert_eq!(world.ann("POST", "/v1/keys/orders_copy1/renew", None).await.problem().1.as_deref(), Some("key"));
     assert_eq!(world.ann("PATCH", "/v1/keys/orders_copy1", Some(json!({ "expiry_policy": "renew" }))).await.problem().1.as_deref(), Some("expiry_policy"));
+    let left_behind = async |body: Value| {
+        let rotated = world.done("POST", "/v1/keys/orders/rotate", Some(body)).await;
+        rotated["warnings"].as_array().into_iter().flatten().any(|warning| warning.as_str().is_some_and(|text| text.contains("copies")))
+    };
+    assert!(left_behind(json!({})).await, "who rotates a source without its copies is told");
+    assert!(!left_behind(json!({ "all_copies": true })).await);
+    let waves = world.ann("GET", "/v1/keys/orders/waves", None).await.json();
+    assert_eq!((&waves["items"][0]["name"], &waves["items"][0]["state"]), (&json!("orders_copy1"), &json!("PENDING")));
+    for (body, field) in [(json!({ "all_copies": true, "copies": ["a"] }), "copies"), (json!({ "copies": ["a"] }), "copies"), (json!({ "wave": 0 }), "wave")] {
+        assert_eq!(world.ann("POST", "/v1/keys/orders/rotate", Some(body)).await.problem().1.as_deref(), Some(field));
+    }
     let kept = world.done("PATCH", "/v1/keys/orders", Some(json!({ "exportable": false }))).await;
     assert_eq!(kept["key"]["exportable"], false);
-    for key in ["orders", "orders_copy1"] {
-        assert_eq!(world.ann("POST", &format!("/v1/keys/{key}/copies"), Some(json!({ "to": ["eu"] }))).await.problem().1.as_deref(), Some("key"), "{key}");
+    for (path, body) in [("copies", json!({ "to": ["eu"] })), ("rotate", json!({ "all_copies": true })), ("rotate", json!({ "copies": ["orders_copy1"] }))] {
+        assert_eq!(world.ann("POST", &format!("/v1/keys/orders/{path}"), Some(body)).await.problem().1.as_deref(), Some("key"), "{path}");
     }
+    assert_eq!(world.ann("POST", "/v1/keys/orders_copy1/rotate", None).await.problem().1.as_deref(), Some("key"), "a copy cannot follow what may not leave");
     assert_eq!(world.ann("PATCH", "/v1/keys/orders", Some(json!({ "exportable": true }))).await.problem().1.as_deref(), Some("exportable"));
 }

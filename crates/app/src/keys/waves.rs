@@ -5,7 +5,7 @@ use keystead_domain::{Invalid, rotation::Strategy, waves};
 use keystead_identity::Principal;
 use keystead_operations::{
     Saga,
-    schedule::waves::{Chosen, WithCopies},
+    schedule::waves::{Followers, WithCopies},
 };
 use keystead_store::{
     StoreError, Tx, keys,
@@ -40,7 +40,25 @@ pub struct RotateCopies {
     pub wave: u32,
 }
 
+/// What whoever rotates a key without its copies is told.
+const COPIES_STAY: &str = "Its copies keep the material of the predecessor: rotate them with it, or let each follow by itself with `keystead key rotate COPY`.";
+
 impl App {
+    /// What a rotation will leave behind of a key's copies; to be asked before it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn copies_left_behind(&self, principal: &Principal, id_or_name: &str, asked: &RotateCopies) -> Result<Option<&'static str>, Error> {
+        let source = self.key(principal, id_or_name).await?;
+        let in_use = self.store().read("waves.copies_in_use", move |tx| keystead_store::waves::copies_in_use(tx, &source.id)).await?;
+        let taken_along = match &asked.copies {
+            Copies::None => 0,
+            Copies::All => in_use.len(),
+            Copies::Named(names) => names.len(),
+        };
+        Ok((in_use.len() > taken_along).then_some(COPIES_STAY))
+    }
+
     /// Rotates a key, and behind it the copies that are chosen, in waves.
     ///
     /// # Errors
@@ -54,17 +72,21 @@ impl App {
         if strategy == Strategy::InPlace {
             return self.rotate_in_place(principal, request, id_or_name, &asked.copies).await;
         }
+        if asked.copies != Copies::None {
+            // Its successor's material would leave the vault.
+            self.demand_exportable(principal, "key.rotate-copies", &self.key(principal, id_or_name).await?).await?;
+        }
         let chosen = match &asked.copies {
             Copies::None => return self.ask(principal, request, id_or_name, Ask::Rotate).await,
-            Copies::All => Chosen::All,
+            Copies::All => Followers::All,
             Copies::Named(names) => {
                 if let Some(earlier) = self.earlier(principal, request).await? {
                     return Ok(earlier);
                 }
-                Chosen::These(self.chosen(principal, id_or_name, names).await?)
+                Followers::These(self.chosen(principal, id_or_name, names).await?)
             }
         };
-        self.ask_with(principal, request, id_or_name, Ask::Rotate, Some(WithCopies { chosen, size, who: who(principal) })).await
+        self.ask_with(principal, request, id_or_name, Ask::Rotate, Some(WithCopies { followers: chosen, size, who: who(principal) })).await
     }
 
     async fn rotate_in_place(&self, principal: &Principal, request: &Request, id_or_name: &str, copies: &Copies) -> Result<Started, Error> {
@@ -113,19 +135,20 @@ impl App {
         let look = move |tx: &mut Tx<'_>| {
             let source = source.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))?;
             let lineage = source.as_ref().map_or(Ok(None), |source| lineages::by_id(tx, &source.lineage_id))?;
-            Ok::<_, StoreError>(source.zip(lineage).map(|(source, lineage)| (source.name, lineage.current_key_id)))
+            lineage.map_or(Ok::<_, StoreError>(None), |lineage| keys::by_id(tx, &lineage.current_key_id))
         };
-        let Some((name, current)) = self.store().read("keys.source", look).await? else {
+        let Some(current) = self.store().read("keys.source", look).await? else {
             return Err(Error::Internal("a copy without a source".to_owned()));
         };
-        match self.engine.prepare_linked_successor(copy, &current, &who(principal), self.now()).await? {
+        self.demand_exportable(principal, "key.renew", &current).await?;
+        match self.engine.prepare_linked_successor(copy, &current.id, &who(principal), self.now()).await? {
             Some(prepared) => {
                 let prepared = prepared.with_grace(grace);
                 Ok((prepared.saga(), Box::new(move |tx| Ok(prepared.write(tx)?))))
             }
             None => {
-                let mend = format!("Rotate its source, and this copy with it: `keystead key rotate {name} --copies {}`.", copy.name);
-                let refused = Invalid::new("key", format!("is a copy, and has the newest material of its source {name} already"), mend);
+                let mend = format!("Rotate its source, and this copy with it: `keystead key rotate {} --copies {}`.", current.name, copy.name);
+                let refused = Invalid::new("key", format!("is a copy, and has the newest material of its source {} already", current.name), mend);
                 Err(self.refuse(principal, "key.renew", "copies-rotate-with-their-source", copy, refused.into()).await)
             }
         }

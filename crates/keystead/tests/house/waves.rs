@@ -6,6 +6,7 @@ use keystead_app::{
         copy::NewCopies,
         lifecycle::Ask,
         rotation::Target,
+        update::KeyChange,
         waves::{Copies, RotateCopies},
     },
 };
@@ -16,13 +17,17 @@ use serde_json::json;
 
 use crate::{
     application::Application,
-    linked::{copy, to, version, world},
-    world::World,
+    linked::{copy, to, version, world_on},
+    world::{Engine, World},
 };
 
 /// A world with the source `orders` and so many copies of it: `copy-0`, `copy-1`, …, each with an alias.
 async fn with_copies(count: usize) -> World {
-    let world = world().await;
+    with_copies_on(Engine::Sqlite, count).await
+}
+
+async fn with_copies_on(engine: Engine, count: usize) -> World {
+    let world = world_on(engine).await;
     for n in 0..count {
         let name = format!("copy-{n}");
         let new = NewCopies { name: Name::parse(&name).ok(), alias: Alias::parse(&name).ok(), ..to(&["payments-eu"]) };
@@ -150,6 +155,23 @@ async fn a_source_that_is_not_in_use_any_more_stops_its_waves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_new_material_of_a_source_that_is_not_exportable_any_more_goes_to_no_copy_ft_032() {
+    let world = with_copies(2).await;
+    rotate(&world, Copies::All, 10).await;
+    let change = KeyChange { exportable: Some(false), ..KeyChange::default() };
+    let started = world.house.app.update_key(&world.ann, &Request::default(), "orders", change).await.expect("an intent");
+    world.succeeds(started).await;
+    assert_eq!((look(&world).await, look(&world).await), (0, 0), "promised between the plan and the turn");
+    assert_eq!(states(&world).await, [(1, "FAILED"), (2, "STOPPED")]);
+    let wish = Wish { every: Some(30 * DAY), ..Wish::default() };
+    world.house.app.set_rotation(&world.ann, &Target::Key("orders".into()), wish).await.expect("a policy");
+    world.sandbox.advance((31 * DAY) as u64);
+    assert_eq!(world.house.engine.look_at_rotation().await, Ok(1), "the source is rotated");
+    world.settle().await;
+    assert!(waves(&world).await.is_empty() && look(&world).await == 0, "and no copy");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_of_the_source_rotates_all_its_copies_ft_076_ft_078() {
     let world = with_copies(2).await;
     let wish = Wish { every: Some(30 * DAY), grace: Some(DAY), ..Wish::default() };
@@ -167,8 +189,8 @@ async fn a_policy_of_the_source_rotates_all_its_copies_ft_076_ft_078() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_begin_a_copy_once() {
-    let world = with_copies(1).await;
+async fn two_looks_at_once_begin_a_copy_once_on_postgresql() {
+    let world = with_copies_on(Engine::Postgres, 1).await;
     rotate(&world, Copies::All, 10).await;
     let (one, other) = tokio::join!(world.house.engine.look_at_waves(), world.house.engine.look_at_waves());
     assert_eq!(one.expect("a store") + other.expect("a store"), 1);

@@ -29,7 +29,7 @@ const RULE: &str = "rotated-with-its-source";
 
 /// Which copies are rotated with their source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chosen {
+pub enum Followers {
     /// All that are in use.
     All,
     /// These; each must be in use.
@@ -40,7 +40,7 @@ pub enum Chosen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithCopies {
     /// Which.
-    pub chosen: Chosen,
+    pub followers: Followers,
     /// How many a wave has behind the canary.
     pub size: u32,
     /// Who asked.
@@ -50,18 +50,20 @@ pub struct WithCopies {
 impl WithCopies {
     /// All copies, by the schedule.
     pub fn all() -> Self {
-        Self { chosen: Chosen::All, size: waves::SIZE_DEFAULT, who: Who::system() }
+        Self { followers: Followers::All, size: waves::SIZE_DEFAULT, who: Who::system() }
     }
 
     /// Writes the plan, in the transaction of the source's intent.
     ///
     /// # Errors
-    /// [`StoreError::MovedOn`] when a copy that was chosen is not in use.
+    /// [`StoreError::MovedOn`] when a copy that was chosen is not in use, or the source is not exportable.
     pub fn write(&self, tx: &mut Tx<'_>, source: &KeyId, successor: &KeyId, grace: Option<i64>, now: Timestamp) -> Result<(), StoreError> {
-        let in_use = keystead_store::waves::copies_in_use(tx, source)?;
-        let copies: Vec<KeyRow> = match &self.chosen {
-            Chosen::All => in_use,
-            Chosen::These(ids) => {
+        let may_leave = keys::by_id(tx, source)?.is_some_and(|source| source.ties.is_exportable);
+        // The material of the successor is promised what that of its predecessor was.
+        let in_use = if may_leave { keystead_store::waves::copies_in_use(tx, source)? } else { Vec::new() };
+        let copies: Vec<KeyRow> = match &self.followers {
+            Followers::All => in_use,
+            Followers::These(ids) => {
                 let found: Vec<KeyRow> = in_use.into_iter().filter(|copy| ids.contains(&copy.id)).collect();
                 if found.len() != ids.len() {
                     return Err(StoreError::MovedOn("copy"));
@@ -246,8 +248,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Draws the successor of a copy: a copy of its source's successor, in the same keystore. `None` when the copy, or that successor, is not in use, or when the copy
-    /// has that material already.
+    /// Draws the successor of a copy: a copy of its source's successor, in the same keystore. `None` when the copy, or that successor, is not in use, when that is
+    /// not exportable, or when the copy has its material already.
     ///
     /// # Errors
     /// The store's; [`StepError::Missing`] when the vault lacks the material.
@@ -255,7 +257,8 @@ impl Engine {
         let wanted = source.clone();
         let source = self.parts().store.read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
         let usable = |key: &KeyRow| key.state == KeyState::Active && key.is_current;
-        let Some(source) = source.filter(|source| usable(source) && usable(copy) && source_of(copy) != source.id) else { return Ok(None) };
+        let leads = |source: &KeyRow| usable(source) && source.ties.is_exportable && source_of(copy) != source.id;
+        let Some(source) = source.filter(|source| leads(source) && usable(copy)) else { return Ok(None) };
         let material = self.materials(&source).await?.pop().ok_or_else(|| StepError::Missing(source.id.clone()))?;
         let key = KeyRow { origin: source.origin.clone(), ties: link::ties(&source.id, source.ties.is_exportable), ..self.successor_row(copy, copy, who, now) };
         let copied = self.share(&material, &key, &source.id, who, now);

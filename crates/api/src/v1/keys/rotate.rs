@@ -67,7 +67,8 @@ impl Input for RotateKey {
 #[utoipa::path(post, path = "/v1/keys/{key}/rotate", tag = "keys", params(WhichKey, ChangeHeaders), request_body = RotateKey, responses(OperationAnswer))]
 pub(crate) async fn rotate_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named, change: Change<RotateKey>) -> Result<Answered, Refusal> {
     let asked = change.body.read()?;
-    let warnings = api.app.rotation_warnings(&caller, &key, asked.strategy).await?;
+    let mut warnings = api.app.rotation_warnings(&caller, &key, asked.strategy).await?;
+    warnings.extend(api.app.copies_left_behind(&caller, &key, &asked).await?);
     let started = api.app.rotate_key(&caller, &change.request(&caller), &key, &asked).await?;
     Ok(answer(&api, &caller, started, change.wait).await?.warning(warnings))
 }

@@ -97,10 +97,13 @@ impl<'a> RotateBody<'a> {
 /// Says first what the rotation will not do: behind it, it is too late to ask the key's users.
 async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
     let client = context.client()?;
+    let warn = |warning: &str| context.output.note(&format!("warning: {warning}"));
     let body = RotateBody::of(args);
-    let rotation: Rotation = read(&client.get(&route_of_key(&args.one.key)?.with("strategy", body.strategy)).await?)?;
-    rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    let told = read::<Rotation>(&client.get(&route_of_key(&args.one.key)?.with("strategy", body.strategy)).await?)?.warnings;
+    told.iter().for_each(|warning| warn(warning));
     let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &body).await?;
+    let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(|warning| warning.as_str());
+    warnings.filter(|warning| !told.iter().any(|before| before == warning)).for_each(warn);
     settle(context, &client, &answer, Shown::Successor).await?;
     if !context.output.is_json() && (body.all_copies.is_some() || !body.copies.is_empty()) {
         context.output.note(&format!("Its copies follow in waves. See how far they are: keystead key waves {}", args.one.key));
