@@ -28,6 +28,6 @@ pub trait Catalog: Send + Sync {
     /// [`Invalid`] naming `spec` and the cloud's own rule.
     fn check_importable(&self, location: &AwsLocation, spec: KeySpec) -> Result<(), Invalid>;
 
-    /// The policies for a keystore.
-    fn policy(&self, keystore: &KeystoreRow) -> Policy;
+    /// The policies for a keystore; `native` asks for permission to manage keys whose material is the cloud's, too.
+    fn policy(&self, keystore: &KeystoreRow, native: bool) -> Policy;
 }

@@ -39,6 +39,7 @@ mod listen;
 mod pool;
 mod random;
 mod secret;
+mod seed;
 mod world;
 
 use std::net::SocketAddr;

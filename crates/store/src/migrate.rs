@@ -4,11 +4,12 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_alerts.sql"),
     include_str!("../migrations/0003_rotation.sql"),
     include_str!("../migrations/0004_custody.sql"),
+    include_str!("../migrations/0007_native.sql"),
 ];
 
 /// The newest schema that this binary knows.

@@ -17,7 +17,7 @@ pub enum KeyVerb {
     /// List keys
     List(List),
     /// Show one key, its versions and what the cloud says of it
-    Show(One),
+    Show(Show),
     /// Print the public half of a key pair, in PEM
     #[command(after_help = "Example:\n  keystead key public-key signer > signer.pub.pem")]
     PublicKey(One),
@@ -206,8 +206,22 @@ pub struct List {
     /// Only keys of this name, predecessors included
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Only keys whose material is kept so: own (in the vault), linked (another key's) or native (in the cloud alone)
+    #[arg(long, value_name = "CUSTODY", value_parser = parse::custody)]
+    pub custody: Option<String>,
     #[command(flatten)]
     pub listing: Listing,
+}
+
+/// `key show`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key show orders\n  keystead key show orders --policy")]
+pub struct Show {
+    #[command(flatten)]
+    pub one: One,
+    /// Print the key's policy in the cloud alone, as the last sync saw it
+    #[arg(long)]
+    pub policy: bool,
 }
 
 /// `key history`

@@ -4,4 +4,5 @@ pub mod custody;
 pub mod deletion;
 pub mod expiry;
 pub mod lifecycle;
+pub mod native;
 pub mod spec;

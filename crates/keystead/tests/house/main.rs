@@ -16,6 +16,7 @@ mod kinds;
 mod lost_commit;
 mod matrix;
 mod memory;
+mod native;
 mod nodes;
 mod process;
 mod recovery;

@@ -8,6 +8,7 @@ mod import;
 pub mod material;
 mod perform;
 mod run;
+mod sync;
 
 use std::{
     collections::HashMap,

@@ -127,7 +127,7 @@ impl Engine {
             Err(error) => return self.cope(run, &planned, error).await,
         };
         self.announce(run, &planned).await?;
-        match self.perform(&bench, &planned.step, run.unknown).await {
+        match self.perform(&bench, &planned.step, run.unknown, &run.who).await {
             Ok(outcome) => self.note_done(run, &planned, outcome).await,
             Err(StepError::Died) => Err(Interrupted::Died),
             Err(error) => {
@@ -339,7 +339,7 @@ impl Engine {
 
     async fn undo(&self, run: &mut Run, step: &Step) -> Result<Outcome, StepError> {
         let bench = self.bench(run, step).await?;
-        self.perform(&bench, step, true).await
+        self.perform(&bench, step, true, &run.who).await
     }
 
     async fn note_undone(&self, run: &mut Run, planned: &Planned, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
@@ -471,6 +471,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::CleanUpKey(_) => "key.clean-up",
         Saga::UpdateKey(_) => "key.update",
         Saga::DeleteKeystore(_) => "keystore.delete",
+        Saga::SyncKeystore(_) => "keystore.sync",
     }
     .to_owned()
 }

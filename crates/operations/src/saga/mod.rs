@@ -9,6 +9,7 @@ pub mod delete_keystore;
 pub mod renew_key;
 pub mod revert_key;
 pub mod schedule_deletion;
+pub mod sync_keystore;
 pub mod update_key;
 pub mod upload_key;
 
@@ -44,6 +45,8 @@ pub enum Saga {
     UpdateKey(Box<update_key::UpdateKey>),
     /// Delete a keystore whose keys are all deleted (CM-062).
     DeleteKeystore(delete_keystore::DeleteKeystore),
+    /// Look at every key of a keystore's place (FT-051).
+    SyncKeystore(sync_keystore::SyncKeystore),
 }
 
 /// What every saga is: a list of steps and two endings.
@@ -71,6 +74,7 @@ impl Saga {
             Self::CleanUpKey(_) => "clean-up-key",
             Self::UpdateKey(_) => "update-key",
             Self::DeleteKeystore(_) => "delete-keystore",
+            Self::SyncKeystore(_) => "sync-keystore",
         }
     }
 
@@ -88,6 +92,7 @@ impl Saga {
             Self::CleanUpKey(saga) => saga,
             Self::UpdateKey(saga) => saga.as_ref(),
             Self::DeleteKeystore(saga) => saga,
+            Self::SyncKeystore(saga) => saga,
         }
     }
 
@@ -104,7 +109,7 @@ impl Saga {
             Self::CancelDeletion(saga) => Some(&saga.key.0),
             Self::CleanUpKey(saga) => Some(&saga.key.0),
             Self::UpdateKey(saga) => Some(&saga.key.0),
-            Self::DeleteKeystore(_) => None,
+            Self::DeleteKeystore(_) | Self::SyncKeystore(_) => None,
         }
     }
 
@@ -113,7 +118,7 @@ impl Saga {
         match self {
             Self::RenewKey(saga) => vec![saga.predecessor.0.to_string(), saga.successor.0.to_string()],
             Self::RevertKey(saga) => vec![saga.key.0.to_string(), saga.predecessor.0.to_string()],
-            Self::DeleteKeystore(_) => vec![keystore.to_string()],
+            Self::DeleteKeystore(_) | Self::SyncKeystore(_) => vec![keystore.to_string()],
             other => other.key().map(ToString::to_string).into_iter().collect(),
         }
     }

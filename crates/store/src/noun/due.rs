@@ -50,9 +50,9 @@ impl Task {
     const fn concerns(self) -> &'static str {
         match self {
             Self::CleanUp => "k.state = 'PENDING_DELETION'",
-            Self::Expiry => "k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy <> 'alert'",
+            Self::Expiry => "k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy <> 'alert' AND k.custody <> 'native'",
             Self::Expired => "k.state IN ('ACTIVE', 'REPLACED') AND k.material_present = 1",
-            Self::Rotation => "k.state IN ('ACTIVE', 'INACTIVE', 'PENDING_DELETION') AND l.current_key_id = k.id AND l.live = 1",
+            Self::Rotation => "k.state IN ('ACTIVE', 'INACTIVE', 'PENDING_DELETION') AND k.custody <> 'native' AND l.current_key_id = k.id AND l.live = 1",
             Self::Retirement => {
                 "k.state = 'REPLACED' AND EXISTS (SELECT 1 FROM lineages f JOIN keys c ON c.id = f.current_key_id WHERE f.id = k.lineage_id AND c.state = 'ACTIVE')"
             }

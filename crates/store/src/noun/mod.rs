@@ -18,6 +18,8 @@ pub mod quotas;
 pub mod requests;
 pub mod rotations;
 pub mod schedules;
+pub mod syncs;
 pub mod users;
 pub mod vault;
 pub mod versions;
+pub mod views;

@@ -14,7 +14,7 @@ use super::{
     rotation::route_of_key,
 };
 use crate::{
-    args::key::{History, KeyVerb, List, One, Rotate, ScheduleDeletion},
+    args::key::{History, KeyVerb, List, One, Rotate, ScheduleDeletion, Show},
     client::read,
     error::CliError,
     output::{audit::AuditEntry, key::Key, rotation::Rotation},
@@ -33,7 +33,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Create(args) => new::create(context, &args.new).await,
         KeyVerb::Import(args) => new::import(context, &args).await,
         KeyVerb::List(args) => list(context, &args).await,
-        KeyVerb::Show(one) => show(context, &one).await,
+        KeyVerb::Show(args) => show(context, &args).await,
         KeyVerb::PublicKey(one) => public_key(context, &one).await,
         KeyVerb::History(args) => history(context, &args).await,
         KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
@@ -87,13 +87,22 @@ async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result
 
 async fn list(context: &Context, args: &List) -> Result<(), CliError> {
     let route = Route::new("v1/keys").with("keystore", args.keystore.as_ref()).with("state", args.state.as_ref()).with("name", args.name.as_ref());
+    let route = route.with("custody", args.custody.as_ref());
     // Who asks for a state gets it, DELETED as well.
     pages::list::<Key>(context, route, &args.listing, None, |key| args.state.is_some() || is_not_deleted(key)).await
 }
 
-async fn show(context: &Context, one: &One) -> Result<(), CliError> {
-    let key = context.client()?.get(&route(one)?).await?;
-    context.output.one::<Key>(&key)
+async fn show(context: &Context, args: &Show) -> Result<(), CliError> {
+    let shown = context.client()?.get(&route(&args.one)?).await?;
+    if !args.policy {
+        return context.output.one::<Key>(&shown);
+    }
+    let key: Key = read(&shown)?;
+    let policy = key.policy().ok_or_else(|| {
+        let mend = "Sync its keystore first: `keystead keystore sync KEYSTORE`; the role needs kms:GetKeyPolicy.";
+        CliError::from(Invalid::new("key", format!("{} has no policy that a sync has seen", args.one.key), mend))
+    })?;
+    context.output.text(policy, &serde_json::json!({ "id": key.id, "policy": policy }))
 }
 
 /// The newest version's, as it is: PEM is what the tools read.
