@@ -2,8 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{AccountId, KeyId, KeySpec, KeyState, Timestamp, VersionId, key::expiry};
-use keystead_store::{StoreError, keys::KeyRow, vault, vault::AccountKeyRow, versions::VersionRow};
+use keystead_domain::{
+    AccountId, KeyId, KeySpec, KeyState, Timestamp, VersionId,
+    key::expiry::{self, ExpiryPolicy},
+};
+use keystead_store::{
+    StoreError,
+    keys::{KeyRow, Ties},
+    vault,
+    vault::AccountKeyRow,
+    versions::VersionRow,
+    views,
+};
 use keystead_vault::{Generated, MaterialRefused, Place, ProviderFailed, SecretBytes, Vault, VaultError};
 
 use crate::{
@@ -13,6 +23,7 @@ use crate::{
         material::{Sealed, account_key},
     },
     schedule::PreparedSuccessor,
+    sync::ADOPTED,
     words::Who,
 };
 
@@ -110,7 +121,27 @@ impl Engine {
             revision: 1,
             ..key.clone()
         };
-        Ok(PreparedSuccessor { key: successor, version, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None })
+        Ok(PreparedSuccessor { key: successor, version, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None, more_aliases: Vec::new() })
+    }
+
+    /// Draws a successor of our own for a key whose material is the cloud's: the same properties, new material, its own span of life (FT-079).
+    ///
+    /// # Errors
+    /// The store's or the vault's.
+    pub async fn prepare_adoption(&self, key: &KeyRow, who: &Who, now: Timestamp, expires: Option<Timestamp>) -> Result<PreparedSuccessor, StepError> {
+        let id = key.id.clone();
+        let view = self.parts().store.read("views.of", move |tx| views::of(tx, &id)).await?;
+        let mut prepared = self.prepare_successor(&KeyRow { expiry_span: None, ..key.clone() }, who, now).await?;
+        prepared.key = KeyRow {
+            origin: ADOPTED.to_owned(),
+            expires_at: expires,
+            expiry_span: expires.map(|end| end.as_micros() - now.as_micros()),
+            expiry_policy: ExpiryPolicy::Alert,
+            ties: Ties::default(),
+            ..prepared.key
+        };
+        prepared.more_aliases = view.map(|view| view.aliases).unwrap_or_default();
+        Ok(prepared)
     }
 }
 

@@ -30,6 +30,9 @@ pub(crate) struct KeySeed {
     aliases: usize,
     #[serde(default)]
     tags: BTreeMap<String, String>,
+    /// Whether the first is called `STEM` and nothing behind it.
+    #[serde(default)]
+    exact: bool,
     /// Regions of replicas; with one, the keys are multi-Region primaries.
     #[serde(default)]
     replicas: Vec<String>,
@@ -52,7 +55,7 @@ pub(crate) fn seed(world: &mut World, order: KeySeed, now: Micros) -> Result<(),
 }
 
 fn one_key(world: &mut World, order: &KeySeed, place: &Place, policy: &Arc<str>, number: usize, now: Micros) -> Result<(), AwsError> {
-    let name = format!("{}-{number:06}", order.stem);
+    let name = if order.exact && number == 0 { order.stem.clone() } else { format!("{}-{number:06}", order.stem) };
     let id = if order.replicas.is_empty() { random::uuid()? } else { format!("mrk-{}", random::uuid()?.replace('-', "")) };
     let mut places = vec![place.clone()];
     places.extend(order.replicas.iter().map(|region| Place { region: region.clone(), ..place.clone() }));

@@ -2,7 +2,7 @@
 CREATE TABLE cloud_views (
   key_id TEXT NOT NULL PRIMARY KEY REFERENCES keys (id),
   -- The sync that saw it last, and when.
-  seen_by TEXT NOT NULL,
+  seen_by TEXT,
   seen_at BIGINT NOT NULL,
   -- JSON: the aliases beside the lineage's own, and everything else.
   aliases TEXT NOT NULL,

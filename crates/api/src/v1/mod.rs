@@ -27,6 +27,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::renew::renew_key))
         .routes(routes!(keys::rotate::rotate_key))
         .routes(routes!(keys::revert::revert_key))
+        .routes(routes!(keys::adopt::adopt_key))
+        .routes(routes!(keys::forget::forget_key))
         .routes(routes!(keys::schedule_deletion::schedule_deletion))
         .routes(routes!(keys::cancel_deletion::cancel_deletion))
         .routes(routes!(keys::prepare_export::prepare_export))

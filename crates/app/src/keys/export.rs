@@ -165,6 +165,9 @@ impl App {
             let error = Error::WrongState { key: key.name.clone(), state: key.state, event };
             return Err(self.refuse(principal, action_of(event), "lifecycle-table", &key, error).await);
         }
+        if let Some(refused) = key.ties.custody.refusal(event) {
+            return Err(self.refuse(principal, action_of(event), "custody", &key, refused.into()).await);
+        }
         Ok(key)
     }
 }

@@ -1,7 +1,7 @@
 //! The events of a key's life that need nothing but the key: each asks the table, writes an intent, and starts.
 
 use keystead_domain::{
-    Event, Invalid, KeyState, Timestamp, Verdict,
+    Custody, Event, Invalid, KeyState, Timestamp, Verdict,
     key::{deletion::WaitingDays, expiry},
     verdict,
 };
@@ -14,7 +14,7 @@ use keystead_operations::{
     },
     stored::{Stored, StoredTime},
 };
-use keystead_store::{Tx, keys, keys::KeyRow};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, views};
 
 use super::action_of;
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -56,9 +56,9 @@ impl Ask {
 }
 
 /// How often a request is drawn anew when the key changed between the look and the intent.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
-type Also = Box<dyn FnMut(&mut Tx<'_>) -> Result<(), TxError> + Send>;
+pub(super) type Also = Box<dyn FnMut(&mut Tx<'_>) -> Result<(), TxError> + Send>;
 
 impl App {
     /// Asks for a lifecycle event of a key.
@@ -100,6 +100,9 @@ impl App {
             }
             Verdict::To(_) | Verdict::Stay => {}
         }
+        if let Some(refused) = key.ties.custody.refusal(event) {
+            return Err(self.refuse(principal, action_of(event), "custody", &key, refused.into()).await);
+        }
         let (saga, also) = self.plan(principal, &key, ask).await?;
         self.begin(principal, request, key, saga, also).await
     }
@@ -107,13 +110,14 @@ impl App {
     /// The saga for an event, and what else its intent writes.
     async fn plan(&self, principal: &Principal, key: &KeyRow, ask: Ask) -> Result<(Saga, Also), Error> {
         let id = Stored(key.id.clone());
+        let keeps_material = !key.ties.custody.empties_on_deactivation();
         let now = self.now();
         let nothing: Also = Box::new(|_| Ok(()));
         Ok(match ask {
-            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id, retires: false }), nothing),
-            Ask::Activate => (Saga::ActivateKey(ActivateKey { key: id, expires: expiry_of(key, now) }), nothing),
+            Ask::Deactivate => (Saga::DeactivateKey(DeactivateKey { key: id, retires: false, keeps_material }), nothing),
+            Ask::Activate => (Saga::ActivateKey(ActivateKey { key: id, expires: expiry_of(key, now), keeps_material }), nothing),
             Ask::Upload => (Saga::UploadKey(UploadKey { key: id, expires: expiry_of(key, now) }), nothing),
-            Ask::CancelDeletion => (Saga::CancelDeletion(CancelDeletion { key: id }), nothing),
+            Ask::CancelDeletion => (Saga::CancelDeletion(CancelDeletion { key: id, keeps_material }), nothing),
             Ask::ScheduleDeletion(days) => {
                 let saga = ScheduleDeletion { key: id, from: key.state.as_str().to_owned(), enabled: key.enabled, days: days.get() };
                 (Saga::ScheduleDeletion(saga), nothing)
@@ -138,7 +142,9 @@ impl App {
             return Err(refuse("has no predecessor to go back to", "Only the current key of a lineage that was renewed can be reverted."));
         };
         let wanted = predecessor.clone();
-        let old = self.store().read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
+        let id = key.id.clone();
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((keys::by_id(tx, &wanted)?, views::of(tx, &id)?));
+        let (old, view) = self.store().read("keys.by_id", look).await?;
         let old = old.ok_or_else(|| Error::Internal("a predecessor without a row".to_owned()))?;
         if !old.enabled || !old.material_present || !matches!(old.state, KeyState::Replaced | KeyState::Active) {
             let reason = format!("has a predecessor that cannot be used: it is {}", old.state.as_str());
@@ -150,6 +156,8 @@ impl App {
             predecessor_replaced: old.state == KeyState::Replaced,
             lineage: Stored(key.lineage_id.clone()),
             alias: key.alias.as_ref().map(ToString::to_string),
+            // The further aliases came with an adoption, and go back with it.
+            more_aliases: view.filter(|_| old.ties.custody == Custody::Native).map(|view| view.aliases).unwrap_or_default(),
         }))
     }
 

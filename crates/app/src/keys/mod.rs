@@ -1,5 +1,6 @@
 //! Keys: everything that can be asked of them.
 
+pub mod adopt;
 pub mod create;
 pub mod export;
 pub mod lifecycle;

@@ -1,7 +1,7 @@
 //! Rotation policies of keys, keystores and the installation: set, shown, cleared (FT-076, FT-077, FX-027).
 
 use keystead_domain::{
-    KeyState, KeystoreId, Timestamp,
+    Event, KeyState, KeystoreId, Timestamp,
     rotation::{Due, Scope, Wish, advice, wish},
 };
 use keystead_identity::{Action, Principal};
@@ -123,6 +123,11 @@ impl App {
     pub async fn set_rotation(&self, principal: &Principal, target: &Target, wish: Wish) -> Result<Rotation, Error> {
         wish.rule()?;
         let subject = self.subject(principal, target).await?;
+        if let Subject::Key(key) = &subject
+            && let Some(refused) = key.ties.custody.refusal(Event::Renew)
+        {
+            return Err(self.refuse(principal, "rotation.set", "custody", key, refused.into()).await);
+        }
         let proof = permit(principal, subject.action(), &principal.account, wish)?;
         let row = PolicyRow {
             account_id: principal.account.clone(),

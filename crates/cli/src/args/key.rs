@@ -46,6 +46,16 @@ pub enum KeyVerb {
     /// Undo a renewal: the alias goes back to the predecessor, which is printed
     #[command(after_help = "Example:\n  keystead key revert orders")]
     Revert(One),
+    /// Put a key with material of the vault in the place of one whose material is the cloud's
+    ///
+    /// The successor has the same kind, use, tags and description, and takes over every alias that the last sync saw. The old key becomes REPLACED: it still decrypts.
+    /// Revert takes the aliases back. What that will not do for the key's users is said before it is done.
+    Adopt(Adopt),
+    /// Take the pointer to a key that the cloud has really deleted out of the lists
+    ///
+    /// Nothing is deleted in the cloud; the key's record and its entries in the audit log stay.
+    #[command(after_help = "Example:\n  keystead key forget old-orders")]
+    Forget(One),
     /// Start the cloud's countdown to deletion; until it ends, cancel-deletion stops it
     ScheduleDeletion(ScheduleDeletion),
     /// Stop the countdown; the key is INACTIVE then, and activate takes it into use
@@ -232,6 +242,17 @@ pub struct History {
     pub one: One,
     #[command(flatten)]
     pub listing: Listing,
+}
+
+/// `key adopt`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key adopt orders\n  keystead key adopt orders --expires 180d")]
+pub struct Adopt {
+    #[command(flatten)]
+    pub one: One,
+    /// When the successor's material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
+    #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
+    pub expires: Option<String>,
 }
 
 /// `key rotate`

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use keystead_app::{Request, Started};
-use keystead_domain::{Custody, KeyState, RegionRole};
+use keystead_app::{Request, Started, keys::lifecycle::Ask};
+use keystead_domain::{Custody, KeyState, RegionRole, key::deletion::WaitingDays, time::DAY};
 use keystead_operations::sync::View;
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{
@@ -54,7 +54,7 @@ impl World {
         self.store().read("test", move |tx| views::of(tx, &id)).await.expect("a store")
     }
 
-    async fn sandbox_does(&self, method: reqwest::Method, path: &str, body: Value) {
+    pub async fn sandbox_does(&self, method: reqwest::Method, path: &str, body: Value) {
         let answer = self.http.request(method, format!("{}/_sandbox/{path}", self.sandbox.endpoint())).json(&body).send().await.expect("the sandbox");
         assert_eq!(answer.status(), 200, "{:?}", answer.text().await);
     }
@@ -63,7 +63,7 @@ impl World {
     async fn told(&self, key: &KeyRow) -> Vec<Value> {
         let (status, listed) = self.rest(0, "GET", &format!("/v1/keys/{}/history", key.id), None).await;
         assert_eq!(status, 200, "{listed}");
-        listed["items"].as_array().cloned().unwrap_or_default()
+        listed["items"].as_array().into_iter().flatten().map(|item| item["entry"].clone()).collect()
     }
 }
 
@@ -127,13 +127,123 @@ async fn what_changed_in_the_cloud_is_noticed_and_what_vanished_too_cm_018() {
     assert_eq!(world.told(&own).await.len(), before, "a difference is told once");
 }
 
+/// A virtual key of this name, found by a sync.
+async fn found(world: &World, stem: &str, more: Value) -> KeyRow {
+    world.seed(stem, 1, more).await;
+    world.sync("payments-eu").await;
+    world.key(&format!("{stem}-000000")).await
+}
+
+async fn cloud_state(world: &World, key: &KeyRow) -> String {
+    world.cloud_key(key).await.map_or("Gone".to_owned(), |there| there["state"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_virtual_key_is_disabled_enabled_and_deleted_and_keeps_its_material_ft_017_ft_018_ft_066() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = found(&world, "app", json!({})).await;
+    let name = key.name.clone();
+    world.does(&name, Ask::Deactivate).await;
+    assert_eq!((world.key(&name).await.state, cloud_state(&world, &key).await.as_str()), (KeyState::Inactive, "Disabled"));
+    world.does(&name, Ask::Activate).await;
+    assert_eq!((world.key(&name).await.state, cloud_state(&world, &key).await.as_str()), (KeyState::Active, "Enabled"));
+    let change = json!({"tags": {"team": "pay"}, "description": "ours now", "alias": "app/new"});
+    let (status, changed) = world.rest(0, "PATCH", &format!("/v1/keys/{name}"), Some(change)).await;
+    assert_eq!((status, &changed["operation"]["state"]), (200, &json!("SUCCEEDED")), "FT-058: {changed}");
+    let there = world.cloud_key(&key).await.expect("is there");
+    assert_eq!((&there["tags"], &there["description"], &there["aliases"]), (&json!({"team": "pay"}), &json!("ours now"), &json!(["alias/app/new"])));
+    assert_eq!(world.sync("payments-eu").await.counts.changed, 0, "what Keystead did itself is no news");
+    world.does(&name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+    world.does(&name, Ask::CancelDeletion).await;
+    assert_eq!((world.key(&name).await.state, cloud_state(&world, &key).await.as_str()), (KeyState::Inactive, "Disabled"), "FT-066");
+    world.does(&name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+    let early = world.rest(0, "POST", &format!("/v1/keys/{name}/forget"), None).await.1;
+    assert_eq!(early["operation"]["problem"]["type"].as_str().and_then(|kind| kind.rsplit('/').next()), Some("cloud-key-still-there"), "FT-067: {early}");
+    assert_eq!(world.key(&name).await.state, KeyState::PendingDeletion, "nothing was changed");
+    world.sandbox.advance((8 * DAY) as u64);
+    assert_eq!(world.house.engine.clean_up().await.expect("a store"), 1);
+    world.settle().await;
+    assert_eq!(world.key(key.id.as_str()).await.state, KeyState::Deleted);
+    assert!(world.natives().await.iter().any(|row| row.id == key.id), "its record is listed until it is forgotten");
+    let (_, forgotten) = world.rest(0, "POST", &format!("/v1/keys/{}/forget", key.id), None).await;
+    assert_eq!(forgotten["operation"]["state"], "SUCCEEDED", "{forgotten}");
+    assert!(!world.natives().await.iter().any(|row| row.id == key.id));
+    assert!(world.told(&key).await.iter().any(|entry| entry["action"] == "key.forget"), "FT-068: its entries stay");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_needs_the_material_is_refused_and_says_to_adopt_ft_014() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = found(&world, "app", json!({})).await;
+    let public_key = json!({"public_key": crate::matrix::public_key()});
+    for (method, path, body) in [
+        ("POST", "/upload", None),
+        ("POST", "/renew", None),
+        ("POST", "/rotate", None),
+        ("POST", "/export/prepare", Some(public_key)),
+        ("PATCH", "", Some(json!({"expires": "90d"}))),
+        ("PATCH", "", Some(json!({"expiry_policy": "renew"}))),
+    ] {
+        let (status, refused) = world.rest(0, method, &format!("/v1/keys/{}{path}", key.name), body).await;
+        assert_eq!(status, 422, "{path} {refused}");
+        assert!(refused.to_string().contains("the cloud's") && refused.to_string().contains("key adopt"), "{path} {refused}");
+    }
+    let (status, refused) = world.rest(0, "PUT", &format!("/v1/rotation-policies/key:{}", key.name), Some(json!({"every": "90d"}))).await;
+    assert_eq!(status, 422, "{refused}");
+    let own = world.create("own").await;
+    for (path, why) in [("adopt", "in the vault already"), ("forget", "more than a pointer")] {
+        let (status, refused) = world.rest(0, "POST", &format!("/v1/keys/{}/{path}", own.name), None).await;
+        assert!(status == 422 && refused.to_string().contains(why), "{status} {refused}");
+    }
+    let wide = found(&world, "wide", json!({"replicas": ["us-east-1"]})).await;
+    let (status, refused) = world.rest(0, "POST", &format!("/v1/keys/{}/adopt", wide.name), None).await;
+    assert!(status == 422 && refused.to_string().contains("multi-Region"), "{status} {refused}");
+    assert_eq!(world.cloud_keys().await.len(), 4, "nothing was made: a key, its like, a primary and its replica");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adopted_key_takes_over_every_alias_and_gives_them_back_ft_079_ft_080() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = found(&world, "app", json!({"aliases": 3, "tags": {"team": "pay"}})).await;
+    let aliases = async |of: &KeyRow| world.cloud_key(of).await.map_or(0, |there| there["aliases"].as_array().map_or(0, Vec::len));
+    assert_eq!(aliases(&key).await, 3);
+    let (status, adopted) = world.rest(0, "POST", &format!("/v1/keys/{}/adopt", key.name), Some(json!({"expires": "180d"}))).await;
+    assert_eq!((status, &adopted["operation"]["state"]), (200, &json!("SUCCEEDED")), "{adopted}");
+    let own = world.key(&key.name).await;
+    assert_eq!((own.ties.custody, own.origin.as_str(), own.state, own.predecessor_id.as_ref()), (Custody::Own, "adopted", KeyState::Active, Some(&key.id)));
+    assert_eq!((own.tags.get("team"), own.description.as_str(), own.expires_at.is_some()), (Some("pay"), "app-000000", true));
+    assert_eq!((aliases(&own).await, aliases(&key).await), (3, 0));
+    let (_, shown) = world.rest(0, "GET", &format!("/v1/keys/{}", key.name), None).await;
+    assert_eq!(shown["adopted_from"], json!(key.cloud_arn), "FT-080");
+    let old = world.key(key.id.as_str()).await;
+    assert_eq!((old.state, cloud_state(&world, &old).await.as_str()), (KeyState::Replaced, "Enabled"), "it decrypts what it encrypted");
+    assert!(world.told(&own).await.iter().any(|entry| entry["action"] == "key.adopt"));
+    let counts = world.sync("payments-eu").await.counts;
+    assert_eq!((counts.changed, counts.different, counts.fresh), (0, 0, 0), "an adoption is no news to a sync");
+    world.does(&key.name, Ask::Revert).await;
+    assert_eq!((aliases(&own).await, aliases(&key).await), (0, 3));
+    assert_eq!(world.key(&key.name).await.id, key.id);
+    assert_eq!(world.sync("payments-eu").await.counts.changed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keystore_goes_with_its_pointers_and_the_clouds_keys_stay_ft_068() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = found(&world, "app", json!({})).await;
+    let deleted = world.house.app.delete_keystore(&world.ann, &Request::default(), "payments-eu").await.expect("only pointers are in it");
+    world.succeeds(deleted).await;
+    assert_eq!((world.key(key.id.as_str()).await.state, cloud_state(&world, &key).await.as_str()), (KeyState::Deleted, "Enabled"));
+    assert!(world.natives().await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_throttled_sync_that_dies_anywhere_finds_every_key_once() {
     let world = World::new(Engine::Sqlite).await;
     world.seed("app", 1_150, json!({"aliases": 2})).await;
     world.seed("exotic", 2, json!({"shown_spec": "ML_DSA_44"})).await;
     let throttled = || Effect::Error { code: "ThrottlingException".into(), status: 400, message: "Rate exceeded".into() };
-    let faults = ["ListGrants", "DescribeKey", "ListAliases", "ListKeys"].map(|operation| Fault { operation: operation.into(), skip: 1, count: 1, effect: throttled() });
+    let faults =
+        ["ListGrants", "DescribeKey", "ListAliases", "ListKeys"].map(|operation| Fault { operation: operation.into(), skip: 1, count: 1, effect: throttled() });
     world.sandbox.add_faults(faults);
     let started = world.start_sync("payments-eu").await;
     let id = started.operation.as_ref().expect("an operation").id.clone();

@@ -464,11 +464,13 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::DeactivateKey(_) => "key.deactivate",
         Saga::ActivateKey(_) => "key.activate",
         Saga::UploadKey(_) => "key.upload",
+        Saga::RenewKey(saga) if saga.adopts => "key.adopt",
         Saga::RenewKey(_) => "key.renew",
         Saga::RevertKey(_) => "key.revert",
         Saga::ScheduleDeletion(_) => "key.schedule-deletion",
         Saga::CancelDeletion(_) => "key.cancel-deletion",
         Saga::CleanUpKey(_) => "key.clean-up",
+        Saga::ForgetKey(_) => "key.forget",
         Saga::UpdateKey(_) => "key.update",
         Saga::DeleteKeystore(_) => "keystore.delete",
         Saga::SyncKeystore(_) => "keystore.sync",
@@ -505,7 +507,7 @@ fn problem_of(error: &StepError) -> Problem {
         StepError::NotYet(state) => Problem::new(
             "cloud-key-still-there",
             format!("The cloud still has the key, in the state {state}."),
-            "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again.",
+            "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten only when its key is gone.",
         ),
         StepError::Gone => {
             Problem::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")

@@ -17,15 +17,17 @@ pub struct ActivateKey {
     pub key: Stored<KeyId>,
     /// When its material shall expire.
     pub expires: Option<StoredTime>,
+    /// Whether its material stayed in the cloud, which alone has it: then it is only enabled.
+    #[serde(default)]
+    pub keeps_material: bool,
 }
 
 impl Shape for ActivateKey {
     fn steps(&self) -> Vec<Planned> {
         let key = &self.key.0;
-        vec![
-            undoable(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)), vec![Step::DeleteMaterial(key.clone())]),
-            undoable(Step::Enable(key.clone()), vec![Step::Disable(key.clone())]),
-        ]
+        let import = || undoable(Step::ImportMaterial(key.clone(), self.expires.map(Into::into)), vec![Step::DeleteMaterial(key.clone())]);
+        let import = (!self.keeps_material).then(import);
+        import.into_iter().chain([undoable(Step::Enable(key.clone()), vec![Step::Disable(key.clone())])]).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -10,17 +10,21 @@ use crate::{
     stored::Stored,
 };
 
-/// Nothing but the key is needed.
+/// The key, and whether its material stays in the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelDeletion {
     /// The key.
     pub key: Stored<KeyId>,
+    /// Whether its material stays in the cloud, which alone has it: the key then comes back disabled.
+    #[serde(default)]
+    pub keeps_material: bool,
 }
 
 impl Shape for CancelDeletion {
     fn steps(&self) -> Vec<Planned> {
         // A cancelled key is disabled, which is safe: from there the operation only goes forward. If the cloud refuses to cancel at once, nothing has changed.
-        vec![pivot(Step::CancelDeletion(self.key.0.clone())), pivot(Step::DeleteMaterial(self.key.0.clone()))]
+        let empties = (!self.keeps_material).then(|| pivot(Step::DeleteMaterial(self.key.0.clone())));
+        std::iter::once(pivot(Step::CancelDeletion(self.key.0.clone()))).chain(empties).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -18,12 +18,16 @@ pub struct DeactivateKey {
     /// Whether it retires: it is REPLACED and not ACTIVE.
     #[serde(default)]
     pub retires: bool,
+    /// Whether its material stays in the cloud, which alone has it: then it is only disabled.
+    #[serde(default)]
+    pub keeps_material: bool,
 }
 
 impl Shape for DeactivateKey {
     fn steps(&self) -> Vec<Planned> {
         // Once disabled the safe half is done: if the cloud then refuses to delete the material, the key stays disabled and the operation waits for a person.
-        vec![pivot(Step::Disable(self.key.0.clone())), pivot(Step::DeleteMaterial(self.key.0.clone()))]
+        let empties = (!self.keeps_material).then(|| pivot(Step::DeleteMaterial(self.key.0.clone())));
+        std::iter::once(pivot(Step::Disable(self.key.0.clone()))).chain(empties).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

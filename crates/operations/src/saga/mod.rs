@@ -6,6 +6,7 @@ pub mod clean_up_key;
 pub mod create_key;
 pub mod deactivate_key;
 pub mod delete_keystore;
+pub mod forget_key;
 pub mod renew_key;
 pub mod revert_key;
 pub mod schedule_deletion;
@@ -41,6 +42,8 @@ pub enum Saga {
     CancelDeletion(cancel_deletion::CancelDeletion),
     /// Destroy the material of a key that the cloud deleted (CM-061).
     CleanUpKey(clean_up_key::CleanUpKey),
+    /// Take the pointer to a key that the cloud has deleted out of the lists (FT-067).
+    ForgetKey(forget_key::ForgetKey),
     /// Change properties (CM-067).
     UpdateKey(Box<update_key::UpdateKey>),
     /// Delete a keystore whose keys are all deleted (CM-062).
@@ -72,6 +75,7 @@ impl Saga {
             Self::ScheduleDeletion(_) => "schedule-deletion",
             Self::CancelDeletion(_) => "cancel-deletion",
             Self::CleanUpKey(_) => "clean-up-key",
+            Self::ForgetKey(_) => "forget-key",
             Self::UpdateKey(_) => "update-key",
             Self::DeleteKeystore(_) => "delete-keystore",
             Self::SyncKeystore(_) => "sync-keystore",
@@ -90,6 +94,7 @@ impl Saga {
             Self::ScheduleDeletion(saga) => saga,
             Self::CancelDeletion(saga) => saga,
             Self::CleanUpKey(saga) => saga,
+            Self::ForgetKey(saga) => saga,
             Self::UpdateKey(saga) => saga.as_ref(),
             Self::DeleteKeystore(saga) => saga,
             Self::SyncKeystore(saga) => saga,
@@ -108,6 +113,7 @@ impl Saga {
             Self::ScheduleDeletion(saga) => Some(&saga.key.0),
             Self::CancelDeletion(saga) => Some(&saga.key.0),
             Self::CleanUpKey(saga) => Some(&saga.key.0),
+            Self::ForgetKey(saga) => Some(&saga.key.0),
             Self::UpdateKey(saga) => Some(&saga.key.0),
             Self::DeleteKeystore(_) | Self::SyncKeystore(_) => None,
         }

@@ -1,7 +1,7 @@
 //! A key is renewed: a successor with new material takes over the alias; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, attempts, keys, lineages, rotations, versions};
+use keystead_store::{StoreError, Tx, attempts, keys, lineages, rotations, versions, views};
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, create_key::read_alias};
@@ -26,6 +26,32 @@ pub struct RenewKey {
     /// How long behind the end the predecessor is deactivated, in microseconds; without it, it stays enabled.
     #[serde(default)]
     pub grace: Option<i64>,
+    /// Further aliases of the cloud's key, which move as well.
+    #[serde(default)]
+    pub more_aliases: Vec<String>,
+    /// Whether the predecessor's material is the cloud's: an adoption (FT-079).
+    #[serde(default)]
+    pub adopts: bool,
+}
+
+/// Every alias of a key moves from one to another.
+pub(super) fn moves(alias: Option<&String>, more: &[String], from: &KeyId, to: &KeyId) -> Vec<Planned> {
+    let aliases = alias.into_iter().chain(more).filter_map(|alias| read_alias(Some(alias)));
+    aliases
+        .map(|alias| {
+            let back = Step::PointAlias { alias: alias.clone(), to: from.clone(), from: Some(to.clone()) };
+            undoable(Step::PointAlias { alias, to: to.clone(), from: Some(from.clone()) }, vec![back])
+        })
+        .collect()
+}
+
+/// What is known of the further aliases moves with them.
+pub(super) fn move_aliases(tx: &mut Tx<'_>, more: &[String], from: &KeyId, to: &KeyId, now: Timestamp) -> Result<(), StoreError> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    views::set_aliases(tx, from, &[], now)?;
+    views::set_aliases(tx, to, more, now)
 }
 
 impl Shape for RenewKey {
@@ -35,10 +61,7 @@ impl Shape for RenewKey {
             undoable(Step::CreateCloudKey(new.clone()), vec![Step::AbandonCloudKey(new.clone())]),
             harmless(Step::ImportMaterial(new.clone(), self.expires.map(Into::into))),
         ];
-        steps.extend(read_alias(self.alias.as_deref()).map(|alias| {
-            let back = Step::PointAlias { alias: alias.clone(), to: old.clone(), from: Some(new.clone()) };
-            undoable(Step::PointAlias { alias, to: new.clone(), from: Some(old.clone()) }, vec![back])
-        }));
+        steps.extend(moves(self.alias.as_ref(), &self.more_aliases, old, new));
         steps
     }
 
@@ -48,6 +71,7 @@ impl Shape for RenewKey {
         keys::set_successor(tx, &self.predecessor.0, Some(&self.successor.0))?;
         lineages::set_current(tx, &self.lineage.0, &self.predecessor.0, &self.successor.0)?;
         rotations::rotated(tx, &self.lineage.0, now)?;
+        move_aliases(tx, &self.more_aliases, &self.predecessor.0, &self.successor.0, now)?;
         keys::set_retirement(tx, &self.predecessor.0, self.grace.map(|grace| now.plus_micros(grace)))?;
         attempts::forget(tx, &self.predecessor.0)
     }

@@ -4,11 +4,11 @@ use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
 use keystead_store::{StoreError, Tx, keys, lineages};
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, create_key::read_alias};
-use crate::{
-    step::{Planned, Step, undoable},
-    stored::Stored,
+use super::{
+    Shape,
+    renew_key::{move_aliases, moves},
 };
+use crate::{step::Planned, stored::Stored};
 
 /// Both keys exist; only the alias and the states change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,17 +23,14 @@ pub struct RevertKey {
     pub lineage: Stored<LineageId>,
     /// The alias that moves.
     pub alias: Option<String>,
+    /// Further aliases, which move as well.
+    #[serde(default)]
+    pub more_aliases: Vec<String>,
 }
 
 impl Shape for RevertKey {
     fn steps(&self) -> Vec<Planned> {
-        let (new, old) = (&self.key.0, &self.predecessor.0);
-        let alias = read_alias(self.alias.as_deref());
-        let steps = alias.map(|alias| {
-            let back = Step::PointAlias { alias: alias.clone(), to: new.clone(), from: Some(old.clone()) };
-            undoable(Step::PointAlias { alias, to: old.clone(), from: Some(new.clone()) }, vec![back])
-        });
-        steps.into_iter().collect()
+        moves(self.alias.as_ref(), &self.more_aliases, &self.key.0, &self.predecessor.0)
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -41,6 +38,7 @@ impl Shape for RevertKey {
         if self.predecessor_replaced {
             keys::transition(tx, &self.predecessor.0, KeyState::Replaced, KeyState::Active, now)?;
         }
+        move_aliases(tx, &self.more_aliases, &self.key.0, &self.predecessor.0, now)?;
         keys::set_successor(tx, &self.predecessor.0, None)?;
         // Both are in use again, or stay it: neither waits for its deactivation.
         keys::set_retirement(tx, &self.predecessor.0, None)?;

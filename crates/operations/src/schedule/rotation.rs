@@ -3,7 +3,7 @@
 
 use keystead_audit::Outcome;
 use keystead_domain::{
-    KeyState, Timestamp,
+    Custody, KeyState, Timestamp,
     rotation::{Due, History, Policy, Rule},
 };
 use keystead_store::{StoreError, Tx, due::Task, keys::KeyRow, lineages, rotations, rotations::PolicyRow};
@@ -33,6 +33,10 @@ pub struct Turn {
 /// # Errors
 /// What the store says; [`StoreError::Corrupt`] for a policy that cannot be read any more.
 pub fn turn_of(tx: &mut Tx<'_>, key: &KeyRow) -> Result<Option<Turn>, StoreError> {
+    // What only the cloud has, Keystead rotates when it is asked to adopt it.
+    if key.ties.custody == Custody::Native {
+        return Ok(None);
+    }
     let Some(row) = rotations::nearest(tx, key)? else { return Ok(None) };
     let Rule::Rotate(policy) = row.wish.rule()? else { return Ok(None) };
     let lineage = lineages::by_id(tx, &key.lineage_id)?.ok_or_else(|| StoreError::Corrupt("a key without a lineage".to_owned()))?;
@@ -226,7 +230,11 @@ impl Engine {
         let choice = self.choose(Task::Retirement, now, |_| true).await?;
         let mut acted = 0;
         for one in choice.chosen {
-            let saga = Saga::DeactivateKey(DeactivateKey { key: Stored(one.key.id.clone()), retires: true });
+            let saga = Saga::DeactivateKey(DeactivateKey {
+                key: Stored(one.key.id.clone()),
+                retires: true,
+                keeps_material: !one.key.ties.custody.empties_on_deactivation(),
+            });
             acted += usize::from(self.begin(Task::Retirement, &one, saga, "rotation-grace-ended", |_| Ok(())).await?);
         }
         Ok(Looked { acted, more: choice.more })

@@ -3,7 +3,7 @@
 use keystead_domain::{KeyId, LineageId};
 use keystead_store::{StoreError, Tx, keys, keys::KeyRow, lineages, versions, versions::VersionRow};
 
-use crate::{Saga, saga::renew_key::RenewKey, stored::Stored};
+use crate::{Saga, saga::renew_key::RenewKey, stored::Stored, sync::ADOPTED};
 
 /// A successor that is about to be written: its row and its sealed material.
 pub struct PreparedSuccessor {
@@ -12,6 +12,8 @@ pub struct PreparedSuccessor {
     pub(crate) predecessor: KeyId,
     pub(crate) lineage: LineageId,
     pub(crate) grace: Option<i64>,
+    /// Further aliases that move with it; of an adoption.
+    pub(crate) more_aliases: Vec<String>,
 }
 
 impl PreparedSuccessor {
@@ -24,6 +26,8 @@ impl PreparedSuccessor {
             alias: self.key.alias.as_ref().map(ToString::to_string),
             expires: self.key.expires_at.map(Into::into),
             grace: self.grace,
+            more_aliases: self.more_aliases.clone(),
+            adopts: self.key.origin == ADOPTED,
         })
     }
 

@@ -93,7 +93,7 @@ impl Keeper {
 
     fn keep_known(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, at: Timestamp, kept: &mut Kept) -> Result<(), StoreError> {
         let before = views::of(tx, &row.id)?;
-        if before.as_ref().is_some_and(|view| view.seen_by == self.operation) {
+        if before.as_ref().is_some_and(|view| view.seen_by.as_ref() == Some(&self.operation)) {
             return Ok(());
         }
         let is_native = row.ties.custody == Custody::Native;
@@ -103,7 +103,7 @@ impl Keeper {
             kept.counts.own += i64::from(!is_native);
             return match before {
                 _ if row.state == KeyState::Creating => Ok(()),
-                Some(view) => views::put(tx, &ViewRow { seen_by: self.operation.clone(), seen_at: self.now, ..view }),
+                Some(view) => views::put(tx, &ViewRow { seen_by: Some(self.operation.clone()), seen_at: self.now, ..view }),
                 None => self.put_view(tx, &row.id, seen, row.alias.as_ref(), ""),
             };
         }
@@ -155,7 +155,7 @@ impl Keeper {
 
     fn put(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, aliases: Vec<String>, differences: &str) -> Result<(), StoreError> {
         let (facts, differences) = (seen.view().write(), differences.to_owned());
-        views::put(tx, &ViewRow { key_id: key.clone(), seen_by: self.operation.clone(), seen_at: self.now, aliases, facts, differences })
+        views::put(tx, &ViewRow { key_id: key.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, aliases, facts, differences })
     }
 
     /// The alias of a known key's lineage, brought up to date.
@@ -288,7 +288,7 @@ impl Keeper {
         let was_told = before.as_ref().is_some_and(|view| view.differences == "gone");
         let is_native = row.ties.custody == Custody::Native;
         let differences = if is_native { String::new() } else { "gone".to_owned() };
-        views::put(tx, &ViewRow { key_id: row.id.clone(), seen_by: self.operation.clone(), seen_at: self.now, aliases, facts, differences })?;
+        views::put(tx, &ViewRow { key_id: row.id.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, aliases, facts, differences })?;
         if is_native {
             end_native(tx, &row, self.now)?;
         }

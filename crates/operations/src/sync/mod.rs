@@ -9,7 +9,7 @@ use keystead_cloud::{Grant, Inspected};
 use keystead_domain::{Alias, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use keep::{Keeper, Kept};
+pub(crate) use keep::{Keeper, Kept, end_native};
 
 use crate::stored::StoredTime;
 

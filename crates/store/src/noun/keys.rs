@@ -435,11 +435,34 @@ pub fn forget(tx: &mut Tx<'_>, id: &KeyId, now: Timestamp) -> Result<(), StoreEr
     tx.execute_one("key", sql, &[now.into(), id.as_str().into()])
 }
 
-/// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038).
+/// A virtual key that a sync found: Keystead has nothing of it but the pointer.
+const IS_POINTER: &str = "custody = 'native' AND origin = 'cloud'";
+
+/// Ends the pointers of a keystore that is being deleted; one that an operation holds makes it [`StoreError::MovedOn`].
+pub fn drop_pointers(tx: &mut Tx<'_>, keystore: &KeystoreId, now: Timestamp) -> Result<(), StoreError> {
+    let held = format!("SELECT 1 FROM keys JOIN locks ON locks.subject_id = keys.id WHERE keystore_id = $1 AND {IS_POINTER} LIMIT 1");
+    if tx.query_opt(&held, &[keystore.as_str().into()])?.is_some() {
+        return Err(StoreError::MovedOn("key"));
+    }
+    let sql = format!(
+        "UPDATE keys SET state = 'DELETED', forgotten_at = $2, updated_at = $2, revision = revision + 1
+         WHERE keystore_id = $1 AND state <> 'DELETED' AND {IS_POINTER}"
+    );
+    tx.execute(&sql, &[keystore.as_str().into(), now.into()])?;
+    tx.execute(
+        "UPDATE lineages SET live = 0 WHERE keystore_id = $1 AND live = 1
+           AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.lineage_id = lineages.id AND keys.state <> 'DELETED')",
+        &[keystore.as_str().into()],
+    )
+    .map(drop)
+}
+
+/// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038). Pointers to keys of the cloud's are not counted.
 pub fn not_deleted(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<(i64, Vec<String>), StoreError> {
-    let count = tx.query_opt("SELECT COUNT(*) FROM keys WHERE keystore_id = $1 AND state <> 'DELETED'", &[keystore.as_str().into()])?;
+    let concerns = format!("FROM keys WHERE keystore_id = $1 AND state <> 'DELETED' AND NOT ({IS_POINTER})");
+    let count = tx.query_opt(&format!("SELECT COUNT(*) {concerns}"), &[keystore.as_str().into()])?;
     let count = count.map_or(Ok(0), |row| row.read().int())?;
-    let rows = tx.query("SELECT name FROM keys WHERE keystore_id = $1 AND state <> 'DELETED' ORDER BY id LIMIT 5", &[keystore.as_str().into()])?;
+    let rows = tx.query(&format!("SELECT name {concerns} ORDER BY id LIMIT 5"), &[keystore.as_str().into()])?;
     let names: Result<Vec<_>, _> = rows.into_iter().map(|row| row.read().text()).collect();
     Ok((count, names?))
 }

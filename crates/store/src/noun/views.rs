@@ -11,7 +11,7 @@ pub struct ViewRow {
     /// The key.
     pub key_id: KeyId,
     /// The sync that saw it last.
-    pub seen_by: OperationId,
+    pub seen_by: Option<OperationId>,
     /// When.
     pub seen_at: Timestamp,
     /// Its aliases beside the lineage's own.
@@ -28,7 +28,7 @@ fn read(row: Row) -> Result<ViewRow, StoreError> {
     let mut row = row.read();
     Ok(ViewRow {
         key_id: row.id()?,
-        seen_by: row.id()?,
+        seen_by: row.opt_id()?,
         seen_at: row.time()?,
         aliases: serde_json::from_str(&row.text()?).map_err(|error| StoreError::Corrupt(format!("aliases: {error}")))?,
         facts: row.text()?,
@@ -52,18 +52,25 @@ pub fn put(tx: &mut Tx<'_>, view: &ViewRow) -> Result<(), StoreError> {
         "INSERT INTO cloud_views (key_id, seen_by, seen_at, aliases, facts, differences) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (key_id) DO UPDATE SET seen_by = excluded.seen_by, seen_at = excluded.seen_at, aliases = excluded.aliases, facts = excluded.facts,
            differences = excluded.differences",
-        &[view.key_id.as_str().into(), view.seen_by.as_str().into(), view.seen_at.into(), (&aliases).into(), (&view.facts).into(), (&view.differences).into()],
+        &[
+            view.key_id.as_str().into(),
+            view.seen_by.as_ref().map(OperationId::as_str).into(),
+            view.seen_at.into(),
+            (&aliases).into(),
+            (&view.facts).into(),
+            (&view.differences).into(),
+        ],
     )
     .map(drop)
 }
 
 /// Gives a key's view other aliases; a key without a view gets one that knows nothing else.
-pub fn set_aliases(tx: &mut Tx<'_>, key: &KeyId, aliases: &[String], by: &OperationId, now: Timestamp) -> Result<(), StoreError> {
+pub fn set_aliases(tx: &mut Tx<'_>, key: &KeyId, aliases: &[String], now: Timestamp) -> Result<(), StoreError> {
     let listed = listed(aliases);
     tx.execute(
-        "INSERT INTO cloud_views (key_id, seen_by, seen_at, aliases, facts, differences) VALUES ($1, $2, $3, $4, '{}', '')
+        "INSERT INTO cloud_views (key_id, seen_by, seen_at, aliases, facts, differences) VALUES ($1, NULL, $2, $3, '{}', '')
          ON CONFLICT (key_id) DO UPDATE SET aliases = excluded.aliases",
-        &[key.as_str().into(), by.as_str().into(), now.into(), (&listed).into()],
+        &[key.as_str().into(), now.into(), (&listed).into()],
     )
     .map(drop)
 }

@@ -1,10 +1,12 @@
 //! Keys: an operation, a file.
 
 pub mod activate;
+pub mod adopt;
 pub mod cancel_deletion;
 pub mod create;
 pub mod deactivate;
 pub mod download_export;
+pub mod forget;
 pub mod history;
 pub mod list;
 pub mod prepare_export;

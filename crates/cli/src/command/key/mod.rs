@@ -14,8 +14,8 @@ use super::{
     rotation::route_of_key,
 };
 use crate::{
-    args::key::{History, KeyVerb, List, One, Rotate, ScheduleDeletion, Show},
-    client::read,
+    args::key::{Adopt, History, KeyVerb, List, One, Rotate, ScheduleDeletion, Show},
+    client::{Client, read},
     error::CliError,
     output::{audit::AuditEntry, key::Key, rotation::Rotation},
     route::Route,
@@ -42,6 +42,8 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Renew(one) => ask(context, &one, "renew", Shown::Successor).await,
         KeyVerb::Rotate(args) => rotate(context, &args).await,
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
+        KeyVerb::Adopt(args) => adopt(context, &args).await,
+        KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
         KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,
         KeyVerb::Update(args) => update::update(context, &args).await,
@@ -68,10 +70,28 @@ async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
     }
     let client = context.client()?;
     if !args.in_place {
-        let rotation: Rotation = read(&client.get(&route_of_key(&args.one.key)?).await?)?;
-        rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+        warn(context, &client, &args.one).await?;
     }
     let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &Body { in_place: args.in_place }).await?;
+    settle(context, &client, &answer, Shown::Successor).await
+}
+
+/// What an alias that moves will not do for the key's users.
+async fn warn(context: &Context, client: &Client, one: &One) -> Result<(), CliError> {
+    let rotation: Rotation = read(&client.get(&route_of_key(&one.key)?).await?)?;
+    rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    Ok(())
+}
+
+async fn adopt(context: &Context, args: &Adopt) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<&'a str>,
+    }
+    let client = context.client()?;
+    warn(context, &client, &args.one).await?;
+    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("adopt"), &Body { expires: args.expires.as_deref() }).await?;
     settle(context, &client, &answer, Shown::Successor).await
 }
 
