@@ -10,6 +10,7 @@
 //! | `POST faults` | `{"faults": [{"operation": "CreateKey", "skip": 0, "count": 1, "fault": "lost"}]}` | as `GET faults`; they are added at the end |
 //! | `DELETE faults` | | as `GET faults`, empty |
 //! | `GET events` | `?since=N`, default 0 | `{"events": [...], "last": N}`: the entries after number N, in CloudTrail's form with `seq` beside |
+//! | `GET calls` | | `{"calls": {"DescribeKey": 12, ...}}`: how many there were of each operation |
 //! | `GET state` | | `{"keys": [...]}`: id, ARN, account, Region, state, tags, aliases, materials without their bytes |
 //! | `POST keys` | `{"account": "123456789012", "region": "eu-west-1", "stem": "orders", "count": 3}`, see [`seed`] | `{"keys": 3}`: enabled keys with material of AWS, made at once |
 //! | `DELETE keys` | `{"key": "id or ARN"}` | `{"keys": ["arn", ...]}`: gone, as behind a countdown |
@@ -61,6 +62,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/advance", post(advance))
         .route("/faults", get(list_faults).post(add_faults).delete(clear_faults))
         .route("/events", get(events))
+        .route("/calls", get(calls))
         .route("/state", get(state))
         .route("/keys", post(seed_keys).delete(end_keys))
         .route("/lose-material", post(lose_material))
@@ -148,6 +150,10 @@ async fn events(State(shared): Control, query: Result<Query<Since>, QueryRejecti
     let Query(Since { since }) = query.map_err(|_| refuse("since: it is not a number; give the number of the last entry you have"))?;
     let (events, last) = shared.with_world(|world, _| (world.trail.since(since), world.trail.last()));
     ok(&json!({"events": events, "last": last}))
+}
+
+async fn calls(State(shared): Control) -> Outcome {
+    ok(&shared.with_world(|world, _| json!({"calls": world.trail.calls()})))
 }
 
 async fn state(State(shared): Control) -> Outcome {
