@@ -43,6 +43,24 @@ pub(crate) struct KeySeed {
     aws_managed: bool,
 }
 
+impl KeySeed {
+    /// An order for keys with one alias each.
+    pub(crate) fn new(account: &str, region: &str, stem: &str, count: usize) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            stem: stem.to_owned(),
+            count,
+            aliases: one(),
+            tags: BTreeMap::new(),
+            exact: false,
+            replicas: Vec::new(),
+            shown_spec: None,
+            aws_managed: false,
+        }
+    }
+}
+
 fn one() -> usize {
     1
 }

@@ -629,6 +629,32 @@ def test_only_symmetric_keys_rotate_and_take_an_import_type():
     refused("IncorrectKeyMaterialException", KMS.import_key_material, **import_call(key, os.urandom(32)))
 
 
+def test_grants_are_made_once_a_name_listed_and_revoked():
+    key = filled_key()
+    ask = dict(KeyId=key, GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:role/app", Operations=["Decrypt", "DescribeKey"])
+    first, second = KMS.create_grant(**ask)["GrantId"], KMS.create_grant(**ask)["GrantId"]
+    assert first != second
+    listed = KMS.list_grants(KeyId=key)["Grants"]
+    assert {grant["GrantId"] for grant in listed} == {first, second} and sorted(listed[0]["Operations"]) == ["Decrypt", "DescribeKey"]
+    assert listed[0]["GranteePrincipal"] == ask["GranteePrincipal"] and listed[0]["KeyId"].endswith(f"key/{key}")
+    KMS.revoke_grant(KeyId=key, GrantId=first)
+    assert [grant["GrantId"] for grant in KMS.list_grants(KeyId=key)["Grants"]] == [second]
+    if not can("grant_rules"):
+        return
+    named = KMS.create_grant(Name="once", **ask)
+    again = KMS.create_grant(Name="once", **ask)
+    assert (named["GrantId"], named["GrantToken"]) == (again["GrantId"], again["GrantToken"])
+    refused("NotFoundException", KMS.revoke_grant, KeyId=key, GrantId=first)
+    refused("ValidationException", KMS.create_grant, **{**ask, "Operations": ["PutKeyPolicy"]})
+    refused("InvalidArnException", KMS.create_grant, **{**ask, "GranteePrincipal": "nobody"})
+    for _ in range(3):
+        KMS.create_grant(**ask)
+    listed, rounds = pages(KMS.list_grants, "Grants", KeyId=key, Limit=2)
+    assert (len({grant["GrantId"] for grant in listed}), rounds) == (5, 3)
+    KMS.disable_key(KeyId=key)
+    refused("DisabledException", KMS.create_grant, **ask)
+
+
 def test_policies_are_kept_and_malformed_ones_refused():
     key = external_key()
     named = {} if can("policy_name") else {"PolicyName": "default"}

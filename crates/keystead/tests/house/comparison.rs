@@ -20,6 +20,11 @@ impl Cloud {
         self.0.get(key.cloud_key_id.as_deref()?)
     }
 
+    /// Whether it has the key.
+    pub fn has(&self, key: &KeyRow) -> bool {
+        self.of_key(key).is_some()
+    }
+
     /// How many aliases point at a key.
     pub fn aliases_of(&self, key: &KeyRow) -> usize {
         self.of_key(key).map_or(0, |there| there["aliases"].as_array().map_or(0, Vec::len))
