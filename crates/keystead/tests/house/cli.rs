@@ -94,7 +94,7 @@ fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
     desk.table(&["key", "show", "legacy-000000"], &["native", "AWS_KMS", "seen by a sync", "arn:aws:kms"]);
     let policy = desk.run(&["key", "show", "legacy-000000", "--policy"]);
     assert!(policy.code == 0 && policy.out.contains("key-default-1"), "{}{}", policy.out, policy.err);
-    let refused = desk.fails(5, &["key", "renew", "legacy-000000"]);
+    let refused = desk.fails(2, &["key", "renew", "legacy-000000"]);
     assert!(refused.to_string().contains("key adopt"), "{refused}");
     assert_eq!(desk.json(&["key", "deactivate", "legacy-000001"])["cloud_state"], "Disabled");
     assert_eq!(desk.json(&["key", "activate", "legacy-000001"])["state"], "ACTIVE");
