@@ -49,7 +49,7 @@ impl AwsCloud {
         let identity = patiently(|| self.check_account()).await?;
         let mut findings = Vec::new();
         for action in NEEDED {
-            findings.push(needed(*action, answer(patiently(|| self.try_needed(*action)).await)?));
+            findings.push(needed(*action, answer(patiently(|| Box::pin(self.try_needed(*action))).await)?));
         }
         for (usage, name) in USES {
             findings.extend(unneeded(name, answer(patiently(|| self.try_use(usage)).await)?));

@@ -3,7 +3,7 @@
 use keystead_domain::OperationId;
 use keystead_identity::{Action, Principal};
 use keystead_operations::{Saga, saga::sync_keystore::SyncKeystore, stored::Stored};
-use keystead_store::{StoreError, syncs, syncs::SyncRow};
+use keystead_store::{syncs, syncs::SyncRow};
 
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
 
@@ -41,6 +41,6 @@ impl App {
     /// What the store says.
     pub async fn sync_of(&self, operation: &OperationId) -> Result<Option<SyncRow>, Error> {
         let id = operation.clone();
-        Ok(self.store().read("syncs.of", move |tx| Ok::<_, StoreError>(syncs::of(tx, &id)?)).await?)
+        Ok(self.store().read("syncs.of", move |tx| syncs::of(tx, &id)).await?)
     }
 }
