@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keystead_audit::Entry;
 use keystead_domain::{
-    Alias, Custody, KeyId, KeyState, LineageId, OperationId, RegionRole, Timestamp,
+    Alias, Custody, KeyId, KeySpec, KeyState, KeyUsage, LineageId, OperationId, RegionRole, Timestamp,
     key::{expiry::ExpiryPolicy, native},
 };
 use keystead_store::{
@@ -198,9 +198,18 @@ impl Keeper {
         let alias = self.free_alias(tx, seen)?;
         let name = self.free_name(tx, seen.aliases.first(), cloud_id)?;
         let after = taken_over(None, seen);
+        let key = self.pointer(name, alias, (spec, usage), seen, &after);
+        self.insert(tx, &key, cloud_id, seen, after.facts)?;
+        kept.counts.fresh += 1;
+        Ok(())
+    }
+
+    /// The row of a virtual key.
+    fn pointer(&self, name: String, alias: Option<Alias>, (spec, usage): (KeySpec, KeyUsage), seen: &Seen, after: &keys::Seen) -> KeyRow {
         let expires = seen.key.observed.expires;
-        let span = expires.map(|end| end.as_micros() - seen.key.created.unwrap_or(self.now).min(end).as_micros());
-        let key = KeyRow {
+        // As if its span had begun with the key: so people are told before its end like of any other.
+        let born = |end: Timestamp| seen.key.created.unwrap_or(self.now).min(end);
+        KeyRow {
             id: KeyId::new(self.now, self.draw()),
             account_id: self.keystore.account_id.clone(),
             keystore_id: self.keystore.id.clone(),
@@ -218,7 +227,7 @@ impl Keeper {
             description: after.description.clone(),
             tags: after.tags.clone(),
             expires_at: expires,
-            expiry_span: span,
+            expiry_span: expires.map(|end| end.as_micros() - born(end).as_micros()),
             expiry_policy: ExpiryPolicy::Alert,
             predecessor_id: None,
             successor_id: None,
@@ -235,10 +244,7 @@ impl Keeper {
             created_by: self.who.id.clone(),
             updated_at: self.now,
             revision: 1,
-        };
-        self.insert(tx, &key, cloud_id, seen, after.facts)?;
-        kept.counts.fresh += 1;
-        Ok(())
+        }
     }
 
     fn insert(&self, tx: &mut Tx<'_>, key: &KeyRow, cloud_id: &str, seen: &Seen, facts: keys::CloudFacts) -> Result<(), StoreError> {
