@@ -20,6 +20,8 @@ use crate::{
 
 /// To the cloud and back.
 const LATENCY_MS: u64 = 20;
+/// What SQLite may keep of its file in memory: 16 MiB for each of three connections.
+const CACHES_MIB: f64 = 48.0;
 /// How often the sync is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -48,7 +50,9 @@ pub async fn run(report: &mut Report) {
     let throttled = cloud.count_errors("ThrottlingException").await;
     report.add(Figure::new("calls of the sync that the cloud throttled", "calls", &[throttled as f64]).goal(Goal::AtMost(0.0)));
     let figure = Figure::new("resident memory at the end of the sync", "MiB", &[run.memory_late]);
-    report.add(figure.beside("at a tenth of it", &[run.memory_early]).goal(Goal::AtMost(1.25)));
+    report.add(figure.beside("at a tenth of it", &[run.memory_early]));
+    let growth = Figure::new("growth of resident memory between the two", "MiB", &[run.memory_late - run.memory_early]);
+    report.add(growth.goal(Goal::AtMost(CACHES_MIB)).note("the database's page caches fill meanwhile; nothing else may grow with the keys"));
     server.stop();
 }
 
