@@ -55,6 +55,14 @@ pub(crate) fn number(field: &str, text: &str) -> Result<u32, Invalid> {
     text.parse().map_err(|_| Invalid::new(field, "is not a number", "Give a whole number, for example 10."))
 }
 
+/// Reads a truth.
+///
+/// # Errors
+/// [`Invalid`] naming `field`.
+pub(crate) fn truth(field: &str, text: &str) -> Result<bool, Invalid> {
+    text.parse().map_err(|_| Invalid::new(field, "is neither true nor false", "Give true or false."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

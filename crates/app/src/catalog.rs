@@ -34,6 +34,6 @@ pub trait Catalog: Send + Sync {
     /// [`Invalid`] naming `multi_region` and the cloud's own rule.
     fn check_multi_region(&self, cloud: &str, location: &AwsLocation) -> Result<(), Invalid>;
 
-    /// The policies for a keystore.
-    fn policy(&self, keystore: &KeystoreRow) -> Policy;
+    /// The policies for a keystore; `native` asks for permission to manage keys whose material is the cloud's, too.
+    fn policy(&self, keystore: &KeystoreRow, native: bool) -> Policy;
 }

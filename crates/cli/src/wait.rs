@@ -114,7 +114,8 @@ fn doing(operation: &Operation, is_away: bool) -> String {
         Some(problem) => format!(", waiting: {} {}", problem.detail, problem.mend),
         None => String::new(),
     };
-    clean_line(&format!("{}{}", operation.step_name, waits.trim_end()))
+    let counts = operation.sync.as_ref().map(|sync| format!(", {}", sync.told())).unwrap_or_default();
+    clean_line(&format!("{}{counts}{}", operation.step_name, waits.trim_end()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 pub enum Scope {
     /// No key yet: AWS knows only `*`.
     Account,
+    /// Any key: only to look at it (FT-052).
+    AnyKey,
     /// Any key with imported material. Not "any key with our tag": a new tag takes up to five minutes to count, and the import follows at once.
     ImportedKey,
     /// Only a key with our tag: what takes a key's use away for good. A delay of some minutes harms nobody here.
@@ -14,6 +16,19 @@ pub enum Scope {
     /// A multi-Region key with imported material, in whatever Region: the call concerns a key in another one too.
     Family,
 }
+
+/// What changes a key whose material is the cloud's; only the policy that is asked for it grants these on such keys (FT-017, FT-018, FT-058).
+pub const NATIVE: &[Action] = &[
+    Action::EnableKey,
+    Action::DisableKey,
+    Action::TagResource,
+    Action::UntagResource,
+    Action::UpdateKeyDescription,
+    Action::CreateAlias,
+    Action::UpdateAlias,
+    Action::DeleteAlias,
+    Action::CancelKeyDeletion,
+];
 
 macro_rules! actions {
     ($($name:ident: $scope:ident,)*) => {
@@ -48,8 +63,11 @@ macro_rules! actions {
 actions! {
     CreateKey: Account,
     ListKeys: Account,
-    DescribeKey: ImportedKey,
-    ListResourceTags: ImportedKey,
+    ListAliases: Account,
+    DescribeKey: AnyKey,
+    ListResourceTags: AnyKey,
+    GetKeyPolicy: AnyKey,
+    ListGrants: AnyKey,
     GetParametersForImport: ImportedKey,
     ImportKeyMaterial: ImportedKey,
     GetPublicKey: ImportedKey,
@@ -92,10 +110,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Every file that makes calls for effect or to look. `probe.rs` is not among them: it tries this very list.
-    const SOURCES: [&str; 9] = [
+    const SOURCES: [&str; 10] = [
         include_str!("alias.rs"),
         include_str!("family.rs"),
         include_str!("import.rs"),
+        include_str!("inspect.rs"),
         include_str!("key.rs"),
         include_str!("lifecycle.rs"),
         include_str!("list.rs"),

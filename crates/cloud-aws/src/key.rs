@@ -58,7 +58,7 @@ impl AwsCloud {
     }
 }
 
-fn spec(spec: KeySpec) -> AwsKeySpec {
+pub(crate) fn spec(spec: KeySpec) -> AwsKeySpec {
     match spec {
         KeySpec::Aes256 => AwsKeySpec::SymmetricDefault,
         KeySpec::Hmac224 => AwsKeySpec::Hmac224,
@@ -75,7 +75,7 @@ fn spec(spec: KeySpec) -> AwsKeySpec {
     }
 }
 
-fn usage(usage: KeyUsage) -> KeyUsageType {
+pub(crate) fn usage(usage: KeyUsage) -> KeyUsageType {
     match usage {
         KeyUsage::Encrypt => KeyUsageType::EncryptDecrypt,
         KeyUsage::Sign => KeyUsageType::SignVerify,

@@ -11,6 +11,7 @@ mod client;
 pub mod error;
 mod family;
 mod import;
+mod inspect;
 mod key;
 mod lifecycle;
 mod list;
@@ -28,7 +29,8 @@ mod tags;
 use async_trait::async_trait;
 pub use client::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
 use keystead_cloud::{
-    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Import, Imported, MaterialSeen, NewCloudKey, Observed, ProbeReport, Reply, WrappingKey,
+    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, MaterialSeen, NewCloudKey, Observed, Page, Pointing,
+    ProbeReport, Reply, WrappingKey,
 };
 use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use policy::{Reach, permission_policy, trust_policy};
@@ -118,6 +120,34 @@ impl Cloud for AwsCloud {
 
     async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError> {
         self.scan(known, |_| true).await
+    }
+
+    async fn list_keys(&self, after: Option<&str>) -> Result<Page<CloudKeyId>, CloudError> {
+        self.keys_behind(after).await
+    }
+
+    async fn list_aliases(&self, after: Option<&str>) -> Result<Page<Pointing>, CloudError> {
+        self.aliases_behind(after).await
+    }
+
+    async fn inspect(&self, key: &CloudKeyId) -> Result<Option<Inspected>, CloudError> {
+        self.inspect_one(key).await
+    }
+
+    async fn tags(&self, key: &CloudKeyId, after: Option<&str>) -> Result<Page<(String, String)>, CloudError> {
+        self.tags_behind(key, after).await
+    }
+
+    async fn policy(&self, key: &CloudKeyId) -> Result<String, CloudError> {
+        self.key_policy(key).await
+    }
+
+    async fn grants(&self, key: &CloudKeyId, after: Option<&str>) -> Result<Page<Grant>, CloudError> {
+        self.grants_behind(key, after).await
+    }
+
+    fn is_own(&self, tags: &[(String, String)]) -> bool {
+        own::is_of(tags, &self.installation)
     }
 
     async fn probe(&self) -> Result<ProbeReport, CloudError> {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Keys a page (AWS KMS API reference, ListKeys, Limit).
-const KEYS_A_PAGE: i32 = 1000;
+pub(crate) const KEYS_A_PAGE: i32 = 1000;
 /// Keys looked at side by side: some hundred a second at usual distances, far below ListResourceTags' quota of 2000.
 const AT_ONCE: usize = 16;
 /// Tries of one call within a scan. A scan of thousands of calls must not begin again because one of them was throttled.

@@ -26,7 +26,7 @@ impl AwsCloud {
     }
 }
 
-fn observed(key: &KeyMetadata) -> Observed {
+pub(crate) fn observed(key: &KeyMetadata) -> Observed {
     Observed {
         arn: key.arn().unwrap_or_default().to_owned(),
         raw_state: key.key_state().map_or_else(String::new, |state| state.as_str().to_owned()),

@@ -71,6 +71,12 @@ pub fn read(tags: &[Tag], installation: &str) -> Option<OwnTags> {
     Some(OwnTags { key: value(KEY)?, operation: value(OPERATION)?, installation: installation.to_owned() })
 }
 
+/// Whether these tags say that this installation made the key.
+pub fn is_of(tags: &[(String, String)], installation: &str) -> bool {
+    let has = |key: &str, value: &str| tags.iter().any(|(name, is)| name == key && is == value);
+    has(MANAGED_BY.0, MANAGED_BY.1) && has(INSTALLATION, installation)
+}
+
 /// A description as AWS takes it: without control characters and not too long. It is a label for people; a shortened one is better than a key that is not made.
 pub fn description(text: &str) -> String {
     text.chars().take(DESCRIPTION_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -99,6 +105,8 @@ mod tests {
         assert_eq!(read(&written, "acct_1"), Some(OwnTags { key: "key_1".into(), operation: "op_1".into(), installation: "acct_1".into() }));
         assert_eq!(read(&written, "acct_2"), None);
         assert_eq!(read(&written[1..], "acct_1"), None);
+        let pairs: Vec<(String, String)> = written.iter().map(|tag| (tag.tag_key().to_owned(), tag.tag_value().to_owned())).collect();
+        assert!(is_of(&pairs, "acct_1") && !is_of(&pairs, "acct_2") && !is_of(&pairs[1..], "acct_1"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    actions::{Action, FORBIDDEN, IMPOSSIBLE_KEY, NEEDED, Scope},
+    actions::{Action, FORBIDDEN, IMPOSSIBLE_KEY, NATIVE, NEEDED, Scope},
     own,
     regions::Region,
 };
@@ -22,6 +22,8 @@ pub struct Reach<'a> {
     pub account: &'a str,
     /// What aliases begin with behind `alias/`; empty for all of the account.
     pub alias_prefix: &'a str,
+    /// Whether keys whose material is the cloud's shall be managed too, and not only be looked at (FT-017, FT-018).
+    pub native: bool,
 }
 
 /// The role's trust policy: only our identity may take it, and only with the external id that we made for this keystore, so that nobody can make us take it
@@ -41,11 +43,12 @@ pub fn trust_policy(our_identity_arn: &str, external_id: &str) -> String {
 
 /// The role's permissions: the least that our calls need.
 pub fn permission_policy(reach: &Reach<'_>) -> String {
-    let statements = [
+    let mut statements = vec![
         create(reach),
         create_replicas(),
         tag_at_creation(reach),
         find(),
+        look(reach),
         manage(reach),
         destroy_material(reach),
         delete(reach),
@@ -56,6 +59,9 @@ pub fn permission_policy(reach: &Reach<'_>) -> String {
         never_use(),
         only_strong_wrapping(),
     ];
+    if reach.native {
+        statements.extend([manage_native(reach), delete_native(reach)]);
+    }
     pretty(&json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
@@ -90,7 +96,25 @@ fn families(reach: &Reach<'_>) -> Value {
 }
 
 fn find() -> Value {
-    allow("FindKeys", &[Action::ListKeys.as_str()], &json!("*"), None)
+    allow("FindKeys", &[Action::ListKeys.as_str(), Action::ListAliases.as_str()], &json!("*"), None)
+}
+
+/// Every key, whoever made it, and only to look: what a sync shows.
+fn look(reach: &Reach<'_>) -> Value {
+    let actions: Vec<&str> = NEEDED.iter().filter(|action| action.scope() == Scope::AnyKey).map(|action| action.as_str()).collect();
+    allow("LookAtEveryKey", &actions, &keys(reach), None)
+}
+
+/// On request: what does not destroy a key, on every key.
+fn manage_native(reach: &Reach<'_>) -> Value {
+    let actions: Vec<&str> = NATIVE.iter().map(|action| action.as_str()).collect();
+    allow("ManageNativeKeys", &actions, &keys(reach), None)
+}
+
+/// On request: the countdown, never shorter than a week.
+fn delete_native(reach: &Reach<'_>) -> Value {
+    let condition = json!({ "NumericGreaterThanEquals": { "kms:ScheduleKeyDeletionPendingWindowInDays": "7" } });
+    allow("DeleteNativeKeysAfterAWeek", &[Action::ScheduleKeyDeletion.as_str()], &keys(reach), Some(condition))
 }
 
 /// By origin and not by tag: see [`Scope::ImportedKey`].
@@ -189,8 +213,12 @@ mod tests {
     const MANAGED_POLICY_MAX: usize = 6144;
 
     fn statements(region: &str, alias_prefix: &str) -> Vec<Value> {
+        statements_for(region, alias_prefix, false)
+    }
+
+    fn statements_for(region: &str, alias_prefix: &str, native: bool) -> Vec<Value> {
         let region = check_region(region).expect("a Region");
-        let text = permission_policy(&Reach { region: &region, only_this_region: true, account: "123456789012", alias_prefix });
+        let text = permission_policy(&Reach { region: &region, only_this_region: true, account: "123456789012", alias_prefix, native });
         assert!(text.chars().filter(|c| !c.is_whitespace()).count() <= MANAGED_POLICY_MAX);
         let document: Value = serde_json::from_str(&text).expect("JSON");
         document["Statement"].as_array().expect("a list").clone()
@@ -225,6 +253,8 @@ mod tests {
             let has_window = statement.to_string().contains("PendingWindowInDays");
             assert_eq!(has_window, statement["Sid"] == "DeleteOwnKeysAfterAWeek", "{statement}");
         }
+        let native = statements_for("eu-west-1", "", true).into_iter().find(|s| s["Sid"] == "DeleteNativeKeysAfterAWeek").expect("was asked for");
+        assert!(native.to_string().contains("PendingWindowInDays"));
     }
 
     #[test]
@@ -245,6 +275,25 @@ mod tests {
             assert_eq!(is_wide, statement["Sid"] == "FamiliesOfRegions" || statement["Sid"] == "TagAtCreation", "{statement}");
             assert!(!is_wide || statement["Resource"].to_string().contains("key/mrk-*"), "{statement}");
         }
+    }
+
+    #[test]
+    fn keys_of_others_are_only_looked_at_until_more_is_asked_for_ft_017() {
+        let looks: Vec<&str> = NEEDED.iter().filter(|action| action.scope() == Scope::AnyKey).map(|action| action.as_str()).collect();
+        let reaches_all = |statement: &&Value| {
+            statement["Effect"] == "Allow"
+                && statement["Resource"].as_str().is_some_and(|on| on.ends_with("key/*"))
+                && !statement.to_string().contains("EXTERNAL")
+        };
+        let granted = |native: bool| -> Vec<String> {
+            let statements = statements_for("us-gov-west-1", "", native);
+            let open = statements.iter().filter(reaches_all).filter(|s| s["Sid"] != "TagAtCreation");
+            open.flat_map(|s| s["Action"].as_array().cloned().unwrap_or_default()).filter_map(|name| name.as_str().map(str::to_owned)).collect()
+        };
+        assert_eq!(granted(false), looks);
+        let more: Vec<&str> = NATIVE.iter().map(|action| action.as_str()).chain(["kms:ScheduleKeyDeletion"]).collect();
+        assert_eq!(granted(true)[looks.len()..], more);
+        assert!(!more.contains(&"kms:DeleteImportedKeyMaterial"), "nobody's material is removed");
     }
 
     #[test]

@@ -9,8 +9,8 @@ pub const SOURCE_DATE: &str = "2026-11-21";
 
 /// Calls per second in one account and Region, shared by everybody there: console, Terraform and Keystead.
 ///
-/// `Observe` is DescribeKey; `List` is ListKeys (ListResourceTags, which [`find`](keystead_cloud::Cloud::find) also makes, may be called 2000 times).
-pub const TABLE: [Quota; 21] = [
+/// `Observe` is DescribeKey; `List` is ListKeys, also for [`find`](keystead_cloud::Cloud::find), which then looks at tags far below their quota.
+pub const TABLE: [Quota; 25] = [
     row(Call::CreateKey, 5.0),
     // Formerly one in four seconds; accounts that AWS has not moved yet need the operator's override.
     row(Call::WrappingKey, 1.0),
@@ -28,6 +28,10 @@ pub const TABLE: [Quota; 21] = [
     row(Call::CancelDeletion, 5.0),
     row(Call::Observe, 2000.0),
     row(Call::List, 500.0),
+    row(Call::ListAliases, 500.0),
+    row(Call::ListTags, 2000.0),
+    row(Call::GetPolicy, 1000.0),
+    row(Call::ListGrants, 100.0),
     row(Call::PublicKey, 2000.0),
     row(Call::Rotate, 5.0),
     row(Call::ListMaterials, 100.0),

@@ -35,8 +35,16 @@ pub enum Call {
     CancelDeletion,
     /// Look at a key.
     Observe,
-    /// Page through keys, aliases or tags.
+    /// Page through keys.
     List,
+    /// Page through aliases.
+    ListAliases,
+    /// Page through a key's tags.
+    ListTags,
+    /// Read a key's policy.
+    GetPolicy,
+    /// Page through a key's grants.
+    ListGrants,
     /// Ask for the public half of a pair.
     PublicKey,
     /// Rotate pending material in.
@@ -69,6 +77,10 @@ impl Call {
             Self::CancelDeletion => "cancel-deletion",
             Self::Observe => "observe",
             Self::List => "list",
+            Self::ListAliases => "list-aliases",
+            Self::ListTags => "list-tags",
+            Self::GetPolicy => "get-policy",
+            Self::ListGrants => "list-grants",
             Self::PublicKey => "public-key",
             Self::Rotate => "rotate",
             Self::ListMaterials => "list-materials",

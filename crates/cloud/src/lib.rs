@@ -5,12 +5,14 @@
 
 pub mod capability;
 pub mod error;
+pub mod inspect;
 pub mod key;
 pub mod probe;
 
 use async_trait::async_trait;
 pub use capability::{Call, Capabilities, Importable, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
+pub use inspect::{Family, Grant, Inspected, Page, Pointing};
 pub use key::{CloudKey, CloudKeyId, FamilySeen, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};
 use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use probe::{Finding, ProbeReport, Standing};
@@ -91,6 +93,27 @@ pub trait Cloud: Send + Sync {
 
     /// Lists every key that carries Keystead's tag and is not `known`: what the sweep looks through.
     async fn list_own(&self, known: &(dyn for<'a> Fn(&'a str) -> bool + Send + Sync)) -> Result<Vec<Found>, CloudError>;
+
+    /// One page of the ids of every key of the place, the cloud's own included, behind a marker.
+    async fn list_keys(&self, after: Option<&str>) -> Result<Page<CloudKeyId>, CloudError>;
+
+    /// One page of the aliases of every key.
+    async fn list_aliases(&self, after: Option<&str>) -> Result<Page<Pointing>, CloudError>;
+
+    /// What the cloud says of one key by itself: `None` when it says that it does not exist.
+    async fn inspect(&self, key: &CloudKeyId) -> Result<Option<Inspected>, CloudError>;
+
+    /// One page of a key's tags, the cloud's and Keystead's own included.
+    async fn tags(&self, key: &CloudKeyId, after: Option<&str>) -> Result<Page<(String, String)>, CloudError>;
+
+    /// A key's policy, as the cloud has it.
+    async fn policy(&self, key: &CloudKeyId) -> Result<String, CloudError>;
+
+    /// One page of a key's grants.
+    async fn grants(&self, key: &CloudKeyId, after: Option<&str>) -> Result<Page<Grant>, CloudError>;
+
+    /// Whether these tags say that this installation made the key.
+    fn is_own(&self, tags: &[(String, String)]) -> bool;
 
     /// Tries each permission without changing anything: what is missing, what is too much (CM-070, CM-072).
     async fn probe(&self) -> Result<ProbeReport, CloudError>;

@@ -6,6 +6,9 @@ use crate::Invalid;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
+/// Characters of a name at most.
+const LENGTH_MAX: usize = 64;
+
 /// Beginnings that would let a name be taken for an id.
 const ID_PREFIXES: [&str; 9] = ["acct_", "entry_", "group_", "key_", "keystore_", "lineage_", "op_", "user_", "version_"];
 
@@ -16,7 +19,7 @@ impl Name {
     /// [`Invalid`] naming the field `name`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refuse = |reason: &str, mend: &str| Err(Invalid::new("name", reason, mend));
-        if text.is_empty() || text.len() > 64 {
+        if text.is_empty() || text.len() > LENGTH_MAX {
             return refuse("must have 1 to 64 characters", "Give a shorter name, for example orders.");
         }
         if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
@@ -29,6 +32,22 @@ impl Name {
             return refuse("looks like an id", "Choose a name that does not begin like an id (key_, op_, …).");
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// A name as near as possible to a text that follows other rules, for example an alias; `None` where nothing of it can stand in a name.
+    pub fn made_of(text: &str) -> Option<Self> {
+        let readable: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+        let stem = readable.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        let stem = if ID_PREFIXES.iter().any(|prefix| stem.starts_with(prefix)) { format!("cloud-{stem}") } else { stem.to_owned() };
+        Self::parse(stem.get(..stem.len().min(LENGTH_MAX))?).ok()
+    }
+
+    /// The same name with a number behind it.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Self {
+        let suffix = format!("-{number}");
+        let room = LENGTH_MAX.saturating_sub(suffix.len()).min(self.0.len());
+        Self(format!("{}{suffix}", &self.0[..room]))
     }
 
     /// The name as text.
@@ -63,6 +82,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whatever_is_made_of_a_text_is_a_name(text in "\\PC{0,80}", near in "[a-z/_:]{0,80}", number in 2u32..2000) {
+            for text in [text, near, "key_x".to_owned()] {
+                if let Some(name) = Name::made_of(&text) {
+                    prop_assert!(Name::parse(name.as_str()).is_ok());
+                    prop_assert!(Name::parse(name.numbered(number).as_str()).is_ok());
+                }
+            }
+        }
+
         #[test]
         fn no_text_makes_it_panic_and_what_is_taken_is_kept(text in "\\PC*", near in "[a-z0-9._-]{0,70}") {
             for text in [text, near] {

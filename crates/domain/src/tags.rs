@@ -34,6 +34,11 @@ impl Tags {
         Ok(Self(tags))
     }
 
+    /// Of tags as a cloud lists them, those that people may set; the cloud's own and Keystead's are left out.
+    pub fn peoples(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().filter(|(key, value)| check(key, value).is_ok()).take(COUNT_MAX).collect())
+    }
+
     /// The tags in order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
@@ -102,6 +107,13 @@ mod tests {
         for bad in ["aws:x", "AWS:x", "keystead:key", "managed-by", "", "a\nb", "a<b"] {
             assert!(tags(&[(bad, "v")]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn of_a_clouds_tags_those_of_people_are_kept() {
+        let listed = [("team", "pay"), ("aws:cloudformation:stack-id", "x"), ("managed-by", "keystead"), ("keystead:key", "key_1")];
+        let kept = Tags::peoples(listed.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(Ok(kept), tags(&[("team", "pay")]));
     }
 
     #[test]

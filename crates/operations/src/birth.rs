@@ -2,8 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{AccountId, KeyId, KeySpec, Timestamp, VersionId, key::expiry};
-use keystead_store::{StoreError, keys::KeyRow, keys::Ties, vault, vault::AccountKeyRow, versions::VersionRow};
+use keystead_domain::{
+    AccountId, KeyId, KeySpec, Timestamp, VersionId,
+    key::expiry::{self, ExpiryPolicy},
+};
+use keystead_store::{
+    StoreError,
+    keys::{KeyRow, Ties},
+    vault,
+    vault::AccountKeyRow,
+    versions::VersionRow,
+    views,
+};
 use keystead_vault::{Generated, MaterialRefused, Place, ProviderFailed, SecretBytes, Vault, VaultError};
 
 use crate::{
@@ -14,6 +24,7 @@ use crate::{
     },
     family::{PreparedFollower, ties_of_replica, unborn},
     schedule::{Born, PreparedSuccessor},
+    sync::ADOPTED,
     words::Who,
 };
 
@@ -99,7 +110,35 @@ impl Engine {
         };
         let replicas = self.followers(key).await?.iter().map(follow).collect();
         let born = Born::Own(Box::new(version));
-        Ok(PreparedSuccessor { key: successor, born, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None, replicas })
+        Ok(PreparedSuccessor {
+            key: successor,
+            born,
+            predecessor: key.id.clone(),
+            lineage: key.lineage_id.clone(),
+            grace: None,
+            replicas,
+            more_aliases: Vec::new(),
+        })
+    }
+
+    /// Draws a successor of our own for a key whose material is the cloud's: the same properties, new material, its own span of life (FT-079).
+    ///
+    /// # Errors
+    /// The store's or the vault's.
+    pub async fn prepare_adoption(&self, key: &KeyRow, who: &Who, now: Timestamp, expires: Option<Timestamp>) -> Result<PreparedSuccessor, StepError> {
+        let id = key.id.clone();
+        let view = self.parts().store.read("views.of", move |tx| views::of(tx, &id)).await?;
+        let mut prepared = self.prepare_successor(&KeyRow { expiry_span: None, ..key.clone() }, who, now).await?;
+        prepared.key = KeyRow {
+            origin: ADOPTED.to_owned(),
+            expires_at: expires,
+            expiry_span: expires.map(|end| end.as_micros() - now.as_micros()),
+            expiry_policy: ExpiryPolicy::Alert,
+            ties: Ties::default(),
+            ..prepared.key
+        };
+        prepared.more_aliases = view.map(|view| view.aliases).unwrap_or_default();
+        Ok(prepared)
     }
 
     /// The row of a key's successor: the same properties, and nothing of the cloud yet. Its end is counted from now, by the span of the key that leads.

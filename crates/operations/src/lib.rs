@@ -21,6 +21,7 @@ pub mod saga;
 pub mod schedule;
 pub mod step;
 pub mod stored;
+pub mod sync;
 pub mod words;
 
 pub use clouds::Clouds;

@@ -68,7 +68,7 @@ fn cloud_words(kind: Kind) -> (&'static str, &'static str) {
         }
         Kind::AccessDenied => (
             "cloud-access-denied",
-            "Give the role this permission: `keystead keystore policy` prints the whole policy, `keystead keystore check` what is missing.",
+            "Give the role this permission: `keystead keystore policy` prints the whole policy (with `--native` for keys of the cloud's own), `keystead keystore check` what is missing.",
         ),
         Kind::RoleNotAssumable => {
             ("role-not-assumable", "Compare the role's trust policy with `keystead keystore policy`: principal, external id and ARN must fit.")

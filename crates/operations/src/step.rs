@@ -67,6 +67,12 @@ pub enum Step {
     ConfirmGone(KeyId),
     /// Count leftovers of failed creations down to deletion.
     Sweep,
+    /// List the aliases of every key of the place.
+    ListAliases,
+    /// Look at every key of the place, and keep what is seen.
+    InspectKeys,
+    /// Look for the keys that the list did not show.
+    FindVanished,
 }
 
 impl Step {
@@ -92,6 +98,9 @@ impl Step {
             Self::CancelDeletion(_) => "cancel-deletion",
             Self::ConfirmGone(_) => "confirm-gone",
             Self::Sweep => "sweep",
+            Self::ListAliases => "list-aliases",
+            Self::InspectKeys => "inspect-keys",
+            Self::FindVanished => "find-vanished",
         }
     }
 
@@ -116,7 +125,7 @@ impl Step {
             | Self::ScheduleDeletion(key, _)
             | Self::CancelDeletion(key)
             | Self::ConfirmGone(key) => Some(key),
-            Self::Sweep => None,
+            Self::Sweep | Self::ListAliases | Self::InspectKeys | Self::FindVanished => None,
         }
     }
 }

@@ -10,7 +10,10 @@
 //! | `POST faults` | `{"faults": [{"operation": "CreateKey", "skip": 0, "count": 1, "fault": "lost"}]}` | as `GET faults`; they are added at the end |
 //! | `DELETE faults` | | as `GET faults`, empty |
 //! | `GET events` | `?since=N`, default 0 | `{"events": [...], "last": N}`: the entries after number N, in CloudTrail's form with `seq` beside |
+//! | `GET calls` | | `{"calls": {"DescribeKey": 12, ...}}`: how many there were of each operation |
 //! | `GET state` | | `{"keys": [...]}`: id, ARN, account, Region, state, tags, aliases, materials without their bytes |
+//! | `POST keys` | `{"account": "123456789012", "region": "eu-west-1", "stem": "orders", "count": 3}`, see [`seed`] | `{"keys": 3}`: enabled keys with material of AWS, made at once |
+//! | `DELETE keys` | `{"key": "id or ARN"}` | `{"keys": ["arn", ...]}`: gone, as behind a countdown |
 //! | `POST lose-material` | `{"key": "id or ARN"}` | `{"keys": ["arn", ...]}`: emptied as by a power failure; an id means every Region |
 //! | `POST force-state` | `{"key": "id or ARN", "state": "Unavailable"}`, or `null` to end it | `{"keys": ["arn", ...]}` |
 //! | `POST users` | a user, see [`crate::UserSeed`] | `{}`; replaces the user of the same access key |
@@ -45,6 +48,7 @@ use crate::aws::quota;
 use crate::calendar::rfc3339;
 use crate::config::{RoleSeed, Settings, UserSeed};
 use crate::fault::Fault;
+use crate::seed::{KeySeed, seed};
 use crate::world::{Shared, World};
 
 type Control = State<Arc<Shared>>;
@@ -58,7 +62,9 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/advance", post(advance))
         .route("/faults", get(list_faults).post(add_faults).delete(clear_faults))
         .route("/events", get(events))
+        .route("/calls", get(calls))
         .route("/state", get(state))
+        .route("/keys", post(seed_keys).delete(end_keys))
         .route("/lose-material", post(lose_material))
         .route("/force-state", post(force_state))
         .route("/users", post(put_user))
@@ -146,6 +152,10 @@ async fn events(State(shared): Control, query: Result<Query<Since>, QueryRejecti
     ok(&json!({"events": events, "last": last}))
 }
 
+async fn calls(State(shared): Control) -> Outcome {
+    ok(&shared.with_world(|world, _| json!({"calls": world.trail.calls()})))
+}
+
 async fn state(State(shared): Control) -> Outcome {
     let keys: Vec<Value> = shared.with_world(|world, now| {
         let mut realms: Vec<(_, &Realm)> = world.realms.iter().collect();
@@ -193,6 +203,26 @@ fn each_key(world: &mut World, name: &str, mut act: impl FnMut(&mut Key)) -> Res
         return Err(Refusal(StatusCode::NOT_FOUND, format!("key: there is no key {name:?}; give an id or an ARN of GET state")));
     }
     Ok(json!({"keys": found}))
+}
+
+async fn seed_keys(State(shared): Control, body: Bytes) -> Outcome {
+    let order: KeySeed = read(&body)?;
+    let count = order.count;
+    shared.with_world(|world, now| seed(world, order, now)).map_err(refuse)?;
+    ok(&json!({"keys": count}))
+}
+
+async fn end_keys(State(shared): Control, body: Bytes) -> Outcome {
+    let LoseMaterial { key: name } = read(&body)?;
+    let ended = shared.with_world(|world, _| {
+        let found = each_key(world, &name, |_| ())?;
+        world.realms.values_mut().for_each(|realm| {
+            let ids: Vec<String> = realm.keys.values().filter(|key| key.id == name || key.arn() == name).map(|key| key.id.clone()).collect();
+            ids.iter().for_each(|id| realm.remove_key(id));
+        });
+        Ok::<_, Refusal>(found)
+    });
+    ok(&ended?)
 }
 
 #[derive(Deserialize)]

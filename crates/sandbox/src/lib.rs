@@ -39,6 +39,7 @@ mod listen;
 mod pool;
 mod random;
 mod secret;
+mod seed;
 mod world;
 
 use std::net::SocketAddr;
@@ -134,6 +135,15 @@ impl Sandbox {
     /// Adds faults at the end of the plan.
     pub fn add_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.with_world(|world, _| world.faults.add(faults));
+    }
+
+    /// Makes so many keys with material of AWS, called STEM-000000 and so on, at once.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn seed_keys(&self, account: &str, region: &str, stem: &str, count: usize) -> Result<(), String> {
+        let order = seed::KeySeed::new(account, region, stem, count);
+        self.shared.with_world(|world, now| seed::seed(world, order, now))
     }
 
     /// Forgets all faults that are still to come.

@@ -63,6 +63,8 @@ The script runs unchanged against other emulators. `--profile` only leaves out w
 | data_key_lengths | any length; one way to say | (data_keys)                | NumberOfBytes not looked at,   | sandbox: GenerateDataKey, NumberOfBytes    |
 |                  |                            |                            | none asked                     | and KeySpec                                |
 | denial_code      | AccessDeniedException      | right                      | AccessDenied                   | sandbox: Common Errors of KMS              |
+| grant_rules      | a name makes one grant;    | one name, two grants       | the key's id, not its ARN, in  | sandbox: CreateGrant, Name; GrantListEntry |
+|                  | the list has the key's ARN |                            | the list                       |                                            |
 | signatures       | checked                    | right                      | not checked                    | sandbox: Signature Version 4               |
 """
 import argparse
@@ -91,12 +93,13 @@ LACKING = {
     "sandbox": set(),
     "ministack": {
         "clock", "true_cipher", "data_keys", "rotation", "material_binding", "expiry_rules", "withdrawn", "many_sets", "paging",
-        "policy_form", "wrapping_matrix", "alias_rules", "alias_types", "countdown", "limits", "places", "replicas", "session_rules",
+        "policy_form", "wrapping_matrix", "alias_rules", "alias_types", "countdown", "limits", "places", "replicas", "session_rules", "grant_rules",
     },
     "localemu": {
         "clock", "rotation", "material_binding", "expiry_rules", "withdrawn", "policy_form", "wrapping_matrix", "alias_rules", "alias_types",
         "countdown", "limits", "places", "replicas", "session_rules", "material_rules", "token_binding", "unwrap_errors", "algorithm_names",
         "deletion_answer", "policy_name", "material_named", "truncated_said", "markers", "dry_run", "data_key_lengths", "denial_code", "signatures",
+        "grant_rules",
     },
 }
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
@@ -627,6 +630,33 @@ def test_only_symmetric_keys_rotate_and_take_an_import_type():
     assert "KeyMaterialId" not in import_into(key, material)
     refused("UnsupportedOperationException", KMS.rotate_key_on_demand, KeyId=key)
     refused("IncorrectKeyMaterialException", KMS.import_key_material, **import_call(key, os.urandom(32)))
+
+
+def test_grants_are_made_once_a_name_listed_and_revoked():
+    key = filled_key()
+    ask = dict(KeyId=key, GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:role/app", Operations=["Decrypt", "DescribeKey"])
+    first, second = KMS.create_grant(**ask)["GrantId"], KMS.create_grant(**ask)["GrantId"]
+    assert first != second
+    listed = KMS.list_grants(KeyId=key)["Grants"]
+    assert {grant["GrantId"] for grant in listed} == {first, second} and sorted(listed[0]["Operations"]) == ["Decrypt", "DescribeKey"]
+    assert listed[0]["GranteePrincipal"] == ask["GranteePrincipal"] and listed[0]["KeyId"].endswith(key)
+    KMS.revoke_grant(KeyId=key, GrantId=first)
+    assert [grant["GrantId"] for grant in KMS.list_grants(KeyId=key)["Grants"]] == [second]
+    if not can("grant_rules"):
+        return
+    assert listed[0]["KeyId"].endswith(f":key/{key}")
+    named = KMS.create_grant(Name="once", **ask)
+    again = KMS.create_grant(Name="once", **ask)
+    assert (named["GrantId"], named["GrantToken"]) == (again["GrantId"], again["GrantToken"])
+    refused("NotFoundException", KMS.revoke_grant, KeyId=key, GrantId=first)
+    refused("ValidationException", KMS.create_grant, **{**ask, "Operations": ["PutKeyPolicy"]})
+    refused("InvalidArnException", KMS.create_grant, **{**ask, "GranteePrincipal": "nobody"})
+    for _ in range(3):
+        KMS.create_grant(**ask)
+    listed, rounds = pages(KMS.list_grants, "Grants", KeyId=key, Limit=2)
+    assert (len({grant["GrantId"] for grant in listed}), rounds) == (5, 3)
+    KMS.disable_key(KeyId=key)
+    refused("DisabledException", KMS.create_grant, **ask)
 
 
 def test_policies_are_kept_and_malformed_ones_refused():

@@ -104,12 +104,12 @@ impl Catalog for AwsClouds {
         }
     }
 
-    fn policy(&self, keystore: &KeystoreRow) -> Policy {
+    fn policy(&self, keystore: &KeystoreRow, native: bool) -> Policy {
         let at = &keystore.location;
         let identity = self.settings.identity_arn.as_deref().unwrap_or(IDENTITY_UNKNOWN);
         let trust = policy::trust_policy(identity, at.external_id.as_deref().unwrap_or_default());
         let permissions = match check_region(&at.region) {
-            Ok(region) => policy::permission_policy(&policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "" }),
+            Ok(region) => policy::permission_policy(&policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "", native }),
             Err(_) => String::new(),
         };
         Policy { trust, permissions, steps: steps(keystore) }

@@ -30,6 +30,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::renew::renew_key))
         .routes(routes!(keys::rotate::rotate_key))
         .routes(routes!(keys::revert::revert_key))
+        .routes(routes!(keys::adopt::adopt_key))
+        .routes(routes!(keys::forget::forget_key))
         .routes(routes!(keys::schedule_deletion::schedule_deletion))
         .routes(routes!(keys::cancel_deletion::cancel_deletion))
         .routes(routes!(keys::add_replica::add_replica))
@@ -42,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::show::show_keystore, keystores::delete::delete_keystore))
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
+        .routes(routes!(keystores::sync::sync_keystore))
 
         .routes(routes!(rotations::list::list_rotation_policies))
         .routes(routes!(rotations::show::show_rotation_policy, rotations::set::set_rotation_policy, rotations::clear::clear_rotation_policy))

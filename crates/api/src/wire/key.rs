@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
-use keystead_store::{keys::KeyRow, links, versions::VersionRow};
+use keystead_operations::sync::View;
+use keystead_store::{keys::KeyRow, links, versions::VersionRow, views::ViewRow};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -32,7 +33,7 @@ pub(crate) struct Key {
     pub spec: &'static str,
     /// What it is for: encrypt, sign, mac or key-agreement.
     pub usage: &'static str,
-    /// `generated` or `imported`.
+    /// `generated`, `imported`, `cloud` (made there, and found by a sync) or `adopted` (generated, in the place of one of the cloud's).
     pub origin: String,
     /// Whose its material is: `own` (in the vault), `linked` (another key's, in the vault) or `native` (the cloud's alone).
     pub custody: &'static str,
@@ -104,6 +105,12 @@ pub(crate) struct Key {
     pub updated_at: String,
     /// Counts the changes.
     pub revision: i64,
+    /// The full name of the key that it took over from; of an adopted key, and only where one key is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted_from: Option<String>,
+    /// What the cloud shows beside that, as the last sync saw it; only where one key is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view: Option<CloudView>,
     /// Generations of its material; only where one key is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versions: Option<Vec<Version>>,
@@ -138,6 +145,73 @@ impl Relative {
     fn of(row: KeyRow) -> Self {
         let (region_role, state) = (row.ties.role.as_str(), row.state.as_str());
         Self { id: row.id.to_string(), name: row.name, region_role, region: row.region, state, cloud_arn: row.cloud_arn }
+    }
+}
+
+/// What the cloud shows of a key, as the last sync saw it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CloudView {
+    /// When.
+    #[schema(format = DateTime)]
+    seen_at: String,
+    /// Aliases beside the key's own.
+    aliases: Vec<String>,
+    /// In what the cloud's key differs from what stands here; of a virtual key nothing, because the cloud has the last word.
+    differences: Vec<String>,
+    /// Where its material comes from: `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM` or `EXTERNAL_KEY_STORE`.
+    origin: String,
+    /// Kind and use in the cloud's words.
+    kind: String,
+    /// When the cloud made it.
+    #[schema(required, format = DateTime)]
+    created: Option<String>,
+    /// Tags that cannot be set here: the cloud's, and Keystead's own.
+    other_tags: BTreeMap<String, String>,
+    /// Its policy; null where it may not be read.
+    #[schema(required)]
+    policy: Option<String>,
+    /// SHA-256 of the policy, hexadecimal.
+    #[schema(required)]
+    policy_sha256: Option<String>,
+    /// How many grants it has; null where they may not be listed.
+    #[schema(required)]
+    grants: Option<u64>,
+    /// The first hundred of them.
+    grantees: Vec<CloudGrant>,
+    /// Full name of the primary of its family of Regions.
+    #[schema(required)]
+    primary: Option<String>,
+    /// Full names of the replicas of its family.
+    replicas: Vec<String>,
+}
+
+/// A permission that a key's owner has given away.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CloudGrant {
+    /// To whom.
+    grantee: String,
+    /// What they may do.
+    operations: Vec<String>,
+}
+
+impl CloudView {
+    fn of(row: ViewRow) -> Self {
+        let view = View::read(&row.facts);
+        Self {
+            seen_at: rfc3339(row.seen_at),
+            aliases: row.aliases,
+            differences: row.differences.split_whitespace().map(str::to_owned).collect(),
+            origin: view.origin,
+            kind: view.kind,
+            created: view.created.map(|created| rfc3339(created.into())),
+            other_tags: view.other_tags,
+            policy: view.policy,
+            policy_sha256: view.policy_sha256,
+            grants: view.grants,
+            grantees: view.grantees.into_iter().map(|grant| CloudGrant { grantee: grant.grantee, operations: grant.operations }).collect(),
+            primary: view.primary,
+            replicas: view.replicas,
+        }
     }
 }
 
@@ -211,6 +285,8 @@ impl Key {
             created_by: row.created_by,
             updated_at: rfc3339(row.updated_at),
             revision: row.revision,
+            adopted_from: None,
+            view: None,
             versions: None,
             links: None,
             family: None,
@@ -228,6 +304,12 @@ impl Key {
     #[must_use]
     pub fn with_links(self, links: Vec<links::Link>) -> Self {
         Self { links: Some(links.into_iter().map(Link::of).collect()), ..self }
+    }
+
+    /// The same with what the cloud shows beside it.
+    #[must_use]
+    pub fn with_view(self, view: Option<ViewRow>, adopted_from: Option<String>) -> Self {
+        Self { view: view.map(CloudView::of), adopted_from, ..self }
     }
 
     /// The same with its versions.

@@ -1,7 +1,8 @@
 //! Operations on the wire.
 
 use keystead_app::operations::progress;
-use keystead_store::{journal::JournalRow, operations::OperationRow};
+use keystead_operations::sync::Stranger;
+use keystead_store::{journal::JournalRow, operations::OperationRow, syncs::SyncRow};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -43,9 +44,65 @@ pub(crate) struct Operation {
     /// When it ended.
     #[schema(required, format = DateTime)]
     pub finished_at: Option<String>,
+    /// What a sync has found so far; of a sync only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<Sync>,
     /// What it was about to do and what came of it; only where one operation is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<Vec<JournalLine>>,
+}
+
+/// What a sync has found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Sync {
+    /// Keys of the account.
+    found: i64,
+    /// Of those, the ones that became virtual keys.
+    new: i64,
+    /// Virtual keys that are otherwise than before.
+    changed: i64,
+    /// Virtual keys that the cloud no longer has, and keys of Keystead's own.
+    vanished: i64,
+    /// Keystead's own keys.
+    own: i64,
+    /// Of those, the ones that differ from what Keystead knows; `differences` of each says in what.
+    different: i64,
+    /// Keystead's keys that belong to another keystore, or are being made.
+    elsewhere: i64,
+    /// Keys of a kind that Keystead does not know, or that it may not look at: they get no virtual key.
+    unknown: i64,
+    /// The first of them.
+    unknown_keys: Vec<UnknownKey>,
+    /// The cloud's own keys, which are left out.
+    left_out: i64,
+}
+
+/// A key that gets no virtual key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UnknownKey {
+    /// Full name, or the id where the name may not be read.
+    arn: String,
+    /// Why.
+    why: String,
+}
+
+impl Sync {
+    fn of(row: SyncRow) -> Self {
+        let named: Vec<Stranger> = serde_json::from_str(&row.strangers).unwrap_or_default();
+        let counts = row.counts;
+        Self {
+            found: counts.found(),
+            new: counts.fresh,
+            changed: counts.changed,
+            vanished: counts.vanished,
+            own: counts.own,
+            different: counts.different,
+            elsewhere: counts.elsewhere,
+            unknown: counts.unknown,
+            unknown_keys: named.into_iter().map(|stranger| UnknownKey { arn: stranger.arn, why: stranger.why }).collect(),
+            left_out: counts.left_out,
+        }
+    }
 }
 
 /// Why an operation waits or failed.
@@ -103,8 +160,15 @@ impl Operation {
             created_by: row.created_by,
             created_at: rfc3339(row.created_at),
             finished_at: row.finished_at.map(rfc3339),
+            sync: None,
             journal: None,
         }
+    }
+
+    /// The same with what a sync has found.
+    #[must_use]
+    pub fn with_sync(self, row: Option<SyncRow>) -> Self {
+        Self { sync: row.map(Sync::of), ..self }
     }
 
     /// The same with its journal.

@@ -60,6 +60,39 @@ async fn a_key_lives_from_its_creation_to_its_deletion_cm_053_to_cm_061() {
 }
 
 #[tokio::test]
+async fn a_key_of_the_clouds_own_is_found_adopted_and_forgotten_ft_051_ft_067_ft_079() {
+    let world = world().await;
+    world.sandbox.seed_keys(AWS_ACCOUNT, "eu-west-1", "legacy", 2).expect("keys");
+    let synced = world.done("POST", "/v1/keystores/eu/sync", None).await;
+    assert_eq!((&synced["operation"]["kind"], &synced["key"]), (&json!("sync-keystore"), &Value::Null));
+    let sync = &synced["operation"]["sync"];
+    assert_eq!((&sync["found"], &sync["new"], &sync["unknown_keys"]), (&json!(2), &json!(2), &json!([])), "{sync}");
+    let listed = world.ann("GET", "/v1/keys?custody=native", None).await.json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(world.ann("GET", "/v1/keys?custody=borrowed", None).await.json()["field"], "custody");
+    let shown = world.ann("GET", "/v1/keys/legacy-000001", None).await.json();
+    let (key, view) = (&shown["custody"], &shown["view"]);
+    assert_eq!((key, &shown["origin"], &view["origin"], &view["grants"]), (&json!("native"), &json!("cloud"), &json!("AWS_KMS"), &json!(0)), "{shown}");
+    assert!(name(&view["policy"]).contains("key-default-1") && name(&view["policy_sha256"]).len() == 64, "FT-059");
+    let adopted = world.done("POST", "/v1/keys/legacy-000001/adopt", Some(json!({ "expires": "90d" }))).await;
+    assert_eq!((&adopted["key"]["origin"], &adopted["key"]["custody"]), (&json!("adopted"), &json!("own")), "FT-080");
+    let own = world.ann("GET", "/v1/keys/legacy-000001", None).await.json();
+    assert_eq!((&own["adopted_from"], &own["predecessor"]), (&shown["cloud_arn"], &shown["id"]));
+    let mut early = request("POST", "/v1/keys/legacy-000000/forget", Some(world.ann.expose()), None);
+    early.headers_mut().insert("prefer", "wait=60".parse().expect("a value"));
+    let early = world.send(early).await.json();
+    assert!(early["operation"]["state"] == "FAILED" && name(&early["operation"]["problem"]["type"]).ends_with("cloud-key-still-there"), "{early}");
+    world.done("POST", "/v1/keys/legacy-000000/schedule-deletion", Some(json!({ "days": 7 }))).await;
+    world.sandbox.advance(8 * 86_400_000_000);
+    let forgotten = world.done("POST", "/v1/keys/legacy-000000/forget", None).await;
+    assert_eq!((&forgotten["operation"]["state"], &forgotten["key"]["state"]), (&json!("SUCCEEDED"), &json!("DELETED")));
+    let native = world.ann("GET", "/v1/keystores/eu/policy?native=true", None).await.json();
+    let plain = world.ann("GET", "/v1/keystores/eu/policy", None).await.json();
+    assert!(native.to_string().contains("ManageNativeKeys") && !plain.to_string().contains("ManageNativeKeys"), "FT-017");
+    assert_eq!(world.ann("GET", "/v1/keystores/eu/policy?native=perhaps", None).await.json()["field"], "native");
+}
+
+#[tokio::test]
 async fn behind_a_renewal_the_answers_key_is_the_successor_cm_057() {
     let world = world().await;
     let first = world.done("POST", "/v1/keys", Some(orders())).await["key"].clone();

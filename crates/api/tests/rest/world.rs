@@ -241,10 +241,10 @@ impl Catalog for Sandboxed {
         self.check_location(cloud, location).map(drop)
     }
 
-    fn policy(&self, keystore: &KeystoreRow) -> Policy {
+    fn policy(&self, keystore: &KeystoreRow, native: bool) -> Policy {
         let at = &keystore.location;
         let region = check_region(&at.region).expect("a Region");
-        let reach = policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "" };
+        let reach = policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "", native };
         let trust = policy::trust_policy("arn:aws:iam::999999999999:role/keystead", at.external_id.as_deref().unwrap_or_default());
         Policy { trust, permissions: policy::permission_policy(&reach), steps: vec!["Make the role.".into()] }
     }

@@ -191,6 +191,9 @@ impl App {
 
     /// Refuses to let material out of the vault of which the opposite was promised: of this key, or of the key that it is a copy of (FT-032).
     pub(crate) async fn demand_exportable(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
+        if let Some(refused) = key.ties.custody.refusal(Event::PrepareExport).filter(|_| key.origin != "imported") {
+            return Err(self.refuse(principal, action, "custody", key, refused.into()).await);
+        }
         if key.ties.custody == Custody::Native {
             let refused = Invalid::new("key", NO_COPY, "Name a key whose material the vault holds: `keystead key show` tells its custody.");
             return Err(self.refuse(principal, action, "material-is-in-the-vault", key, refused.into()).await);

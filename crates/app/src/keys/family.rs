@@ -2,7 +2,7 @@
 //! FT-054, FT-060, CM-015 lifted).
 
 use keystead_domain::{
-    Alias, Event, Invalid, KeyId, KeyState, LineageId, Name, RegionRole, Tags, Timestamp, Verdict,
+    Alias, Custody, Event, Invalid, KeyId, KeyState, LineageId, Name, RegionRole, Tags, Timestamp, Verdict,
     key::family::{Reach, reach},
     verdict,
 };
@@ -75,6 +75,10 @@ impl App {
 
     /// Refuses what is to be asked of the primary, and the end of a primary before its last replica's. Answers the primary of a replica.
     pub(crate) async fn check_reach(&self, principal: &Principal, key: &KeyRow, event: Event) -> Result<Option<KeyRow>, Error> {
+        // Relatives of a virtual key are the cloud's to keep in step.
+        if key.ties.custody == Custody::Native {
+            return Ok(None);
+        }
         let primary = self.primary_of(key).await?;
         let error = match reach(key.ties.role, event, primary.as_ref().map(|primary| primary.state)) {
             Reach::Alone | Reach::Family => return Ok(primary),

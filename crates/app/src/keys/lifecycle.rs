@@ -1,7 +1,7 @@
 //! The events of a key's life that need nothing but the key: each asks the table, writes an intent, and starts.
 
 use keystead_domain::{
-    Event, Invalid, KeyState, RegionRole, Timestamp, Verdict,
+    Custody, Event, Invalid, KeyState, RegionRole, Timestamp, Verdict,
     key::{deletion::WaitingDays, expiry},
     verdict,
 };
@@ -15,7 +15,7 @@ use keystead_operations::{
     schedule::waves::WithCopies,
     stored::{Stored, StoredTime},
 };
-use keystead_store::{Tx, keys, keys::KeyRow};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, views};
 
 use super::{action_of, rules::check_ask, waves::with_copies};
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -60,7 +60,7 @@ impl Ask {
 }
 
 /// How often a request is drawn anew when the key changed between the look and the intent.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 pub(super) type Also = Box<dyn FnMut(&mut Tx<'_>) -> Result<(), TxError> + Send>;
 
@@ -118,6 +118,9 @@ impl App {
         }
         if let Err((rule, refused)) = check_ask(&key, ask) {
             return Err(self.refuse(principal, action_of(event), rule, &key, refused.into()).await);
+        }
+        if let Some(refused) = key.ties.custody.refusal(event) {
+            return Err(self.refuse(principal, action_of(event), "custody", &key, refused.into()).await);
         }
         let primary = self.check_reach(principal, &key, event).await?;
         let (saga, also) = self.plan(principal, &key, primary.as_ref(), ask).await?;
@@ -192,7 +195,9 @@ impl App {
             ));
         };
         let wanted = predecessor.clone();
-        let old = self.store().read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
+        let id = key.id.clone();
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((keys::by_id(tx, &wanted)?, views::of(tx, &id)?));
+        let (old, view) = self.store().read("keys.by_id", look).await?;
         let old = old.ok_or_else(|| Error::Internal("a predecessor without a row".to_owned()))?;
         if !old.enabled || !old.material_present || !matches!(old.state, KeyState::Replaced | KeyState::Active) {
             let reason = format!("has a predecessor that cannot be used: it is {}", old.state.as_str());
@@ -205,6 +210,8 @@ impl App {
             lineage: Stored(key.lineage_id.clone()),
             alias: key.alias.as_ref().map(ToString::to_string),
             replicas: Vec::new(),
+            // The further aliases came with an adoption, and go back with it.
+            more_aliases: view.filter(|_| old.ties.custody == Custody::Native).map(|view| view.aliases).unwrap_or_default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Keys: everything that can be asked of them.
 
+pub mod adopt;
 pub mod copy;
 pub mod create;
 pub mod export;

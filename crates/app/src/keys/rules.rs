@@ -1,6 +1,6 @@
 //! What cannot be asked of a key because of where it lives, or whose its material is: rules beside the lifecycle table, each with its mend. Pure functions.
 
-use keystead_domain::{Custody, Invalid, key::expiry::ExpiryPolicy};
+use keystead_domain::{Custody, Event, Invalid, key::expiry::ExpiryPolicy};
 use keystead_store::{keys::KeyRow, keystores::KeystoreRow};
 
 use super::{create::Material, create::NewKey, lifecycle::Ask, update::KeyChange};
@@ -61,7 +61,7 @@ pub(crate) fn check_ask(key: &KeyRow, ask: Ask) -> Result<(), Refused> {
             let mend = format!("Nothing is needed: its material is there. `keystead key copy {} --to KEYSTORE` brings it to a cloud.", key.name);
             refuse("key-has-a-cloud", "lives in the vault and has no copy in a cloud to upload", mend)
         }
-        Ask::Upload | Ask::Renew | Ask::Rotate if key.ties.custody == Custody::Native => {
+        Ask::Upload | Ask::Renew | Ask::Rotate if was_brought_along(key) => {
             let mend = "Make another key with `keystead key create` or `keystead key import`, and have its users change over.".to_owned();
             refuse("material-is-in-the-vault", NO_COPY, mend)
         }
@@ -69,14 +69,22 @@ pub(crate) fn check_ask(key: &KeyRow, ask: Ask) -> Result<(), Refused> {
     }
 }
 
-/// Why much cannot be done with a native key.
+/// Whether a person brought its material along, and the vault kept none; another native key was made in its cloud.
+fn was_brought_along(key: &KeyRow) -> bool {
+    key.ties.custody == Custody::Native && key.origin == "imported"
+}
+
+/// Why much cannot be done with such a key.
 pub(crate) const NO_COPY: &str = "has its material in its cloud alone: Keystead keeps no copy of its material";
 
 /// Whether a policy of rotation can be set for a key.
 pub(crate) fn check_rotated_by_policy(key: &KeyRow) -> Result<(), Refused> {
-    if key.ties.custody == Custody::Native {
+    if was_brought_along(key) {
         let mend = "Rotate it in its cloud, or make another key whose material the vault keeps.";
         return Err(("material-is-in-the-vault", Invalid::new("key", NO_COPY, mend)));
+    }
+    if let Some(refused) = key.ties.custody.refusal(Event::Renew) {
+        return Err(("custody", refused));
     }
     if key.ties.is_copy() {
         let mend = "Set a policy for the key that it is a copy of: its copies are rotated with it. `keystead key links` names it.";

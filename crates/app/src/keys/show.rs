@@ -1,6 +1,7 @@
 //! Looking at keys: one, many, their history.
 
-use keystead_identity::Principal;
+use keystead_identity::{Action, Principal};
+use keystead_operations::sync::ADOPTED;
 use keystead_store::{
     StoreError, Tx, audit,
     audit::EntryRow,
@@ -9,10 +10,12 @@ use keystead_store::{
     page::{Listed, Page},
     versions,
     versions::VersionRow,
+    views,
+    views::ViewRow,
 };
 
 use super::rotation::next_turn;
-use crate::{App, Error};
+use crate::{App, Error, permit};
 
 impl App {
     /// A key by id or name, with its versions.
@@ -27,6 +30,24 @@ impl App {
         let (versions, next) = self.store().read("versions.of_key", look).await?;
         key.rotation.planned = next;
         Ok((key, versions))
+    }
+
+    /// What the cloud shows of a key beside its row, as the last sync saw it; and the full name of the cloud's key that it was adopted from.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn view_of(&self, principal: &Principal, key: &KeyRow) -> Result<(Option<ViewRow>, Option<String>), Error> {
+        let proof = permit(principal, Action::Read, &key.account_id, key.clone())?;
+        let key = proof.payload;
+        let look = move |tx: &mut Tx<'_>| {
+            let view = views::of(tx, &key.id)?;
+            let before = match key.predecessor_id.as_ref().filter(|_| key.origin == ADOPTED) {
+                Some(predecessor) => keys::by_id(tx, predecessor)?,
+                None => None,
+            };
+            Ok::<_, StoreError>((view, before.and_then(|before| before.cloud_arn)))
+        };
+        Ok(self.store().read("views.of", look).await?)
     }
 
     /// A page of keys.

@@ -66,6 +66,13 @@ impl App {
             self.note_no_op(principal, action_of(Event::Update), &key).await?;
             return Ok(Started { operation: None, key: Some(key) });
         }
+        let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
+        if ends(&before) != ends(&after)
+            && let Some(refused) = key.ties.custody.refusal(Event::Upload)
+        {
+            let refused = Invalid::new("expires", "cannot be moved: the material is the cloud's, and Keystead holds a pointer", refused.mend);
+            return Err(self.refuse(principal, action_of(Event::Update), "custody", &key, refused.into()).await);
+        }
         if before.expires != after.expires
             && let Some(gone) = material_gone(&key, self.now())
         {

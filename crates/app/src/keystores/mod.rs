@@ -1,5 +1,7 @@
 //! Keystores: made, shown, checked, deleted (CM-039, CM-048, CM-049, CM-062, CM-069 to CM-073).
 
+pub mod sync;
+
 use keystead_audit::{Entry, Outcome};
 use keystead_cloud::{CloudError, ProbeReport, Standing};
 use keystead_domain::{Invalid, KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
@@ -137,10 +139,10 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn keystore_policy(&self, principal: &Principal, id_or_name: &str) -> Result<(KeystoreRow, Policy), Error> {
+    pub async fn keystore_policy(&self, principal: &Principal, id_or_name: &str, native: bool) -> Result<(KeystoreRow, Policy), Error> {
         let keystore = self.keystore(principal, id_or_name).await?;
         demand_cloud(&keystore)?;
-        let policy = self.catalog.policy(&keystore);
+        let policy = self.catalog.policy(&keystore, native);
         Ok((keystore, policy))
     }
 

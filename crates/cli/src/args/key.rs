@@ -17,7 +17,7 @@ pub enum KeyVerb {
     /// List keys
     List(List),
     /// Show one key, its versions and what the cloud says of it
-    Show(One),
+    Show(Show),
     /// Print the public half of a key pair, in PEM
     #[command(after_help = "Example:\n  keystead key public-key signer > signer.pub.pem")]
     PublicKey(One),
@@ -52,6 +52,16 @@ pub enum KeyVerb {
     /// Undo a renewal: the alias goes back to the predecessor, which is printed
     #[command(after_help = "Example:\n  keystead key revert orders")]
     Revert(One),
+    /// Put a key with material of the vault in the place of one whose material is the cloud's
+    ///
+    /// The successor has the same kind, use, tags and description, and takes over every alias that the last sync saw. The old key becomes REPLACED: it still decrypts.
+    /// Revert takes the aliases back. What that will not do for the key's users is said before it is done.
+    Adopt(Adopt),
+    /// Take the pointer to a key that the cloud has really deleted out of the lists
+    ///
+    /// Nothing is deleted in the cloud; the key's record and its entries in the audit log stay.
+    #[command(after_help = "Example:\n  keystead key forget old-orders")]
+    Forget(One),
     /// Start the cloud's countdown to deletion; until it ends, cancel-deletion stops it
     ScheduleDeletion(ScheduleDeletion),
     /// Stop the countdown; the key is INACTIVE then, and activate takes it into use
@@ -229,8 +239,22 @@ pub struct List {
     /// Only keys of this name, predecessors included
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Only keys whose material is kept so: own (in the vault), linked (another key's) or native (in the cloud alone)
+    #[arg(long, value_name = "CUSTODY", value_parser = parse::custody)]
+    pub custody: Option<String>,
     #[command(flatten)]
     pub listing: Listing,
+}
+
+/// `key show`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key show orders\n  keystead key show orders --policy")]
+pub struct Show {
+    #[command(flatten)]
+    pub one: One,
+    /// Print the key's policy in the cloud alone, as the last sync saw it
+    #[arg(long)]
+    pub policy: bool,
 }
 
 /// `key history`
@@ -295,6 +319,17 @@ pub struct Waves {
     pub one: One,
     #[command(flatten)]
     pub listing: Listing,
+}
+
+/// `key adopt`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key adopt orders\n  keystead key adopt orders --expires 180d")]
+pub struct Adopt {
+    #[command(flatten)]
+    pub one: One,
+    /// When the successor's material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
+    #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
+    pub expires: Option<String>,
 }
 
 /// `key rotate`

@@ -20,6 +20,11 @@ pub enum KeystoreVerb {
     /// Ask the cloud which of the needed permissions are there; changes nothing. The exit code is 6 when one is missing
     #[command(after_help = "Example:\n  keystead keystore check payments-eu")]
     Check(One),
+    /// Look at every key of the keystore's account and Region, whoever made it; changes nothing there
+    ///
+    /// New ones become virtual keys: `key list --custody native` shows them. Known ones are brought up to date.
+    #[command(after_help = "Example:\n  keystead keystore sync payments-eu")]
+    Sync(One),
     /// Delete a keystore whose keys are all deleted
     #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
     Delete(One),
@@ -95,11 +100,14 @@ pub enum PolicyPart {
 Examples:
   keystead keystore policy payments-eu
   keystead keystore policy payments-eu --only trust > trust.json
-  keystead keystore policy payments-eu --only permission > permission.json")]
+  keystead keystore policy payments-eu --native --only permission > permission.json")]
 pub struct Policy {
     #[command(flatten)]
     pub one: One,
     /// Print one policy alone, as the JSON that the cloud takes
     #[arg(long, value_enum, value_name = "POLICY")]
     pub only: Option<PolicyPart>,
+    /// Let the role manage keys that were made in the cloud, too, and not only look at them
+    #[arg(long)]
+    pub native: bool,
 }

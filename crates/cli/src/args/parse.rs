@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use keystead_domain::{Alias, Invalid, KeySpec, KeyState, KeyUsage, Name, duration, key::deletion::WaitingDays, keystore};
+use keystead_domain::{Alias, Custody, Invalid, KeySpec, KeyState, KeyUsage, Name, duration, key::deletion::WaitingDays, keystore};
 
 use crate::secret::Token;
 
@@ -78,6 +78,11 @@ pub fn usage(text: &str) -> Result<KeyUsage, Invalid> {
 pub fn state(text: &str) -> Result<String, Invalid> {
     let word = text.to_uppercase().replace('-', "_");
     KeyState::parse(&word).map(|state| state.as_str().to_owned())
+}
+
+/// Whose material a key has.
+pub fn custody(text: &str) -> Result<String, Invalid> {
+    Custody::parse(&text.to_lowercase()).map(|custody| custody.as_str().to_owned())
 }
 
 /// Twelve digits.

@@ -37,6 +37,28 @@ pub enum SandboxVerb {
     Events(Events),
     /// Show its keys
     State(Endpoint),
+    /// Make keys with material of AWS, as somebody else would there: what a sync finds
+    Seed(Seed),
+}
+
+/// `sandbox seed`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead sandbox seed legacy --count 20 --account 123456789012 --region eu-west-1")]
+pub struct Seed {
+    /// What they are called: STEM-000000, STEM-000001, …
+    #[arg(value_name = "STEM")]
+    pub stem: String,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: u32,
+    /// The twelve digits of the account
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse::account)]
+    pub account: String,
+    /// The Region
+    #[arg(long, value_name = "REGION")]
+    pub region: String,
+    #[command(flatten)]
+    pub at: Endpoint,
 }
 
 /// Which simulated cloud.

@@ -32,6 +32,7 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Show(one) => show(context, &one).await,
         KeystoreVerb::Policy(args) => policy(context, &args).await,
         KeystoreVerb::Check(one) => check(context, &one).await,
+        KeystoreVerb::Sync(one) => sync(context, &one).await,
         KeystoreVerb::Delete(one) => delete(context, &one).await,
     }
 }
@@ -76,6 +77,12 @@ async fn delete(context: &Context, one: &One) -> Result<(), CliError> {
     settle(context, &client, &answer, Shown::Same).await
 }
 
+async fn sync(context: &Context, one: &One) -> Result<(), CliError> {
+    let client = context.client()?;
+    let answer = client.post(&route(one)?.then("sync")).await?;
+    settle(context, &client, &answer, Shown::Same).await
+}
+
 async fn check(context: &Context, one: &One) -> Result<(), CliError> {
     let found = context.client()?.post(&route(one)?.then("check")).await?;
     context.output.one::<Findings>(&found)?;
@@ -94,7 +101,7 @@ struct Policies {
 }
 
 async fn policy(context: &Context, args: &Policy) -> Result<(), CliError> {
-    let answer = context.client()?.get(&route(&args.one)?.then("policy")).await?;
+    let answer = context.client()?.get(&route(&args.one)?.then("policy").with("native", args.native.then_some(true))).await?;
     let policies: Policies = read(&answer)?;
     match args.only {
         Some(PolicyPart::Trust) => context.output.json(&policies.trust_policy),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::{
-    args::sandbox::{Endpoint, Fault, FaultVerb, Sandbox, SandboxVerb},
+    args::sandbox::{Endpoint, Fault, FaultVerb, Sandbox, SandboxVerb, Seed},
     client::{Client, read},
     error::CliError,
     local,
@@ -45,6 +45,11 @@ pub async fn run(context: &Context, args: Sandbox) -> Result<(), CliError> {
         SandboxVerb::State(at) => {
             let answer = client(context, &at)?.get(&Route::new("_sandbox/state")).await?;
             many::<KeyRow>(context, &answer, "keys")
+        }
+        SandboxVerb::Seed(Seed { stem, count, account, region, at }) => {
+            let order = json!({ "stem": stem, "count": count, "account": account, "region": region });
+            let made = client(context, &at)?.send(Method::POST, &Route::new("_sandbox/keys"), &order).await?;
+            context.output.text(&format!("{count} keys are there now.\n"), &made)
         }
     }
 }

@@ -85,6 +85,10 @@ pub struct Key {
     links: Vec<Link>,
     #[serde(default)]
     family: Vec<Relative>,
+    #[serde(default)]
+    adopted_from: Option<String>,
+    #[serde(default)]
+    view: Option<View>,
 }
 
 /// Another member of a family of Regions.
@@ -96,6 +100,71 @@ struct Relative {
     state: String,
     #[serde(default)]
     cloud_arn: Option<String>,
+}
+
+/// What the cloud shows of it beside that, as the last sync saw it.
+#[derive(Debug, Clone, Deserialize)]
+struct View {
+    #[serde(default)]
+    seen_at: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    #[serde(default)]
+    differences: Vec<String>,
+    #[serde(default)]
+    origin: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    created: Option<String>,
+    #[serde(default)]
+    other_tags: BTreeMap<String, String>,
+    #[serde(default)]
+    policy: Option<String>,
+    #[serde(default)]
+    policy_sha256: Option<String>,
+    #[serde(default)]
+    grants: Option<u64>,
+    #[serde(default)]
+    grantees: Vec<Grantee>,
+    #[serde(default)]
+    primary: Option<String>,
+    #[serde(default)]
+    replicas: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Grantee {
+    grantee: String,
+    #[serde(default)]
+    operations: Vec<String>,
+}
+
+impl View {
+    fn fields(&self) -> Vec<(&'static str, Option<String>)> {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        vec![
+            ("other aliases", some(self.aliases.join(", "))),
+            ("differs in", some(self.differences.join(", "))),
+            ("cloud origin", some(format!("{} {}", self.origin, self.kind).trim().to_owned())),
+            ("made there", self.created.as_deref().map(time)),
+            ("other tags", some(joined(&self.other_tags))),
+            ("key policy", self.policy_sha256.as_ref().map(|digest| format!("SHA-256 {digest}"))),
+            ("grants", self.grants.map(|count| count.to_string())),
+            ("primary", self.primary.clone()),
+            ("replicas", some(self.replicas.join(", "))),
+            ("seen by a sync", Some(time(&self.seen_at))),
+        ]
+    }
+
+    fn below(&self) -> String {
+        let rows = self.grantees.iter().map(|grant| vec![grant.grantee.clone(), grant.operations.join(" ")]);
+        section("Grants", &["grantee", "operations"], rows.collect())
+    }
+}
+
+fn joined(tags: &BTreeMap<String, String>) -> String {
+    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 
 fn truth() -> bool {
@@ -112,6 +181,11 @@ fn usage_words(usage: &str) -> &str {
 }
 
 impl Key {
+    /// Its policy in the cloud.
+    pub fn policy(&self) -> Option<&str> {
+        self.view.as_ref()?.policy.as_deref()
+    }
+
     /// The public half of its newest version, in PEM.
     pub fn public_key(&self) -> Option<&str> {
         self.versions.iter().max_by_key(|version| version.number)?.public_key.as_deref()
@@ -136,12 +210,13 @@ struct Version {
 }
 
 impl Row for Key {
-    const HEADER: &'static [&'static str] = &["name", "state", "keystore", "cloud", "region", "alias", "expires", "id"];
+    const HEADER: &'static [&'static str] = &["name", "state", "keystore", "cloud", "region", "custody", "alias", "expires", "id"];
 
     fn cells(&self) -> Vec<String> {
         let expires = self.expires.as_deref().map(time).unwrap_or_default();
         let alias = self.alias.clone().filter(|_| self.is_current).unwrap_or_default();
-        vec![self.name.clone(), self.state.clone(), self.keystore.clone(), self.cloud.clone(), self.region.clone(), alias, expires, self.id.clone()]
+        let place = [self.keystore.clone(), self.cloud.clone(), self.region.clone()];
+        [self.name.clone(), self.state.clone()].into_iter().chain(place).chain([self.custody.clone(), alias, expires, self.id.clone()]).collect()
     }
 }
 
@@ -163,9 +238,8 @@ impl Row for Member {
 
 impl Sheet for Key {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
-        let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let expires = self.expires.as_deref().map(|expires| format!("{}, then {}", time(expires), self.expiry_policy));
-        vec![
+        let mut fields = vec![
             ("name", Some(self.name.clone())),
             ("id", Some(self.id.clone())),
             ("state", Some(self.state.clone())),
@@ -173,13 +247,14 @@ impl Sheet for Key {
             ("cloud", Some(format!("{} {}", self.cloud, self.region))),
             ("spec", Some(format!("{} to {}, {}", self.spec, usage_words(&self.usage), self.origin))),
             ("custody", Some(self.custody.clone()).filter(|custody| custody != "own")),
+            ("adopted from", self.adopted_from.clone()),
             ("source key", self.source_key.clone()),
             ("leaves the vault", (!self.exportable).then(|| "never".to_owned())),
             ("region role", Some(self.region_role.clone()).filter(|role| role != "single")),
             ("primary key", self.primary_key.clone()),
             ("alias", self.alias.clone()),
             ("description", Some(self.description.clone())),
-            ("tags", Some(tags.join(", "))),
+            ("tags", Some(joined(&self.tags))),
             ("expires", expires),
             ("next rotation", self.next_rotation.as_deref().map(time)),
             ("last rotation", self.last_rotation.as_deref().map(time)),
@@ -193,7 +268,9 @@ impl Sheet for Key {
             ("successor", self.successor.clone()),
             ("created", Some(format!("{} by {}", time(&self.created_at), self.created_by))),
             ("operation", self.operation.clone()),
-        ]
+        ];
+        fields.extend(self.view.iter().flat_map(View::fields));
+        fields
     }
 
     fn below(&self) -> String {
@@ -207,10 +284,11 @@ impl Sheet for Key {
         let row =
             |one: &Relative| vec![one.region_role.clone(), one.name.clone(), one.region.clone(), one.state.clone(), one.cloud_arn.clone().unwrap_or_default()];
         format!(
-            "{}{}{}",
+            "{}{}{}{}",
             section("Versions", &["number", "fingerprint", "created", "expires", "destroyed"], rows.collect()),
             section("Links", Link::HEADER, links),
-            section("Family", &["role", "name", "region", "state", "cloud key"], self.family.iter().map(row).collect())
+            section("Family", &["role", "name", "region", "state", "cloud key"], self.family.iter().map(row).collect()),
+            self.view.as_ref().map(View::below).unwrap_or_default()
         )
     }
 }
@@ -223,7 +301,7 @@ mod tests {
     fn key() -> Key {
         let json = serde_json::json!({
             "id": "key_1", "name": "orders", "state": "ACTIVE", "keystore": "payments-eu", "keystore_id": "keystore_1", "cloud": "aws", "region": "eu-west-1",
-            "spec": "AES_256", "usage": "encrypt", "origin": "generated", "alias": "orders", "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
+            "spec": "AES_256", "usage": "encrypt", "origin": "generated", "custody": "own", "alias": "orders", "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
             "expires": "2027-02-19T23:44:00Z", "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "7b", "cloud_arn": "arn:aws:kms:eu-west-1:123456789012:key/7b",
             "cloud_state": "Enabled", "enabled": true, "material_present": true, "material_id": null, "deletion_date": null, "next_rotation": "2026-12-26T01:00:00Z", "created_at": "2026-11-21T23:44:55Z",
             "created_by": "ann", "updated_at": "2026-11-21T23:44:55Z", "revision": 3,
@@ -235,12 +313,30 @@ mod tests {
     #[test]
     fn keys_as_lines() {
         let expected = "\
-NAME    STATE     KEYSTORE     CLOUD  REGION     ALIAS   EXPIRES            ID
-orders  ACTIVE    payments-eu  aws    eu-west-1  orders  2027-02-19 23:44Z  key_1
-orders  REPLACED  payments-eu  aws    eu-west-1  -       -                  key_0
+NAME    STATE     KEYSTORE     CLOUD  REGION     CUSTODY  ALIAS   EXPIRES            ID
+orders  ACTIVE    payments-eu  aws    eu-west-1  own      orders  2027-02-19 23:44Z  key_1
+orders  REPLACED  payments-eu  aws    eu-west-1  own      -       -                  key_0
 ";
         let old = Key { id: "key_0".into(), state: "REPLACED".into(), is_current: false, expires: None, ..key() };
         assert_eq!(grid(Key::HEADER, vec![key().cells(), old.cells()]), expected);
+    }
+
+    #[test]
+    fn a_virtual_key_is_told_with_what_the_cloud_shows_ft_059_ft_060() {
+        let view = serde_json::json!({"seen_at": "2026-11-22T10:00:00Z", "aliases": ["orders/blue"], "differences": [], "origin": "AWS_KMS", "kind": "SYMMETRIC_DEFAULT ENCRYPT_DECRYPT",
+            "policy": "{}", "policy_sha256": "44136f", "grants": 1, "grantees": [{"grantee": "arn:aws:iam::1:role/app", "operations": ["Decrypt", "Encrypt"]}], "replicas": ["arn:aws:kms:us-east-1:1:key/mrk-1"]});
+        let told = Key { custody: "native".into(), view: Some(serde_json::from_value(view).expect("a view")), ..key() };
+        let whole = format!("{}{}", sheet(told.fields()), told.below());
+        for line in [
+            "custody         native",
+            "other aliases   orders/blue",
+            "replicas        arn:aws:kms:us-east-1:1:key/mrk-1",
+            "key policy      SHA-256 44136f",
+            "Decrypt Encrypt",
+        ] {
+            assert!(whole.contains(line), "{line} in {whole}");
+        }
+        assert_eq!(told.policy(), Some("{}"));
     }
 
     #[test]

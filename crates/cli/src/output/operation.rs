@@ -71,9 +71,52 @@ pub struct Operation {
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<String>,
+    /// What a sync has found so far.
+    #[serde(default)]
+    pub sync: Option<Sync>,
     /// What was done, when one operation is shown.
     #[serde(default)]
     journal: Vec<Journaled>,
+}
+
+/// What a sync has found.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sync {
+    found: u64,
+    new: u64,
+    changed: u64,
+    vanished: u64,
+    own: u64,
+    different: u64,
+    #[serde(default)]
+    elsewhere: u64,
+    unknown: u64,
+    #[serde(default)]
+    unknown_keys: Vec<UnknownKey>,
+    #[serde(default)]
+    left_out: u64,
+}
+
+/// A key that gets no virtual key.
+#[derive(Debug, Clone, Deserialize)]
+struct UnknownKey {
+    arn: String,
+    why: String,
+}
+
+impl Sync {
+    /// In a line.
+    pub fn told(&self) -> String {
+        let Self { found, new, changed, vanished, own, different, .. } = self;
+        format!("{found} keys found: {new} new, {changed} changed, {own} of Keystead's own ({different} differ); {vanished} vanished")
+    }
+
+    /// What has no virtual key, in a line; `None` when everything has one.
+    fn left(&self) -> Option<String> {
+        let counted = [(self.unknown, "unknown"), (self.elsewhere, "of another keystore or in the making"), (self.left_out, "of the cloud's own")];
+        let told: Vec<String> = counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        Some(told.join(", ")).filter(|told| !told.is_empty())
+    }
 }
 
 /// A row of the journal.
@@ -135,6 +178,8 @@ impl Sheet for Operation {
             ("attempts", Some(self.attempts).filter(|attempts| *attempts > 1).map(|attempts| attempts.to_string())),
             ("key", self.key.clone()),
             ("keystore", self.keystore.clone()),
+            ("sync", self.sync.as_ref().map(Sync::told)),
+            ("left out", self.sync.as_ref().and_then(Sync::left)),
             ("problem", problem.map(|problem| problem.detail.clone())),
             ("mend", problem.map(|problem| problem.mend.clone())),
             ("cloud code", problem.and_then(|problem| problem.cloud_code.clone())),
@@ -147,7 +192,9 @@ impl Sheet for Operation {
 
     fn below(&self) -> String {
         let rows = self.journal.iter().map(|row| vec![row.seq.to_string(), time(&row.at), row.step.to_string(), row.name.clone(), row.phase.clone()]);
-        section("Journal", &["seq", "at", "step", "name", "phase"], rows.collect())
+        let strangers = self.sync.iter().flat_map(|sync| &sync.unknown_keys).map(|key| vec![key.arn.clone(), key.why.clone()]);
+        let strangers = section("Without a virtual key", &["key", "why"], strangers.collect());
+        format!("{strangers}{}", section("Journal", &["seq", "at", "step", "name", "phase"], rows.collect()))
     }
 }
 
@@ -173,6 +220,16 @@ ID    OPERATION  STATE    STEP  DOING            STARTED            WAITS FOR
 op_1  renew key  RUNNING  4/9   import material  2026-11-21 23:44Z  cloud-access-denied
 ";
         assert_eq!(grid(Operation::HEADER, vec![operation().cells()]), expected);
+    }
+
+    #[test]
+    fn a_sync_is_told_with_its_counts() {
+        let json = serde_json::json!({"found": 12, "new": 3, "changed": 1, "vanished": 1, "own": 2, "different": 1, "unknown": 1, "left_out": 2,
+            "unknown_keys": [{"arn": "arn:aws:kms:eu-west-1:1:key/9", "why": "is of a kind that Keystead does not know: ML_DSA_44 SIGN_VERIFY"}]});
+        let told = Operation { sync: Some(serde_json::from_value(json).expect("a sync")), ..operation() };
+        let whole = format!("{}{}", sheet(told.fields()), told.below());
+        assert!(whole.contains("12 keys found: 3 new, 1 changed, 2 of Keystead's own (1 differ); 1 vanished"), "{whole}");
+        assert!(whole.contains("1 unknown, 2 of the cloud's own") && whole.contains("ML_DSA_44"), "{whole}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whose a key's material is, and which part a key plays among the Regions of a multi-Region key.
 
-use crate::Invalid;
+use crate::{Invalid, key::lifecycle::Event};
 
 /// Where a key's material is kept (design, section 1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -39,6 +39,15 @@ impl Custody {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let found = Self::ALL.into_iter().find(|custody| custody.as_str() == text);
         found.ok_or_else(|| Invalid::new("custody", "is not a kind of custody", "Give own, linked or native."))
+    }
+
+    /// Why an event that needs the material here is not for a key of this custody; `None`: it is.
+    pub fn refusal(self, event: Event) -> Option<Invalid> {
+        let needs_material = matches!(event, Event::Upload | Event::Renew | Event::PrepareExport | Event::DownloadExport);
+        (self == Self::Native && needs_material).then(|| {
+            let reason = format!("cannot be {}: its material is the cloud's, and Keystead holds a pointer", event.participle());
+            Invalid::new("key", reason, "Adopt it: `keystead key adopt NAME` makes a successor with material of the vault, and moves its aliases.")
+        })
     }
 }
 
@@ -89,7 +98,23 @@ mod tests {
         for role in RegionRole::ALL {
             assert_eq!(RegionRole::parse(role.as_str()), Ok(role));
         }
-        assert!(Custody::ALL.into_iter().all(|custody| custody.empties_on_deactivation() == (custody != Custody::Native)));
+    }
+
+    #[test]
+    fn what_needs_material_is_refused_where_only_the_cloud_has_it_ft_014() {
+        for event in [Event::Upload, Event::Renew, Event::PrepareExport, Event::DownloadExport] {
+            let refused = Custody::Native.refusal(event).expect("there is nothing to do it with");
+            assert!(refused.reason.contains("the cloud's") && refused.mend.contains("adopt"), "{refused}");
+            assert_eq!(Custody::Own.refusal(event).or(Custody::Linked.refusal(event)), None);
+        }
+        for event in [Event::Deactivate, Event::Activate, Event::ScheduleDeletion, Event::CancelDeletion, Event::CleanUp, Event::Update, Event::Revert] {
+            assert_eq!(Custody::Native.refusal(event), None, "{event:?}");
+        }
+        assert_eq!(Custody::ALL.map(Custody::empties_on_deactivation), [true, true, false]);
+    }
+
+    #[test]
+    fn names_that_are_no_custody_are_refused() {
         assert_eq!(Custody::parse("borrowed").expect_err("no such kind").field, "custody");
         assert_eq!(RegionRole::parse("secondary").expect_err("no such part").field, "region_role");
     }

@@ -5,4 +5,5 @@ pub mod deletion;
 pub mod expiry;
 pub mod family;
 pub mod lifecycle;
+pub mod native;
 pub mod spec;

@@ -73,6 +73,19 @@ impl Cloud {
         sent.and_then(reqwest::Response::error_for_status).expect("the sandbox takes its settings");
     }
 
+    /// Makes keys with material of its own.
+    pub async fn seed(&self, order: &Value) {
+        let sent = reqwest::Client::new().post(format!("{}/_sandbox/keys", self.endpoint)).json(order).send().await;
+        sent.and_then(reqwest::Response::error_for_status).expect("the sandbox makes keys");
+    }
+
+    /// How many calls of each operation it has had.
+    pub async fn calls(&self) -> std::collections::BTreeMap<String, u64> {
+        let got = reqwest::get(format!("{}/_sandbox/calls", self.endpoint)).await.expect("the sandbox answers");
+        let body: Value = got.json().await.expect("JSON");
+        serde_json::from_value(body["calls"].clone()).expect("counts")
+    }
+
     /// How many calls it answered with this error code.
     pub async fn count_errors(&self, code: &str) -> usize {
         let got = reqwest::get(format!("{}/_sandbox/events", self.endpoint)).await.expect("the sandbox answers");

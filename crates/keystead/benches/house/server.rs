@@ -32,10 +32,19 @@ pub struct Installation {
 impl Installation {
     /// Makes one whose cloud is at this address, with one keystore and so many keys.
     pub async fn new(cloud: &str, keys: u64) -> Self {
+        Self::made(cloud, keys, false).await
+    }
+
+    /// The same without a key, keeping below AWS's quotas.
+    pub async fn with_quotas(cloud: &str) -> Self {
+        Self::made(cloud, 0, true).await
+    }
+
+    async fn made(cloud: &str, keys: u64, quotas: bool) -> Self {
         let directory = scratch();
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         std::fs::write(directory.path().join("aws-secret"), world::SECRET_KEY).expect("a file");
-        std::fs::write(directory.path().join("keystead.toml"), config(port, cloud)).expect("a file");
+        std::fs::write(directory.path().join("keystead.toml"), config(port, cloud, quotas)).expect("a file");
         let root = RootChoice::KeyFile(directory.path().join("root.key"));
         let made = init(InitOptions { config: directory.path().join("keystead.toml"), root, user: "ann".to_owned() }).await.expect("an installation");
         let installation = Self { directory, port, token: made.token };
@@ -80,10 +89,10 @@ impl Installation {
     }
 }
 
-fn config(port: u16, cloud: &str) -> String {
+fn config(port: u16, cloud: &str, quotas: bool) -> String {
     format!(
         "[http]\nlisten = \"127.0.0.1:{port}\"\n[vault]\nkey_file = \"root.key\"\n[log]\nfilter = \"error\"\n[clouds.aws]\nidentity_arn = \"{}\"\n\
-         access_key_id = \"{}\"\nsecret_access_key_file = \"aws-secret\"\nkms_endpoint = \"{cloud}\"\nsts_endpoint = \"{cloud}\"\nquotas = false\n",
+         access_key_id = \"{}\"\nsecret_access_key_file = \"aws-secret\"\nkms_endpoint = \"{cloud}\"\nsts_endpoint = \"{cloud}\"\nquotas = {quotas}\n",
         world::IDENTITY,
         world::ACCESS_KEY
     )

@@ -107,6 +107,29 @@ fn a_family_of_regions_from_the_command_line() {
 }
 
 #[test]
+fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
+    let (desk, _terminal) = demo();
+    desk.json(&["sandbox", "seed", "legacy", "--count", "3", "--account", "123456789012", "--region", "eu-west-1"]);
+    let synced = desk.json(&["keystore", "sync", "demo-eu"]);
+    assert_eq!((&synced["kind"], &synced["sync"]["new"]), (&json!("sync-keystore"), &json!(3)), "{synced}");
+    desk.table(&["keystore", "sync", "demo-eu"], &["keys found", "0 new"]);
+    desk.table(&["key", "list", "--custody", "native"], &["CUSTODY", "native", "legacy-000002"]);
+    desk.table(&["key", "show", "legacy-000000"], &["native", "AWS_KMS", "seen by a sync", "arn:aws:kms"]);
+    let policy = desk.run(&["key", "show", "legacy-000000", "--policy"]);
+    assert!(policy.code == 0 && policy.out.contains("key-default-1"), "{}{}", policy.out, policy.err);
+    let refused = desk.fails(2, &["key", "renew", "legacy-000000"]);
+    assert!(refused.to_string().contains("key adopt"), "{refused}");
+    assert_eq!(desk.json(&["key", "deactivate", "legacy-000001"])["cloud_state"], "Disabled");
+    assert_eq!(desk.json(&["key", "activate", "legacy-000001"])["state"], "ACTIVE");
+    let adopted = desk.json(&["key", "adopt", "legacy-000000", "--expires", "180d"]);
+    assert_eq!((&adopted["custody"], &adopted["origin"], &adopted["alias"]), (&json!("own"), &json!("adopted"), &json!("legacy-000000")), "{adopted}");
+    desk.table(&["key", "show", "legacy-000000"], &["adopted from", "arn:aws:kms"]);
+    assert_eq!(desk.json(&["key", "revert", "legacy-000000"])["custody"], "native");
+    assert!(desk.run(&["keystore", "policy", "demo-eu", "--native"]).out.contains("ManageNativeKeys"));
+    assert_eq!(slug(&desk.fails(6, &["key", "forget", "legacy-000002"])), "cloud-key-still-there");
+}
+
+#[test]
 fn keystores_users_vault_and_status_from_the_command_line() {
     let (desk, _terminal) = demo();
     let create = [

@@ -20,6 +20,16 @@ impl Cloud {
         self.0.get(key.cloud_arn.as_deref()?)
     }
 
+    /// Whether it has the key.
+    pub fn has(&self, key: &KeyRow) -> bool {
+        self.of_key(key).is_some()
+    }
+
+    /// How many aliases point at a key.
+    pub fn aliases_of(&self, key: &KeyRow) -> usize {
+        self.of_key(key).map_or(0, |there| there["aliases"].as_array().map_or(0, Vec::len))
+    }
+
     /// How many keys there are, leftovers included.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -103,10 +113,10 @@ pub fn check_alias(keys: &[KeyRow], cloud: &Cloud, told: &str) {
     }
 }
 
-/// Whatever else is in the cloud counts down to deletion, and holds no material. Answers how many there are.
+/// Whatever else of imported material is in the cloud counts down to deletion, and holds no material. Answers how many there are.
 pub async fn check_leftovers(house: &House, account: &AccountId, cloud: &Cloud, told: &str) -> usize {
     let known: BTreeSet<String> = keys_of(house, account, &KeyFilter::default()).await.into_iter().filter_map(|key| key.cloud_arn).collect();
-    let leftovers: Vec<&Value> = cloud.0.iter().filter(|(arn, _)| !known.contains(*arn)).map(|(_, there)| there).collect();
+    let leftovers: Vec<&Value> = cloud.0.iter().filter(|(arn, there)| there["origin"] == "EXTERNAL" && !known.contains(*arn)).map(|(_, there)| there).collect();
     for there in &leftovers {
         assert!(there["state"] == "PendingDeletion" || there["state"] == "PendingReplicaDeletion", "{told}: a leftover: {there}");
         assert_eq!(there["has_material"], false, "{told}: a leftover holds material");

@@ -20,6 +20,7 @@ mod linked;
 mod lost_commit;
 mod matrix;
 mod memory;
+mod native;
 mod nodes;
 mod process;
 mod recovery;

@@ -105,7 +105,7 @@ async fn what_belongs_to_a_cloud_is_refused_by_name_in_the_vault() {
     assert_eq!(field(app.update_key(&world.ann, &Request::default(), "orders", alias).await), "alias");
     assert_eq!(field(app.ask(&world.ann, &Request::default(), "orders", Ask::Upload).await), "key");
     assert_eq!(field(app.check_keystore(&world.ann, "main").await), "keystore");
-    assert_eq!(field(app.keystore_policy(&world.ann, "main").await), "keystore");
+    assert_eq!(field(app.keystore_policy(&world.ann, "main", false).await), "keystore");
     let described = KeyChange { description: Some("ledger".into()), tags: Some(Default::default()), ..KeyChange::default() };
     let started = app.update_key(&world.ann, &Request::default(), "orders", described).await.expect("an intent");
     world.succeeds(started).await;

@@ -8,13 +8,13 @@ use super::{
     call::StepError,
     perform::{Bench, Outcome},
 };
-use crate::step::Step;
+use crate::{step::Step, words::Who};
 
 impl Engine {
     /// Does a step in its cloud, or here where there is none.
-    pub(super) async fn perform_at(&self, bench: Option<&Bench>, step: &Step, unknown: bool) -> Result<Outcome, StepError> {
+    pub(super) async fn perform_at(&self, bench: Option<&Bench>, step: &Step, unknown: bool, who: &Who) -> Result<Outcome, StepError> {
         if let Some(bench) = bench {
-            return self.perform(bench, step, unknown).await;
+            return self.perform(bench, step, unknown, who).await;
         }
         match step.key() {
             Some(id) => {
@@ -43,6 +43,8 @@ fn here(step: &Step, key: &KeyRow, now: Timestamp) -> Result<Option<CloudFacts>,
         Step::DeleteMaterial(_) => None,
         Step::CreateCloudKey(_) | Step::AbandonCloudKey(_) | Step::PointAlias { .. } | Step::RemoveAlias(..) => None,
         Step::ChangeTags(..) | Step::Describe(..) | Step::Sweep => None,
+        // The vault has no keys but its own: there is nothing to find.
+        Step::ListAliases | Step::InspectKeys | Step::FindVanished => None,
         // The vault is in no Region.
         Step::ReplicateCloudKey { .. } | Step::Promote { .. } => None,
         // Nothing is rotated in place here: there is no name of a cloud that would have to stay.

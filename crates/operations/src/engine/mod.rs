@@ -11,6 +11,7 @@ pub mod material;
 mod perform;
 mod rotate;
 mod run;
+mod sync;
 
 use std::{
     collections::HashMap,

@@ -1,7 +1,10 @@
 //! A step turned into calls. Each answers what was learnt of the key; the run writes it down.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,7 +22,7 @@ use super::{
     Engine,
     call::{Lease, StepError},
 };
-use crate::step::Step;
+use crate::{step::Step, words::Who};
 
 /// For how long after its creation a key may not be visible everywhere (AWS KMS Developer Guide, "Eventual consistency").
 const NEW_KEY: i64 = 300 * SECOND;
@@ -33,6 +36,13 @@ pub(super) struct Bench {
     pub(super) touched: Arc<AtomicBool>,
     /// Under which lease; a look needs none.
     pub(super) lease: Option<Lease>,
+}
+
+impl Bench {
+    /// The number of the lease; 0 where there is none.
+    pub(super) fn fence(&self) -> i64 {
+        self.lease.as_ref().map_or(0, |lease| lease.fence.load(Ordering::SeqCst))
+    }
 }
 
 /// What came of a step.
@@ -77,7 +87,7 @@ impl Outcome {
 
 impl Engine {
     /// Does a step. `unknown` says that it may have been done already, without an answer.
-    pub(super) async fn perform(&self, bench: &Bench, step: &Step, unknown: bool) -> Result<Outcome, StepError> {
+    pub(super) async fn perform(&self, bench: &Bench, step: &Step, unknown: bool, who: &Who) -> Result<Outcome, StepError> {
         match step {
             Step::CreateCloudKey(key) => self.create_cloud_key(bench, &self.key(key).await?, unknown).await,
             Step::ReplicateCloudKey { replica, primary } => self.replicate_cloud_key(bench, replica, primary).await,
@@ -98,6 +108,9 @@ impl Engine {
             Step::CancelDeletion(key) => self.cancel_deletion(bench, key).await,
             Step::ConfirmGone(key) => self.confirm_gone(bench, key).await,
             Step::Sweep => self.sweep(bench).await,
+            Step::ListAliases => self.list_aliases(bench).await,
+            Step::InspectKeys => self.inspect_keys(bench, who).await,
+            Step::FindVanished => self.find_vanished(bench, who).await,
         }
     }
 

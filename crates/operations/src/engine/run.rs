@@ -127,7 +127,7 @@ impl Engine {
             Err(error) => return self.cope(run, &planned, error).await,
         };
         self.announce(run, &planned).await?;
-        match self.perform_at(bench.as_ref(), &planned.step, run.unknown).await {
+        match self.perform_at(bench.as_ref(), &planned.step, run.unknown, &run.who).await {
             Ok(outcome) => self.note_done(run, &planned, outcome).await,
             Err(StepError::Died) => Err(Interrupted::Died),
             Err(error) => {
@@ -340,7 +340,7 @@ impl Engine {
 
     async fn undo(&self, run: &mut Run, step: &Step) -> Result<Outcome, StepError> {
         let bench = self.bench(run, step).await?;
-        self.perform_at(bench.as_ref(), step, true).await
+        self.perform_at(bench.as_ref(), step, true, &run.who).await
     }
 
     async fn note_undone(&self, run: &mut Run, planned: &Planned, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
@@ -469,16 +469,19 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::DeactivateKey(_) => "key.deactivate",
         Saga::ActivateKey(_) => "key.activate",
         Saga::UploadKey(_) => "key.upload",
+        Saga::RenewKey(saga) if saga.adopts => "key.adopt",
         Saga::RenewKey(_) => "key.renew",
         Saga::RotateInPlace(_) => "key.rotate-in-place",
         Saga::RevertKey(_) => "key.revert",
         Saga::ScheduleDeletion(_) => "key.schedule-deletion",
         Saga::CancelDeletion(_) => "key.cancel-deletion",
         Saga::CleanUpKey(_) => "key.clean-up",
+        Saga::ForgetKey(_) => "key.forget",
         Saga::UpdateKey(_) => "key.update",
         Saga::AddReplica(_) => "key.replicate",
         Saga::PromoteReplica(_) => "key.promote",
         Saga::DeleteKeystore(_) => "keystore.delete",
+        Saga::SyncKeystore(_) => "keystore.sync",
     }
     .to_owned()
 }
@@ -512,7 +515,7 @@ fn problem_of(error: &StepError) -> Problem {
         StepError::NotYet(state) => Problem::new(
             "cloud-key-still-there",
             format!("The cloud still has the key, in the state {state}."),
-            "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again.",
+            "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten only when its key is gone.",
         ),
         StepError::Gone => {
             Problem::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")

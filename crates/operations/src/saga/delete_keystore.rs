@@ -1,7 +1,7 @@
 //! A keystore is deleted: only when each of its keys is (CM-038, CM-062). Leftovers of failed creations are swept first, because nobody looks there afterwards.
 
 use keystead_domain::{KeystoreId, Timestamp};
-use keystead_store::{StoreError, Tx, keystores};
+use keystead_store::{StoreError, Tx, keys, keystores};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -25,6 +25,8 @@ impl Shape for DeleteKeystore {
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        // Pointers to the cloud's keys go with the keystore; the keys stay where they are.
+        keys::drop_pointers(tx, &self.keystore.0, now)?;
         keystores::delete(tx, &self.keystore.0, now)
     }
 

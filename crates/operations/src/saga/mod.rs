@@ -7,11 +7,13 @@ pub mod clean_up_key;
 pub mod create_key;
 pub mod deactivate_key;
 pub mod delete_keystore;
+pub mod forget_key;
 pub mod promote_replica;
 pub mod renew_key;
 pub mod revert_key;
 pub mod rotate_in_place;
 pub mod schedule_deletion;
+pub mod sync_keystore;
 pub mod update_key;
 pub mod upload_key;
 
@@ -45,6 +47,8 @@ pub enum Saga {
     CancelDeletion(cancel_deletion::CancelDeletion),
     /// Destroy the material of a key that the cloud deleted (CM-061).
     CleanUpKey(clean_up_key::CleanUpKey),
+    /// Take the pointer to a key that the cloud has deleted out of the lists (FT-067).
+    ForgetKey(forget_key::ForgetKey),
     /// Change properties (CM-067).
     UpdateKey(Box<update_key::UpdateKey>),
     /// Make a replica in another Region (FT-047).
@@ -53,6 +57,8 @@ pub enum Saga {
     PromoteReplica(promote_replica::PromoteReplica),
     /// Delete a keystore whose keys are all deleted (CM-062).
     DeleteKeystore(delete_keystore::DeleteKeystore),
+    /// Look at every key of a keystore's place (FT-051).
+    SyncKeystore(sync_keystore::SyncKeystore),
 }
 
 /// What every saga is: a list of steps and two endings.
@@ -79,10 +85,12 @@ impl Saga {
             Self::ScheduleDeletion(_) => "schedule-deletion",
             Self::CancelDeletion(_) => "cancel-deletion",
             Self::CleanUpKey(_) => "clean-up-key",
+            Self::ForgetKey(_) => "forget-key",
             Self::UpdateKey(_) => "update-key",
             Self::AddReplica(_) => "add-replica",
             Self::PromoteReplica(_) => "promote-replica",
             Self::DeleteKeystore(_) => "delete-keystore",
+            Self::SyncKeystore(_) => "sync-keystore",
         }
     }
 
@@ -99,10 +107,12 @@ impl Saga {
             Self::ScheduleDeletion(saga) => saga,
             Self::CancelDeletion(saga) => saga,
             Self::CleanUpKey(saga) => saga,
+            Self::ForgetKey(saga) => saga,
             Self::UpdateKey(saga) => saga.as_ref(),
             Self::AddReplica(saga) => saga,
             Self::PromoteReplica(saga) => saga,
             Self::DeleteKeystore(saga) => saga,
+            Self::SyncKeystore(saga) => saga,
         }
     }
 
@@ -119,10 +129,11 @@ impl Saga {
             Self::ScheduleDeletion(saga) => Some(&saga.key.0),
             Self::CancelDeletion(saga) => Some(&saga.key.0),
             Self::CleanUpKey(saga) => Some(&saga.key.0),
+            Self::ForgetKey(saga) => Some(&saga.key.0),
             Self::UpdateKey(saga) => Some(&saga.key.0),
             Self::AddReplica(saga) => Some(&saga.replica.0),
             Self::PromoteReplica(saga) => Some(&saga.replica.0),
-            Self::DeleteKeystore(_) => None,
+            Self::DeleteKeystore(_) | Self::SyncKeystore(_) => None,
         }
     }
 
@@ -170,7 +181,7 @@ impl Saga {
         let primary = match self {
             Self::ActivateKey(saga) => saga.primary.as_ref(),
             Self::CancelDeletion(saga) => saga.primary.as_ref(),
-            Self::DeleteKeystore(_) => return vec![keystore.to_string()],
+            Self::DeleteKeystore(_) | Self::SyncKeystore(_) => return vec![keystore.to_string()],
             _ => None,
         };
         self.keys().into_iter().chain(primary.map(|primary| &primary.0)).map(ToString::to_string).collect()

@@ -1,7 +1,7 @@
 //! A key is renewed: a successor with new material takes over the alias; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, attempts, keys, lineages, links, rotations, versions, waves};
+use keystead_store::{StoreError, Tx, attempts, keys, lineages, links, rotations, versions, views, waves};
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, create_key::read_alias};
@@ -29,6 +29,12 @@ pub struct RenewKey {
     /// The replicas of a multi-Region key, each with its successor in the same keystore.
     #[serde(default)]
     pub replicas: Vec<RenewedReplica>,
+    /// Further aliases of the cloud's key, which move as well.
+    #[serde(default)]
+    pub more_aliases: Vec<String>,
+    /// Whether the predecessor's material is the cloud's: an adoption (FT-079).
+    #[serde(default)]
+    pub adopts: bool,
 }
 
 /// A replica that is renewed with its primary.
@@ -44,11 +50,20 @@ pub struct RenewedReplica {
     pub alias: Option<String>,
 }
 
-/// The step that moves an alias from the predecessor to the successor, if there is one.
-fn hand_over(alias: Option<&str>, old: &KeyId, new: &KeyId) -> Option<Planned> {
+/// The step that moves an alias from one key to another, if there is one.
+pub(super) fn hand_over(alias: Option<&str>, old: &KeyId, new: &KeyId) -> Option<Planned> {
     let alias = read_alias(alias)?;
     let back = Step::PointAlias { alias: alias.clone(), to: old.clone(), from: Some(new.clone()) };
     Some(undoable(Step::PointAlias { alias, to: new.clone(), from: Some(old.clone()) }, vec![back]))
+}
+
+/// What is known of the further aliases moves with them.
+pub(super) fn move_aliases(tx: &mut Tx<'_>, more: &[String], from: &KeyId, to: &KeyId, now: Timestamp) -> Result<(), StoreError> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    views::set_aliases(tx, from, &[], now)?;
+    views::set_aliases(tx, to, more, now)
 }
 
 impl RenewKey {
@@ -71,7 +86,7 @@ impl Shape for RenewKey {
             steps.push(import(replica));
         }
         steps.extend(self.replicas.iter().filter_map(|one| hand_over(one.alias.as_deref(), &one.predecessor.0, &one.successor.0)));
-        steps.extend(hand_over(self.alias.as_deref(), old, new));
+        steps.extend(self.alias.iter().chain(&self.more_aliases).filter_map(|alias| hand_over(Some(alias), old, new)));
         steps
     }
 
@@ -83,6 +98,7 @@ impl Shape for RenewKey {
             lineages::set_current(tx, lineage, old, new)?;
             rotations::rotated(tx, lineage, now)?;
         }
+        move_aliases(tx, &self.more_aliases, &self.predecessor.0, &self.successor.0, now)?;
         keys::set_retirement(tx, &self.predecessor.0, self.grace.map(|grace| now.plus_micros(grace)))?;
         attempts::forget(tx, &self.predecessor.0)
     }
@@ -107,7 +123,17 @@ mod tests {
         let lineage = |n| Stored(LineageId::new(Timestamp::from_secs(1), [n; 10]));
         let alias = || Some("orders".to_owned());
         let replica = RenewedReplica { predecessor: id(3), successor: id(4), lineage: lineage(2), alias: alias() };
-        let saga = RenewKey { predecessor: id(1), successor: id(2), lineage: lineage(1), alias: alias(), expires: None, grace: None, replicas: vec![replica] };
+        let saga = RenewKey {
+            predecessor: id(1),
+            successor: id(2),
+            lineage: lineage(1),
+            alias: alias(),
+            expires: None,
+            grace: None,
+            replicas: vec![replica],
+            more_aliases: Vec::new(),
+            adopts: false,
+        };
         let names: Vec<&str> = saga.steps().iter().map(|planned| planned.step.name()).collect();
         assert_eq!(names, ["create-cloud-key", "import-material", "replicate-cloud-key", "import-material", "point-alias", "point-alias"]);
     }

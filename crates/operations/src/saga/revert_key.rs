@@ -4,11 +4,11 @@ use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
 use keystead_store::{StoreError, Tx, keys, lineages};
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, create_key::read_alias};
-use crate::{
-    step::{Planned, Step, undoable},
-    stored::Stored,
+use super::{
+    Shape,
+    renew_key::{hand_over, move_aliases},
 };
+use crate::{step::Planned, stored::Stored};
 
 /// Both keys exist; only the alias and the states change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,20 +26,21 @@ pub struct RevertKey {
     /// The replicas of a multi-Region key, each with its predecessor in the same keystore.
     #[serde(default)]
     pub replicas: Vec<RevertKey>,
+    /// Further aliases, which move as well.
+    #[serde(default)]
+    pub more_aliases: Vec<String>,
 }
 
 impl RevertKey {
-    fn hand_back(&self) -> Option<Planned> {
-        let (new, old) = (&self.key.0, &self.predecessor.0);
-        let alias = read_alias(self.alias.as_deref())?;
-        let back = Step::PointAlias { alias: alias.clone(), to: new.clone(), from: Some(old.clone()) };
-        Some(undoable(Step::PointAlias { alias, to: old.clone(), from: Some(new.clone()) }, vec![back]))
+    fn hand_back(&self) -> impl Iterator<Item = Planned> {
+        let aliases = self.alias.iter().chain(&self.more_aliases);
+        aliases.filter_map(|alias| hand_over(Some(alias), &self.key.0, &self.predecessor.0))
     }
 }
 
 impl Shape for RevertKey {
     fn steps(&self) -> Vec<Planned> {
-        self.replicas.iter().chain([self]).filter_map(Self::hand_back).collect()
+        self.replicas.iter().chain([self]).flat_map(Self::hand_back).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -48,6 +49,7 @@ impl Shape for RevertKey {
         if self.predecessor_replaced {
             keys::transition(tx, &self.predecessor.0, KeyState::Replaced, KeyState::Active, now)?;
         }
+        move_aliases(tx, &self.more_aliases, &self.key.0, &self.predecessor.0, now)?;
         keys::set_successor(tx, &self.predecessor.0, None)?;
         // Both are in use again, or stay it: neither waits for its deactivation.
         keys::set_retirement(tx, &self.predecessor.0, None)?;

@@ -3,7 +3,7 @@
 use keystead_domain::{KeyId, LineageId};
 use keystead_store::{StoreError, Tx, keys, keys::KeyRow, lineages, versions, versions::VersionRow};
 
-use crate::{Saga, family::PreparedFollower, link::Copied, saga::renew_key::RenewKey, stored::Stored};
+use crate::{Saga, family::PreparedFollower, link::Copied, saga::renew_key::RenewKey, stored::Stored, sync::ADOPTED};
 
 /// What a successor has of material.
 pub(crate) enum Born {
@@ -21,13 +21,23 @@ pub struct PreparedSuccessor {
     pub(crate) lineage: LineageId,
     pub(crate) grace: Option<i64>,
     pub(crate) replicas: Vec<PreparedFollower>,
+    /// Further aliases that move with it; of an adoption.
+    pub(crate) more_aliases: Vec<String>,
 }
 
 impl PreparedSuccessor {
     /// The successor of a copy.
     pub(crate) fn copied(predecessor: &KeyRow, key: KeyRow, copied: Copied) -> Self {
         let born = Born::Copied(Box::new(copied));
-        Self { key, born, predecessor: predecessor.id.clone(), lineage: predecessor.lineage_id.clone(), grace: None, replicas: Vec::new() }
+        Self {
+            key,
+            born,
+            predecessor: predecessor.id.clone(),
+            lineage: predecessor.lineage_id.clone(),
+            grace: None,
+            replicas: Vec::new(),
+            more_aliases: Vec::new(),
+        }
     }
 
     /// The saga that makes it.
@@ -40,6 +50,8 @@ impl PreparedSuccessor {
             expires: self.key.expires_at.map(Into::into),
             grace: self.grace,
             replicas: self.replicas.iter().map(PreparedFollower::record).collect(),
+            more_aliases: self.more_aliases.clone(),
+            adopts: self.key.origin == ADOPTED,
         })
     }
 

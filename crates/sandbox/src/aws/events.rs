@@ -1,7 +1,7 @@
 //! The event trail, in the form of CloudTrail (cloud-byok.md, section 2.14): one entry for every authenticated call and for what the cloud does by
 //! itself. Material, tokens, plaintexts and ciphertexts never enter it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -55,6 +55,8 @@ pub(crate) struct Event {
 pub(crate) struct Trail {
     entries: VecDeque<Event>,
     last: u64,
+    /// How many calls of each operation there were, forgotten entries included.
+    calls: BTreeMap<&'static str, u64>,
 }
 
 impl Trail {
@@ -77,8 +79,14 @@ impl Trail {
         self.entries.range(from..).cloned().collect()
     }
 
+    /// How many calls of each operation there were.
+    pub(crate) const fn calls(&self) -> &BTreeMap<&'static str, u64> {
+        &self.calls
+    }
+
     /// Records a call. `error` is code and message.
     pub(crate) fn record_call(&mut self, call: &Call, touched: &[String], error: Option<(String, String)>, now: Micros) {
+        *self.calls.entry(call.operation.name).or_default() += 1;
         let (error_code, error_message) = error.unzip();
         self.push(|seq| Event {
             seq,

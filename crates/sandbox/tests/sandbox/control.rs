@@ -102,3 +102,25 @@ async fn only_loopback_is_listened_on_and_a_stopped_sandbox_is_gone() {
     sandbox.shutdown().await;
     assert!(tokio::net::TcpStream::connect(&client.addr).await.is_err());
 }
+
+#[tokio::test]
+async fn keys_are_made_in_plenty_shown_as_asked_for_and_ended() {
+    let (_sandbox, client) = start().await;
+    let order = json!({"account": ACCOUNT, "region": "eu-west-1", "stem": "app", "count": 1_200, "tags": {"team": "pay"}});
+    assert_eq!(client.control("POST", "keys", &order).await.json(), json!({"keys": 1_200}));
+    let order =
+        json!({"account": ACCOUNT, "region": "eu-west-1", "stem": "odd", "count": 1, "shown_spec": "ML_DSA_44", "replicas": ["us-east-1"], "exact": true});
+    client.control("POST", "keys", &order).await;
+    let first = client.ok("ListKeys", &json!({"Limit": 1_000})).await;
+    let rest = client.ok("ListKeys", &json!({"Limit": 1_000, "Marker": first["NextMarker"]})).await;
+    assert_eq!((first["Keys"].as_array().map(Vec::len), rest["Keys"].as_array().map(Vec::len)), (Some(1_000), Some(201)));
+    let metadata = client.ok("DescribeKey", &json!({"KeyId": "alias/app-000007"})).await["KeyMetadata"].clone();
+    assert_eq!((&metadata["Origin"], &metadata["KeyState"], &metadata["Description"]), (&json!("AWS_KMS"), &json!("Enabled"), &json!("app-000007")));
+    client.ok("Encrypt", &json!({"KeyId": metadata["KeyId"], "Plaintext": "aGVsbG8="})).await;
+    let odd = client.ok("DescribeKey", &json!({"KeyId": "alias/odd"})).await["KeyMetadata"].clone();
+    assert_eq!((&odd["KeySpec"], &odd["MultiRegionConfiguration"]["MultiRegionKeyType"]), (&json!("ML_DSA_44"), &json!("PRIMARY")));
+    assert_eq!(client.control("DELETE", "keys", &json!({"key": metadata["KeyId"]})).await.status, 200);
+    client.refused("NotFoundException", "DescribeKey", &json!({"KeyId": metadata["KeyId"]})).await;
+    let calls = client.control("GET", "calls", &Value::Null).await.json();
+    assert_eq!((&calls["calls"]["ListKeys"], &calls["calls"]["DescribeKey"]), (&json!(2), &json!(3)));
+}

@@ -42,7 +42,7 @@ async fn answers_look_like_those_of_kms() {
     let key = answer.json()["KeyMetadata"]["KeyId"].clone();
     let empty = client.kms("TagResource", &json!({"KeyId": key, "Tags": [{"TagKey": "a", "TagValue": "b"}]})).await;
     assert_eq!((empty.status, empty.body.as_str()), (200, ""));
-    client.refused("UnknownOperationException", "CreateGrant", &json!({"KeyId": key})).await;
+    client.refused("UnknownOperationException", "CreateCustomKeyStore", &json!({"KeyId": key})).await;
     client.refused("SerializationException", "DescribeKey", &json!({"KeyId": 7})).await;
     client.refused("ValidationException", "DescribeKey", &json!({})).await;
 }

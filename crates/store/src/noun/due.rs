@@ -51,9 +51,11 @@ impl Task {
         match self {
             Self::CleanUp => "k.state = 'PENDING_DELETION'",
             // A replica's end moves with its primary's.
-            Self::Expiry => "k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy <> 'alert' AND k.region_role <> 'replica'",
+            Self::Expiry => "k.state IN ('ACTIVE', 'REPLACED') AND k.expiry_policy <> 'alert' AND k.region_role <> 'replica' AND k.custody <> 'native'",
             Self::Expired => "k.state IN ('ACTIVE', 'REPLACED') AND k.material_present = 1",
-            Self::Rotation => "k.state IN ('ACTIVE', 'INACTIVE', 'PENDING_DELETION') AND l.current_key_id = k.id AND l.live = 1 AND k.region_role <> 'replica'",
+            Self::Rotation => {
+                "k.state IN ('ACTIVE', 'INACTIVE', 'PENDING_DELETION') AND l.current_key_id = k.id AND l.live = 1 AND k.region_role <> 'replica' AND k.custody <> 'native'"
+            }
             Self::Retirement => {
                 "k.state = 'REPLACED' AND EXISTS (SELECT 1 FROM lineages f JOIN keys c ON c.id = f.current_key_id WHERE f.id = k.lineage_id AND c.state = 'ACTIVE')"
             }

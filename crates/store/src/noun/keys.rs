@@ -271,11 +271,13 @@ pub struct KeyFilter {
     pub state: Option<KeyState>,
     /// Only this name, predecessors included.
     pub name: Option<String>,
+    /// Only those whose material is kept so.
+    pub custody: Option<Custody>,
 }
 
-/// A page of keys, in the order they were made.
+/// A page of keys, in the order they were made. Those that were forgotten are in no list.
 pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &KeyFilter, page: &Page) -> Result<Listed<KeyRow>, StoreError> {
-    let mut sql = format!("{COLUMNS} WHERE k.account_id = $1 AND k.id > $2");
+    let mut sql = format!("{COLUMNS} WHERE k.account_id = $1 AND k.id > $2 AND k.forgotten_at IS NULL");
     let mut values: Vec<Value<'_>> = vec![account.as_str().into(), page.after_or_start().into()];
     if let Some(keystore) = &filter.keystore {
         values.push(keystore.as_str().into());
@@ -288,6 +290,10 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &KeyFilter, page: &Pag
     if let Some(name) = &filter.name {
         values.push(name.into());
         sql.push_str(&format!(" AND k.name = ${}", values.len()));
+    }
+    if let Some(custody) = &filter.custody {
+        values.push(custody.as_str().into());
+        sql.push_str(&format!(" AND k.custody = ${}", values.len()));
     }
     sql.push_str(&format!(" ORDER BY k.id LIMIT {}", page.fetch_in_text()));
     let rows: Result<Vec<_>, _> = tx.query(&sql, &values)?.into_iter().map(read).collect();
@@ -444,11 +450,78 @@ pub fn set_end(tx: &mut Tx<'_>, id: &KeyId, expires: Option<Timestamp>, span: Op
     tx.execute_one("key", "UPDATE keys SET expires_at = $1, expiry_span = $2, expiry_policy = $3, revision = revision + 1 WHERE id = $4", &values)
 }
 
-/// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038).
+/// The key of a keystore that this cloud key is.
+pub fn by_cloud_key(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str) -> Result<Option<KeyRow>, StoreError> {
+    let values = [keystore.as_str().into(), cloud_key.into()];
+    tx.query_opt(&format!("{COLUMNS} WHERE k.keystore_id = $1 AND k.cloud_key_id = $2"), &values)?.map(read).transpose()
+}
+
+/// Whether a row of any keystore names the cloud key with this id and full name: replicas share an id.
+pub fn names_cloud_arn(tx: &mut Tx<'_>, cloud_key: &str, arn: &str) -> Result<bool, StoreError> {
+    let values = [cloud_key.into(), arn.into()];
+    Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 AND cloud_arn = $2 LIMIT 1", &values)?.is_some())
+}
+
+/// What the cloud says of a key that only it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it stands.
+    pub state: KeyState,
+    /// Free text.
+    pub description: String,
+    /// The people's tags.
+    pub tags: Tags,
+    /// Its part among Regions.
+    pub role: RegionRole,
+    /// The rest; here `None` of a date means that there is none.
+    pub facts: CloudFacts,
+}
+
+/// Takes over what the cloud says of a native key that is as it was read; else it is [`StoreError::MovedOn`].
+pub fn take_over(tx: &mut Tx<'_>, read: &KeyRow, seen: &Seen, now: Timestamp) -> Result<(), StoreError> {
+    let tags = write_tags(&seen.tags);
+    tx.execute_one(
+        "key",
+        "UPDATE keys SET state = $1, description = $2, tags = $3, region_role = $4 WHERE id = $5 AND revision = $6 AND custody = 'native'",
+        &[seen.state.as_str().into(), (&seen.description).into(), (&tags).into(), seen.role.as_str().into(), read.id.as_str().into(), read.revision.into()],
+    )?;
+    keep_facts(tx, &read.id, &seen.facts, now)
+}
+
+/// Takes the pointer to a key that its cloud has deleted out of the lists.
+pub fn forget(tx: &mut Tx<'_>, id: &KeyId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE keys SET forgotten_at = $1, updated_at = $1, revision = revision + 1 WHERE id = $2 AND custody = 'native' AND state = 'DELETED'";
+    tx.execute_one("key", sql, &[now.into(), id.as_str().into()])
+}
+
+/// A virtual key that a sync found: Keystead has nothing of it but the pointer.
+const IS_POINTER: &str = "custody = 'native' AND origin = 'cloud'";
+
+/// Ends the pointers of a keystore that is being deleted; one that an operation holds makes it [`StoreError::MovedOn`].
+pub fn drop_pointers(tx: &mut Tx<'_>, keystore: &KeystoreId, now: Timestamp) -> Result<(), StoreError> {
+    let held = format!("SELECT 1 FROM keys JOIN locks ON locks.subject_id = keys.id WHERE keystore_id = $1 AND {IS_POINTER} LIMIT 1");
+    if tx.query_opt(&held, &[keystore.as_str().into()])?.is_some() {
+        return Err(StoreError::MovedOn("key"));
+    }
+    let sql = format!(
+        "UPDATE keys SET state = 'DELETED', forgotten_at = $2, updated_at = $2, revision = revision + 1
+         WHERE keystore_id = $1 AND state <> 'DELETED' AND {IS_POINTER}"
+    );
+    tx.execute(&sql, &[keystore.as_str().into(), now.into()])?;
+    tx.execute(
+        "UPDATE lineages SET live = 0 WHERE keystore_id = $1 AND live = 1
+           AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.lineage_id = lineages.id AND keys.state <> 'DELETED')",
+        &[keystore.as_str().into()],
+    )
+    .map(drop)
+}
+
+/// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038). Pointers to keys of the cloud's are not counted.
 pub fn not_deleted(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<(i64, Vec<String>), StoreError> {
-    let count = tx.query_opt("SELECT COUNT(*) FROM keys WHERE keystore_id = $1 AND state <> 'DELETED'", &[keystore.as_str().into()])?;
+    let concerns = format!("FROM keys WHERE keystore_id = $1 AND state <> 'DELETED' AND NOT ({IS_POINTER})");
+    let count = tx.query_opt(&format!("SELECT COUNT(*) {concerns}"), &[keystore.as_str().into()])?;
     let count = count.map_or(Ok(0), |row| row.read().int())?;
-    let rows = tx.query("SELECT name FROM keys WHERE keystore_id = $1 AND state <> 'DELETED' ORDER BY id LIMIT 5", &[keystore.as_str().into()])?;
+    let rows = tx.query(&format!("SELECT name {concerns} ORDER BY id LIMIT 5"), &[keystore.as_str().into()])?;
     let names: Result<Vec<_>, _> = rows.into_iter().map(|row| row.read().text()).collect();
     Ok((count, names?))
 }

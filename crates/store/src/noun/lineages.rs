@@ -68,6 +68,18 @@ pub fn names_beginning(tx: &mut Tx<'_>, account: &AccountId, text: &str) -> Resu
     rows.into_iter().map(|row| row.read().text()).collect()
 }
 
+/// Whether a living lineage of the account has this name.
+pub fn is_name_taken(tx: &mut Tx<'_>, account: &AccountId, name: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM lineages WHERE account_id = $1 AND name = $2 AND live = 1";
+    Ok(tx.query_opt(sql, &[account.as_str().into(), name.into()])?.is_some())
+}
+
+/// The living lineage of a keystore that has this alias.
+pub fn by_alias(tx: &mut Tx<'_>, keystore: &KeystoreId, alias: &Alias) -> Result<Option<LineageRow>, StoreError> {
+    let values = [keystore.as_str().into(), alias.as_str().into()];
+    tx.query_opt(&format!("{COLUMNS} WHERE keystore_id = $1 AND alias = $2 AND live = 1"), &values)?.map(read).transpose()
+}
+
 /// Moves name and alias from one key to another.
 pub fn set_current(tx: &mut Tx<'_>, id: &LineageId, from: &KeyId, to: &KeyId) -> Result<(), StoreError> {
     let values = [to.as_str().into(), id.as_str().into(), from.as_str().into()];

@@ -121,4 +121,12 @@ on_both! {
     what_waits_goes_out_as_one_message,
     a_message_keeps_its_name_until_it_is_taken,
     what_is_coming_is_found_by_its_date,
+    a_view_is_read_as_it_was_written_and_replaced_whole,
+    a_sync_knows_what_it_has_seen_and_what_it_has_not,
+    a_sync_counts_and_goes_on_under_its_lease_only,
+    a_syncs_aliases_are_kept_once_and_dropped_by_keystore,
+    a_pointer_takes_over_what_the_cloud_says_if_it_is_as_it_was_read,
+    only_a_deleted_pointer_is_forgotten_and_then_in_no_list,
+    pointers_go_with_their_keystore_unless_an_operation_holds_one,
+    names_and_aliases_in_use_are_found,
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/keys`.
 
 use axum::{Json, extract::State};
-use keystead_domain::KeyState;
+use keystead_domain::{Custody, KeyState};
 use keystead_store::keys::KeyFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -26,6 +26,9 @@ pub(crate) struct ListKeys {
     state: Option<String>,
     /// Only those of this name, predecessors included.
     name: Option<String>,
+    /// Only those whose material is kept so: own, linked or native.
+    #[param(example = "native")]
+    custody: Option<String>,
     /// How many at most; 100 when left out.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
@@ -35,12 +38,12 @@ pub(crate) struct ListKeys {
 
 /// List keys
 ///
-/// In the order they were made, predecessors and deleted ones included.
+/// In the order they were made, predecessors and deleted ones included; those that were forgotten are not.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", params(ListKeys), responses((status = 200, description = "A page of keys.", body = Listing<Key>)))]
 pub(crate) async fn list_keys(State(api): State<Api>, Caller(caller): Caller, Query(asked): Query<ListKeys>) -> Result<Json<Listing<Key>>, Refusal> {
     let page = page(asked.limit.as_deref(), asked.cursor.as_deref())?;
     let state = asked.state.as_deref().map(KeyState::parse).transpose()?;
-    let filter = KeyFilter { keystore: None, state, name: asked.name };
+    let filter = KeyFilter { keystore: None, state, name: asked.name, custody: asked.custody.as_deref().map(Custody::parse).transpose()? };
     let listed = api.app.list_keys(&caller, asked.keystore.as_deref(), filter, page).await?;
     Ok(Json(Listing::of(listed, Key::of)))
 }

@@ -2,12 +2,14 @@
 
 pub mod activate;
 pub mod add_replica;
+pub mod adopt;
 pub mod cancel_deletion;
 pub mod copy;
 pub mod create;
 pub mod deactivate;
 pub mod download_export;
 pub mod family;
+pub mod forget;
 pub mod history;
 pub mod links;
 pub mod list;

@@ -6,6 +6,7 @@ pub mod delete;
 pub mod list;
 pub mod policy;
 pub mod show;
+pub mod sync;
 
 use keystead_store::keystores::KeystoreRow;
 use utoipa::IntoParams;

@@ -41,7 +41,8 @@ pub(crate) async fn show_operation(
         api.app.wait_operation(&caller, &id, wait(text)?.duration()).await?;
     }
     let (row, journal) = api.app.show_operation(&caller, &id).await?;
-    Ok(Json(Operation::of(row).with_journal(journal)))
+    let sync = api.app.sync_of(&row.id).await?;
+    Ok(Json(Operation::of(row).with_sync(sync).with_journal(journal)))
 }
 
 fn wait(text: &str) -> Result<Wait, Invalid> {

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     args::{
-        key::{History, KeyVerb, List, One, Rotate, ScheduleDeletion},
+        key::{Adopt, History, KeyVerb, List, One, Rotate, ScheduleDeletion, Show},
         rotation::Strategy,
     },
-    client::read,
+    client::{Client, read},
     error::CliError,
     output::{audit::AuditEntry, key::Key, link::Link, rotation::Rotation, wave::Wave},
     route::Route,
@@ -38,7 +38,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Create(args) => new::create(context, &args.new).await,
         KeyVerb::Import(args) => new::import(context, &args).await,
         KeyVerb::List(args) => list(context, &args).await,
-        KeyVerb::Show(one) => show(context, &one).await,
+        KeyVerb::Show(args) => show(context, &args).await,
         KeyVerb::PublicKey(one) => public_key(context, &one).await,
         KeyVerb::History(args) => history(context, &args).await,
         KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
@@ -50,6 +50,8 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Links(args) => pages::list::<Link>(context, route(&args.one)?.then("links"), &args.listing, None, |_| true).await,
         KeyVerb::Waves(args) => pages::list::<Wave>(context, route(&args.one)?.then("waves"), &args.listing, None, |_| true).await,
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
+        KeyVerb::Adopt(args) => adopt(context, &args).await,
+        KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
         KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,
         KeyVerb::Update(args) => update::update(context, &args).await,
@@ -111,6 +113,25 @@ async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
     Ok(())
 }
 
+/// What an alias that moves will not do for the key's users.
+async fn warn(context: &Context, client: &Client, one: &One) -> Result<(), CliError> {
+    let rotation: Rotation = read(&client.get(&route_of_key(&one.key)?).await?)?;
+    rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    Ok(())
+}
+
+async fn adopt(context: &Context, args: &Adopt) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<&'a str>,
+    }
+    let client = context.client()?;
+    warn(context, &client, &args.one).await?;
+    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("adopt"), &Body { expires: args.expires.as_deref() }).await?;
+    settle(context, &client, &answer, Shown::Successor).await
+}
+
 async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result<(), CliError> {
     #[derive(Serialize)]
     struct Body {
@@ -123,13 +144,22 @@ async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result
 
 async fn list(context: &Context, args: &List) -> Result<(), CliError> {
     let route = Route::new("v1/keys").with("keystore", args.keystore.as_ref()).with("state", args.state.as_ref()).with("name", args.name.as_ref());
+    let route = route.with("custody", args.custody.as_ref());
     // Who asks for a state gets it, DELETED as well.
     pages::list::<Key>(context, route, &args.listing, None, |key| args.state.is_some() || is_not_deleted(key)).await
 }
 
-async fn show(context: &Context, one: &One) -> Result<(), CliError> {
-    let key = context.client()?.get(&route(one)?).await?;
-    context.output.one::<Key>(&key)
+async fn show(context: &Context, args: &Show) -> Result<(), CliError> {
+    let shown = context.client()?.get(&route(&args.one)?).await?;
+    if !args.policy {
+        return context.output.one::<Key>(&shown);
+    }
+    let key: Key = read(&shown)?;
+    let policy = key.policy().ok_or_else(|| {
+        let mend = "Sync its keystore first: `keystead keystore sync KEYSTORE`; the role needs kms:GetKeyPolicy.";
+        CliError::from(Invalid::new("key", format!("{} has no policy that a sync has seen", args.one.key), mend))
+    })?;
+    context.output.text(policy, &serde_json::json!({ "id": key.id, "policy": policy }))
 }
 
 /// The newest version's, as it is: PEM is what the tools read.

@@ -128,7 +128,7 @@ fn place_key(scene: &mut Scene<'_>, order: Order, bytes: Option<Secret>) -> Resu
         origin: order.origin,
         multi_region: order.multi_region,
         description: order.description,
-        policy: order.policy,
+        policy: order.policy.into(),
         tags: order.tags,
         disabled: false,
         countdown: None,
@@ -137,6 +137,8 @@ fn place_key(scene: &mut Scene<'_>, order: Order, bytes: Option<Secret>) -> Resu
         rotations: 0,
         rotating: None,
         last_use: None,
+        grants: Vec::new(),
+        guise: None,
         place,
     };
     scene.touched.push(key.arn());

@@ -31,7 +31,7 @@ pub(crate) fn update_description(scene: &mut Scene<'_>) -> Result<Stage, AwsErro
 pub(crate) fn get_policy(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
     check_policy_name(scene)?;
     let key = scene.open(Naming::KeyOnly)?;
-    Ok(json!({"Policy": key.policy, "PolicyName": "default"}).into())
+    Ok(json!({"Policy": &*key.policy, "PolicyName": "default"}).into())
 }
 
 pub(crate) fn list_policies(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
@@ -46,7 +46,7 @@ pub(crate) fn put_policy(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
     let bypass = request.flag("BypassPolicyLockoutSafetyCheck")?;
     let key_id = scene.find("KeyId", Naming::KeyOnly)?;
     policy::check(text, &scene.call.caller, bypass)?;
-    scene.key(&key_id)?.policy = text.to_owned();
+    scene.key(&key_id)?.policy = text.into();
     Ok(Stage::Done(None))
 }
 

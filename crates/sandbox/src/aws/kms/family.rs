@@ -21,7 +21,7 @@ use crate::world::World;
 #[derive(Clone, Debug)]
 pub(crate) struct Family {
     primary: String,
-    replicas: BTreeSet<String>,
+    pub(crate) replicas: BTreeSet<String>,
 }
 
 impl Family {
@@ -152,9 +152,10 @@ pub(crate) fn replicate(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
         return Err(AwsError::new(Code::AlreadyExists, format!("Key {} already exists.", there.key_arn(&key_id))));
     }
     let (now, ready_at) = (scene.now, scene.visible_at());
+    let policy = policy.into();
     let replica = Key { description, policy, tags, created: now, ready_at, ..replica_of(scene.key(&key_id)?, there.clone()) };
     scene.touched.push(replica.arn());
-    let (reply_policy, reply_tags) = (replica.policy.clone(), super::tags::as_list(&replica.tags));
+    let (reply_policy, reply_tags) = (replica.policy.to_string(), super::tags::as_list(&replica.tags));
     let family = scene.world.families.get_mut(&(there.account.clone(), key_id.clone()));
     let family = family.ok_or_else(|| AwsError::internal("a primary key without a family"))?;
     family.replicas.insert(there.region.clone());
@@ -186,7 +187,7 @@ fn replica_of(primary: &Key, place: Place) -> Key {
         origin: primary.origin,
         multi_region: true,
         description: String::new(),
-        policy: String::new(),
+        policy: Default::default(),
         tags: Default::default(),
         disabled: false,
         countdown: None,
@@ -195,6 +196,8 @@ fn replica_of(primary: &Key, place: Place) -> Key {
         rotations: primary.rotations,
         rotating: None,
         last_use: None,
+        grants: Vec::new(),
+        guise: None,
     }
 }
 

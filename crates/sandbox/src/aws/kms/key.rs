@@ -1,12 +1,14 @@
 //! A KMS key: one fact in one place. Its state is not stored but follows from the facts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::super::errors::AwsError;
 use super::super::regions::Place;
 use super::family::Family;
+use super::grants::Grant;
 use super::spec::{Spec, Usage};
 use super::state::{self, KeyState};
 use crate::clock::{Micros, SECOND};
@@ -81,7 +83,7 @@ pub(crate) struct Key {
     pub(crate) origin: Origin,
     pub(crate) multi_region: bool,
     pub(crate) description: String,
-    pub(crate) policy: String,
+    pub(crate) policy: Arc<str>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) disabled: bool,
     pub(crate) countdown: Option<Countdown>,
@@ -93,6 +95,18 @@ pub(crate) struct Key {
     /// Start and end of a rotation that runs.
     pub(crate) rotating: Option<(Micros, Micros)>,
     pub(crate) last_use: Option<LastUse>,
+    pub(crate) grants: Vec<Grant>,
+    /// What a seeded key shows otherwise than it is; nobody can use what is not simulated.
+    pub(crate) guise: Option<Box<Guise>>,
+}
+
+/// Another appearance of a key, for who reads inventories.
+#[derive(Clone)]
+pub(crate) struct Guise {
+    /// `KeyManager`.
+    pub(crate) manager: &'static str,
+    /// `KeySpec`.
+    pub(crate) spec: String,
 }
 
 impl Key {
@@ -193,7 +207,14 @@ impl Key {
             (self.usage.algorithms_member()): self.spec.algorithms(self.usage),
         });
         match members {
-            Value::Object(members) => members,
+            Value::Object(mut members) => {
+                if let Some(guise) = &self.guise {
+                    members.insert("KeyManager".to_owned(), json!(guise.manager));
+                    members.insert("KeySpec".to_owned(), json!(guise.spec));
+                    members.insert("CustomerMasterKeySpec".to_owned(), json!(guise.spec));
+                }
+                members
+            }
             _ => Map::new(),
         }
     }

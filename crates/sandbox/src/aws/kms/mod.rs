@@ -9,6 +9,7 @@ pub(crate) mod data_key;
 pub(crate) mod describe;
 pub(crate) mod encrypt;
 pub(crate) mod family;
+pub(crate) mod grants;
 pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod lifecycle;
@@ -41,6 +42,7 @@ const fn changes(name: &'static str, run: fn(&mut Scene<'_>) -> Result<Stage, Aw
 pub(crate) const OPERATIONS: &[Operation] = &[
     changes("CancelKeyDeletion", lifecycle::cancel_deletion),
     changes("CreateAlias", alias::create),
+    changes("CreateGrant", grants::create),
     changes("CreateKey", create::create_key),
     reads("Decrypt", encrypt::decrypt),
     changes("DeleteAlias", alias::delete),
@@ -60,6 +62,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     reads("GetPublicKey", sign::get_public_key),
     changes("ImportKeyMaterial", import::import_material),
     reads("ListAliases", list::aliases),
+    reads("ListGrants", grants::list),
     reads("ListKeyPolicies", describe::list_policies),
     reads("ListKeyRotations", rotation::list),
     reads("ListKeys", list::keys),
@@ -67,6 +70,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     changes("PutKeyPolicy", describe::put_policy),
     reads("ReEncrypt", encrypt::re_encrypt),
     changes("ReplicateKey", family::replicate),
+    changes("RevokeGrant", grants::revoke),
     changes("RotateKeyOnDemand", rotation::rotate_on_demand),
     changes("ScheduleKeyDeletion", lifecycle::schedule_deletion),
     reads("Sign", sign::sign),

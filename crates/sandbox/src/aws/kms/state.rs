@@ -82,6 +82,7 @@ const FAMILY: Row = [OK, X1, X3, X5, X11, X14, X15];
 const TABLE: &[(&str, Row)] = &[
     ("CancelKeyDeletion", [X4, X4, OK, X4, X4, X4, X4]),
     ("CreateAlias", EDIT),
+    ("CreateGrant", [OK, X1, X3, X5, OK, X14, OK]),
     ("Decrypt", USE),
     ("DeleteAlias", ANY),
     ("DeleteImportedKeyMaterial", [OK, OK, OK, OK, X11, X14, X15]),
@@ -99,12 +100,14 @@ const TABLE: &[(&str, Row)] = &[
     ("GetParametersForImport", [OK, OK, X3, OK, X11, X14, X15]),
     ("GetPublicKey", USE),
     ("ImportKeyMaterial", [OK, OK, X3, OK, X11, X14, OK]),
+    ("ListGrants", ANY),
     ("ListKeyPolicies", ANY),
     ("ListKeyRotations", ANY),
     ("ListResourceTags", ANY),
     ("PutKeyPolicy", ANY),
     ("ReEncrypt", USE),
     ("ReplicateKey", FAMILY),
+    ("RevokeGrant", ANY),
     ("RotateKeyOnDemand", FAMILY),
     ("ScheduleKeyDeletion", [OK, OK, X3, OK, OK, OK, X15]),
     ("Sign", USE),
@@ -148,6 +151,7 @@ mod tests {
 operation                        Enabled  Disabled PendDel  PendImp  Unavail  Creating Updating
 CancelKeyDeletion                X4       X4       ok       X4       X4       X4       X4
 CreateAlias                      ok       ok       X3       ok       ok       ok       ok
+CreateGrant                      ok       X1       X3       X5       ok       X14      ok
 Decrypt                          ok       X1       X3       X5       X11      X14      ok
 DeleteAlias                      ok       ok       ok       ok       ok       ok       ok
 DeleteImportedKeyMaterial        ok       ok       ok       ok       X11      X14      X15
@@ -165,12 +169,14 @@ GetKeyRotationStatus             ok       ok       ok       ok       ok       ok
 GetParametersForImport           ok       ok       X3       ok       X11      X14      X15
 GetPublicKey                     ok       X1       X3       X5       X11      X14      ok
 ImportKeyMaterial                ok       ok       X3       ok       X11      X14      ok
+ListGrants                       ok       ok       ok       ok       ok       ok       ok
 ListKeyPolicies                  ok       ok       ok       ok       ok       ok       ok
 ListKeyRotations                 ok       ok       ok       ok       ok       ok       ok
 ListResourceTags                 ok       ok       ok       ok       ok       ok       ok
 PutKeyPolicy                     ok       ok       ok       ok       ok       ok       ok
 ReEncrypt                        ok       X1       X3       X5       X11      X14      ok
 ReplicateKey                     ok       X1       X3       X5       X11      X14      X15
+RevokeGrant                      ok       ok       ok       ok       ok       ok       ok
 RotateKeyOnDemand                ok       X1       X3       X5       X11      X14      X15
 ScheduleKeyDeletion              ok       ok       X3       ok       ok       ok       X15
 Sign                             ok       X1       X3       X5       X11      X14      ok

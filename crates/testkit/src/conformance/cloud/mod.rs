@@ -5,6 +5,7 @@
 
 mod family;
 mod find;
+mod inspect;
 mod kinds;
 mod life;
 mod material;
@@ -19,6 +20,7 @@ use keystead_domain::{Hash, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKe
 
 pub use family::*;
 pub use find::*;
+pub use inspect::*;
 pub use kinds::*;
 pub use life::*;
 pub use material::*;
@@ -157,5 +159,7 @@ pub async fn all(subject: &Subject<'_>) {
     a_key_is_found_by_its_operation(subject).await;
     all_own_keys_are_listed_but_those_that_are_known(subject).await;
     a_key_that_is_not_there_is_not_found(subject).await;
+    every_key_is_listed_once_and_looked_at_whole(subject).await;
+    a_key_that_is_not_there_is_not_looked_at(subject).await;
     our_permissions_suffice(subject).await;
 }

@@ -1,0 +1,85 @@
+//! In what a key differs from what was known of it: names of attributes, for the audit log and for people.
+
+use std::collections::BTreeSet;
+
+use keystead_domain::{Alias, KeyState, Timestamp, key::native};
+use keystead_store::keys::{CloudFacts, KeyRow};
+
+use super::{Seen, View};
+
+/// What is known of a key's aliases: the lineage's own, and the others.
+pub(super) fn known_aliases(row: &KeyRow, others: &[String]) -> BTreeSet<String> {
+    row.alias.iter().map(ToString::to_string).chain(others.iter().cloned()).collect()
+}
+
+/// In what the cloud differs from the row, as both tell it.
+pub(super) fn differences(row: &KeyRow, others: Option<&[String]>, seen: &Seen) -> Vec<&'static str> {
+    let observed = &seen.key.observed;
+    let aliases: BTreeSet<String> = seen.aliases.iter().map(ToString::to_string).collect();
+    // Where no sync has seen the key before, more aliases than the lineage's are no difference.
+    let aliases_differ = match others {
+        Some(others) => aliases != known_aliases(row, others),
+        None => row.alias.as_ref().is_some_and(|alias| !aliases.contains(alias.as_str())),
+    };
+    let checks = [
+        ("state", state_differs(row, seen)),
+        ("material", observed.material_present.is_some_and(|there| there != row.material_present)),
+        ("expires", row.expires_at.map(seconds) != observed.expires.map(seconds) && observed.material_present == Some(true)),
+        ("deletion", row.deletion_at.map(seconds) != observed.deletion_at.map(seconds)),
+        ("description", row.description != seen.key.description),
+        ("tags", seen.tags.is_some() && row.tags != seen.peoples_tags()),
+        ("aliases", aliases_differ),
+        ("region-role", row.ties.role != seen.key.family.role),
+    ];
+    checks.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+/// The cloud counts in seconds or milliseconds.
+fn seconds(time: Timestamp) -> i64 {
+    time.as_micros() / keystead_domain::time::SECOND
+}
+
+fn state_differs(row: &KeyRow, seen: &Seen) -> bool {
+    let observed = &seen.key.observed;
+    observed.enabled != row.enabled || seen.key.counts_down != (row.state == KeyState::PendingDeletion)
+}
+
+/// What changed in a view since the one before.
+pub(super) fn view_changes(before: &View, after: &View) -> Vec<&'static str> {
+    let checks = [
+        // What may not be read says nothing of a change.
+        ("policy", after.policy.is_some() && before.policy != after.policy),
+        ("grants", after.grants.is_some() && (before.grants, &before.grantees) != (after.grants, &after.grantees)),
+        ("other-tags", before.other_tags != after.other_tags),
+        ("replicas", (&before.primary, &before.replicas) != (&after.primary, &after.replicas)),
+    ];
+    checks.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+/// What the cloud says of a native key, as its row keeps it.
+pub(super) fn taken_over(row: Option<&KeyRow>, seen: &Seen) -> keystead_store::keys::Seen {
+    let observed = &seen.key.observed;
+    keystead_store::keys::Seen {
+        state: native::state(row.map(|row| row.state), observed.enabled, seen.key.counts_down),
+        description: seen.key.description.clone(),
+        tags: match row {
+            Some(row) if seen.tags.is_none() => row.tags.clone(),
+            _ => seen.peoples_tags(),
+        },
+        role: seen.key.family.role,
+        facts: CloudFacts {
+            identity: None,
+            raw_state: Some(observed.raw_state.clone()),
+            enabled: Some(observed.enabled),
+            material_present: observed.material_present,
+            material_id: observed.material_id.clone(),
+            deletion_at: Some(observed.deletion_at),
+            expires_at: Some(observed.expires),
+        },
+    }
+}
+
+/// The aliases beside one.
+pub(super) fn others(aliases: &[Alias], own: Option<&Alias>) -> Vec<String> {
+    aliases.iter().filter(|alias| Some(*alias) != own).map(ToString::to_string).collect()
+}
