@@ -98,7 +98,11 @@ pub(crate) fn check_change(key: &KeyRow, change: &KeyChange) -> Result<(), Inval
     if key.is_in_vault() {
         check_in_vault(matches!(change.alias, Some(Some(_))), matches!(change.expires, Some(Some(_))))?;
     }
-    if key.ties.custody == Custody::Native && change.expires.is_some() {
+    // What is refused of a key that its cloud made is said in other words: it can be adopted.
+    if key.ties.custody == Custody::Native && !was_brought_along(key) {
+        return Ok(());
+    }
+    if was_brought_along(key) && change.expires.is_some() {
         let mend = "Make another key for what it does after its end: bringing the material again is the only way to move it.";
         return Err(Invalid::new("expires", "cannot be moved: Keystead keeps no copy of the material", mend));
     }

@@ -4,9 +4,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use keystead_app::{Error, Request, Started, keys::lifecycle::Ask, vault::Offer};
+use keystead_domain::KeyState;
 use keystead_operations::{NoHooks, engine::Settings};
 use keystead_server::{House, SandboxClock, Wiring, assemble};
-use keystead_store::{Store, keys::KeyRow, vault, versions};
+use keystead_store::{
+    Store,
+    keys::{self, KeyRow},
+    vault, versions,
+};
 use keystead_vault::{Adopted, NewUnlock, SecretBytes, UnlockSecret};
 use serde_json::{Value, json};
 
@@ -212,7 +217,11 @@ async fn a_row_that_does_not_open(engine: Engine) {
     let (_, status) = ask(&world, &world.house, "/v1/vault").await;
     assert_eq!((&status["root_generation"], &status["rotation"]), (&json!(2), &json!({"done": 2, "total": 3})), "all but one");
     let (id, now) = (world.key("bills").await.id, world.now());
-    world.store().write("test", move |tx| versions::destroy(tx, &id, now)).await.expect("a store");
+    let end = move |tx: &mut keystead_store::Tx<'_>| {
+        keys::transition(tx, &id, KeyState::Active, KeyState::Deleted, now)?;
+        versions::destroy(tx, &id, now)
+    };
+    world.store().write("test", end).await.expect("a store");
     assert_eq!(world.house.app.finish_root_rotation().await, Ok(0), "when it is gone nothing holds the old root any more");
     let keys = [world.key("orders").await, world.key("letters").await];
     fingerprints(&world, &world.house, &keys).await;
