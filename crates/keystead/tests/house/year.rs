@@ -104,7 +104,7 @@ impl Group {
 
 /// The kind of the key of this number: every kind occurs in each group that can have it; large RSA pairs seldom, because making them takes long.
 fn kind_of(number: usize) -> (KeySpec, Option<KeyUsage>) {
-    if Group::of(number) == Group::InPlace || number % 3 == 0 {
+    if Group::of(number) == Group::InPlace || number.is_multiple_of(3) {
         return (KeySpec::Aes256, None);
     }
     let spec = match number % 64 {

@@ -9,7 +9,7 @@ use super::{Known, Subject, kind};
 const HERE: &str = "eu-west-1";
 const THERE: &str = "us-east-1";
 
-/// Every check of families; `there` is the same account in [`THERE`], under the same installation.
+/// Every check of families; `there` is the same account in the Region `THERE`, under the same installation.
 pub async fn families(subject: &Subject<'_>, there: &dyn Cloud) {
     let elsewhere = Subject::new(there, subject.now, subject.installation, subject.known);
     a_replica_has_the_id_and_waits_for_the_material(subject, &elsewhere).await;
