@@ -22,12 +22,16 @@ use crate::{House, ServerError, demo};
 
 /// The sample keystore.
 const KEYSTORE: &str = "demo-eu";
+/// The sample keystores and their Regions; the second is empty, for copies and replicas.
+const KEYSTORES: [(&str, &str); 2] = [(KEYSTORE, "eu-west-1"), ("demo-us", "us-east-1")];
 
 /// Makes the samples.
 pub(crate) async fn make(house: &House, users: &[(String, String)]) -> Result<(), ServerError> {
     let token = users.first().map(|(_, token)| token.as_str()).unwrap_or_default();
     let ann = house.app.authenticate(token).await?.ok_or_else(|| ServerError::App("the first user is not known".to_owned()))?;
-    make_keystore(house, &ann).await?;
+    for (keystore, region) in KEYSTORES {
+        make_keystore(house, &ann, keystore, region).await?;
+    }
     let day = house.engine.now();
     let plain = |name: &str| sample(name, Material::Generate);
     let invoices = NewKey { alias: Alias::parse("invoices").ok(), ..plain("invoices")? };
@@ -44,14 +48,14 @@ pub(crate) async fn make(house: &House, users: &[(String, String)]) -> Result<()
     create(house, &ann, sample("brought-along", Material::Raw(SecretBytes::from(brought)))?).await
 }
 
-async fn make_keystore(house: &House, ann: &Principal) -> Result<(), ServerError> {
+async fn make_keystore(house: &House, ann: &Principal, keystore: &str, region: &str) -> Result<(), ServerError> {
     let location = AwsLocation {
-        region: "eu-west-1".to_owned(),
+        region: region.to_owned(),
         account: demo::CUSTOMER.to_owned(),
         role_arn: Some(demo::ROLE.to_owned()),
         external_id: Some(demo::EXTERNAL_ID.to_owned()),
     };
-    let new = NewKeystore { name: name(KEYSTORE)?, cloud: "aws".to_owned(), location };
+    let new = NewKeystore { name: name(keystore)?, cloud: "aws".to_owned(), location };
     Ok(house.app.create_keystore(ann, new).await.map(drop)?)
 }
 
