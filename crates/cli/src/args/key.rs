@@ -272,14 +272,14 @@ pub struct History {
 #[command(after_help = "\
 Examples:
   keystead key copy orders --to payments-eu --alias orders
-  keystead key copy orders --to payments-eu --to payments-us --expires 90d --expiry-policy extend
+  keystead key copy orders --to payments-eu,payments-us --expires 90d --expiry-policy extend
 
 Every keystore is checked before anything begins. A copy that has no --name is called orders_copy1, orders_copy2, and so on.")]
 pub struct Copy {
     #[command(flatten)]
     pub one: One,
-    /// A keystore that shall get a copy, by id or name; may be given several times
-    #[arg(long = "to", value_name = "KEYSTORE", required = true)]
+    /// A keystore that shall get a copy, by id or name; several with commas between, or the option several times
+    #[arg(long = "to", value_name = "KEYSTORE,…", required = true, value_delimiter = ',')]
     pub to: Vec<String>,
     /// The copy's name, where there is one keystore
     #[arg(long, value_name = "NAME", value_parser = parse::name)]

@@ -108,7 +108,7 @@ async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
     warnings.filter(|warning| !told.iter().any(|before| before == warning)).for_each(warn);
     settle(context, &client, &answer, Shown::Successor).await?;
     if !context.output.is_json() && (body.all_copies.is_some() || !body.copies.is_empty()) {
-        context.output.note(&format!("Its copies follow in waves. See how far they are: keystead key waves {}", args.one.key));
+        context.output.note(&format!("Copies of it, if there are any, follow in waves. See how far they are: keystead key waves {}", args.one.key));
     }
     Ok(())
 }
