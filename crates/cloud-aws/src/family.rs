@@ -2,7 +2,7 @@
 
 use keystead_cloud::{CloudError, CloudKey, CloudKeyId, Kind, NewCloudKey, Reply};
 
-use crate::{client::AwsCloud, error::unreadable, own, regions::check_region, send::send};
+use crate::{client::AwsCloud, error::unreadable, import::tag_may_lag, own, regions::check_region, send::send};
 
 impl AwsCloud {
     /// ReplicateKey. There is no idempotency token, but a Region has one replica of a key at most, and the operation's tag tells whose it is.
@@ -12,7 +12,7 @@ impl AwsCloud {
         self.in_own_account().await?;
         let request = self.kms.replicate_key().key_id(&primary.0).replica_region(region).bypass_policy_lockout_safety_check(false);
         let request = request.description(own::description(&new.description)).set_tags(Some(tags));
-        let reply = send!(self, "ReplicateKey", request).map_err(there_already)?;
+        let reply = send!(self, "ReplicateKey", request).map_err(there_already).map_err(tag_may_lag)?;
         let made = reply.value.replica_key_metadata().and_then(|key| Some(CloudKey { id: CloudKeyId(key.key_id().to_owned()), arn: key.arn()?.to_owned() }));
         made.map(|value| Reply { value, request_id: reply.request_id.clone() }).ok_or_else(|| unreadable("ReplicateKey", "ARN", reply.request_id.as_deref()))
     }
@@ -26,7 +26,7 @@ impl AwsCloud {
                 let seen = self.look(primary).await?.and_then(|seen| seen.family);
                 if seen.is_some_and(|family| family.primary_region == region) { Ok(Reply { value: (), request_id: error.request_id }) } else { Err(error) }
             }
-            other => Ok(other?.map(drop)),
+            other => Ok(other.map_err(tag_may_lag)?.map(drop)),
         }
     }
 

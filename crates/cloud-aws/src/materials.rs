@@ -6,6 +6,7 @@ use keystead_cloud::{CloudError, CloudKeyId, MaterialPart, MaterialSeen, Reply};
 use crate::{
     client::AwsCloud,
     error::unreadable,
+    import::tag_may_lag,
     list::{next_marker, patiently},
     observe::timestamp,
     send::send,
@@ -16,7 +17,7 @@ const CALL: &str = "ListKeyRotations";
 impl AwsCloud {
     /// RotateKeyOnDemand. It ends later; a second order meanwhile is refused as a conflict, which the caller waits out.
     pub(crate) async fn rotate_in(&self, key: &CloudKeyId) -> Result<Reply<()>, CloudError> {
-        Ok(send!(self, "RotateKeyOnDemand", self.kms.rotate_key_on_demand().key_id(&key.0))?.map(drop))
+        Ok(send!(self, "RotateKeyOnDemand", self.kms.rotate_key_on_demand().key_id(&key.0)).map_err(tag_may_lag)?.map(drop))
     }
 
     /// ListKeyRotations with every material, all pages.

@@ -50,7 +50,7 @@ pub fn permission_policy(reach: &Reach<'_>) -> String {
         find(),
         look(reach),
         manage(reach),
-        destroy_material(reach),
+        change_material(reach),
         delete(reach),
         keep(reach),
         aliases(reach),
@@ -77,9 +77,15 @@ fn create(reach: &Reach<'_>) -> Value {
 }
 
 /// ReplicateKey asks for CreateKey in the replica's Region, of the role that asks for the replica. Of the tags in the request it is not documented that they count
-/// there, so only what every replica of ours is stands here.
+/// there, so only what every replica of ours is stands here, and where AWS tells the part of the key and the lockout check, they count: no other kind of key may come in
+/// by this door.
 fn create_replicas() -> Value {
-    let condition = json!({ "StringEquals": imported(), "Bool": { "kms:MultiRegion": "true" } });
+    let condition = json!({
+        "StringEquals": imported(),
+        "Bool": { "kms:MultiRegion": "true" },
+        "StringEqualsIfExists": { "kms:MultiRegionKeyType": "REPLICA" },
+        "BoolIfExists": { "kms:BypassPolicyLockoutSafetyCheck": "false" },
+    });
     allow("CreateReplicas", &[Action::CreateKey.as_str()], &json!("*"), Some(condition))
 }
 
@@ -89,10 +95,10 @@ fn tag_at_creation(reach: &Reach<'_>) -> Value {
     allow("TagAtCreation", &[Action::TagResource.as_str()], &json!([keys(reach), families_arn(reach)]), Some(condition))
 }
 
-/// Replicas, and the hand-over of the primary's part, concern keys of two Regions: it is granted in all of them, on multi-Region keys only. Nothing is lost by it.
+/// Replicas, and the hand-over of the primary's part, concern keys of two Regions: it is granted in all of them, on multi-Region keys of ours only.
 fn families(reach: &Reach<'_>) -> Value {
     let actions: Vec<&str> = NEEDED.iter().filter(|action| action.scope() == Scope::Family).map(|action| action.as_str()).collect();
-    allow("FamiliesOfRegions", &actions, &json!(families_arn(reach)), Some(json!({ "StringEquals": imported() })))
+    allow("FamiliesOfRegions", &actions, &json!(families_arn(reach)), Some(json!({ "StringEquals": imported_and_own() })))
 }
 
 fn find() -> Value {
@@ -123,8 +129,10 @@ fn manage(reach: &Reach<'_>) -> Value {
     allow("ManageImportedKeys", &actions, &keys(reach), Some(json!({ "StringEquals": imported() })))
 }
 
-fn destroy_material(reach: &Reach<'_>) -> Value {
-    allow("RemoveMaterialOfOwnKeys", &[Action::DeleteImportedKeyMaterial.as_str()], &keys(reach), Some(json!({ "StringEquals": imported_and_own() })))
+/// What cannot be undone at a key's material: it is removed, and one of the 25 rotations of its life is used.
+fn change_material(reach: &Reach<'_>) -> Value {
+    let actions = [Action::DeleteImportedKeyMaterial.as_str(), Action::RotateKeyOnDemand.as_str()];
+    allow("MaterialOfOwnKeys", &actions, &keys(reach), Some(json!({ "StringEquals": imported_and_own() })))
 }
 
 /// Apart from cancelling: the window is a key of ScheduleKeyDeletion only, and a condition on a key that is absent is not met.
@@ -258,13 +266,21 @@ mod tests {
     }
 
     #[test]
-    fn importing_does_not_wait_for_a_tag_and_destroying_does() {
+    fn importing_does_not_wait_for_a_tag_and_what_cannot_be_undone_does() {
         for statement in statements("eu-west-1", "").iter().filter(|s| s["Sid"] != "ProbeOnAKeyThatCannotExist") {
             let by_tag = statement.to_string().contains("aws:ResourceTag");
-            let destroys =
-                ["kms:DeleteImportedKeyMaterial", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"].iter().any(|action| has(statement, "Allow", action));
-            assert_eq!(by_tag, destroys, "{statement}");
+            let ours_only = NEEDED.iter().filter(|action| matches!(action.scope(), Scope::OwnKey | Scope::Family));
+            assert_eq!(by_tag, ours_only.clone().any(|action| has(statement, "Allow", action.as_str())), "{statement}");
+            assert_eq!(ours_only.count(), 6, "remove, rotate, schedule, cancel, replicate, promote");
         }
+    }
+
+    /// A replica may be made, and nothing else by the same door; never one that is locked away from the account's administrators.
+    #[test]
+    fn no_other_key_comes_in_as_a_replica() {
+        let replicas = statements("eu-west-1", "").into_iter().find(|s| s["Sid"] == "CreateReplicas").expect("the statement");
+        assert_eq!(replicas["Condition"]["StringEqualsIfExists"]["kms:MultiRegionKeyType"], "REPLICA");
+        assert_eq!(replicas["Condition"]["BoolIfExists"]["kms:BypassPolicyLockoutSafetyCheck"], "false");
     }
 
     /// What concerns two Regions is granted on multi-Region keys only, and never what destroys.

@@ -106,7 +106,7 @@ impl App {
         if let Err((rule, refused)) = check_source(&source) {
             return Err(self.refuse(principal, ACTION, rule, &source, refused.into()).await);
         }
-        self.demand_exportable(principal, ACTION, &source).await?;
+        self.demand_unbound(principal, ACTION, &source).await?;
         let new = checked(new.clone(), self.now())?;
         let keystores = self.targets(principal, &source, &new).await?;
         let names = self.names_for(&source, &new, keystores.len()).await?;

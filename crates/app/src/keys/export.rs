@@ -3,7 +3,7 @@
 use keystead_domain::{Custody, Event, Invalid, Timestamp, Verdict, WrapMethod, verdict};
 use keystead_identity::{Action, Principal};
 use keystead_operations::engine::material::{Material, account_key};
-use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users};
+use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users, versions};
 use keystead_vault::{ExportKey, Preparation, export_method};
 
 use super::{action_of, rules::NO_COPY};
@@ -152,6 +152,10 @@ impl App {
                 if keys::by_id(tx, &id)?.is_none_or(|now| verdict(now.state, Event::DownloadExport) == Verdict::Refused) {
                     return Err(Error::MovedOn.into());
                 }
+                // The promise may have been made since.
+                if versions::is_bound(tx, &id)? {
+                    return Err(Error::MovedOn.into());
+                }
                 if !is_active(tx, &export)? {
                     return Err(Error::PreparerInactive { key: name.clone() }.into());
                 }
@@ -185,11 +189,21 @@ impl App {
             let error = Error::WrongState { key: key.name.clone(), state: key.state, event };
             return Err(self.refuse(principal, action_of(event), "lifecycle-table", &key, error).await);
         }
-        self.demand_exportable(principal, action_of(event), &key).await?;
+        self.demand_unbound(principal, action_of(event), &key).await?;
         Ok(key)
     }
 
-    /// Refuses to let material out of the vault of which the opposite was promised: of this key, or of the key that it is a copy of (FT-032).
+    /// Refuses to let material out of the vault of which the opposite was promised, for whichever of the keys that have it (FT-032).
+    pub(crate) async fn demand_unbound(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
+        self.demand_exportable(principal, action, key).await?;
+        let id = key.id.clone();
+        match self.store().read("versions.is_bound", move |tx| versions::is_bound(tx, &id)).await? {
+            true => Err(self.refuse(principal, action, "key-is-exportable", key, not_exportable().into()).await),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses what would let the material of a key's successor out of the vault, if the opposite was promised of the key, or of the one that it is a copy of.
     pub(crate) async fn demand_exportable(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
         if let Some(refused) = key.ties.custody.refusal(Event::PrepareExport).filter(|_| key.origin != "imported") {
             return Err(self.refuse(principal, action, "custody", key, refused.into()).await);
@@ -203,10 +217,13 @@ impl App {
         if key.ties.is_exportable && source.is_none_or(|source| source.ties.is_exportable) {
             return Ok(());
         }
-        let mend = "That cannot be taken back. Make another key for what shall leave the vault.";
-        let refused = Invalid::new("key", "is not exportable: its material never leaves the vault but for its own keystore", mend);
-        Err(self.refuse(principal, action, "key-is-exportable", key, refused.into()).await)
+        Err(self.refuse(principal, action, "key-is-exportable", key, not_exportable().into()).await)
     }
+}
+
+fn not_exportable() -> Invalid {
+    let mend = "That cannot be taken back. Make another key for what shall leave the vault.";
+    Invalid::new("key", "is not exportable: its material never leaves the vault but for its own keystore", mend)
 }
 
 /// A preparation in the vault's words.

@@ -13,7 +13,7 @@ use keystead_operations::{
     saga::{add_replica::AddReplica, promote_replica::PromoteReplica, revert_key::RevertKey},
     stored::Stored,
 };
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, rotations};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, rotations, versions};
 
 use super::{
     action_of,
@@ -138,7 +138,8 @@ impl App {
 
     /// What AWS would refuse, and what would not stay in step, before anything is made.
     async fn check_replica(&self, primary: &KeyRow, keystore: &KeystoreRow) -> Result<(), Error> {
-        check_part(primary)?;
+        let id = primary.id.clone();
+        check_part(primary, self.store().read("versions.is_bound", move |tx| versions::is_bound(tx, &id)).await?)?;
         if verdict(primary.state, Event::Replicate) != Verdict::Stay {
             return Err(Error::WrongState { key: primary.name.clone(), state: primary.state, event: Event::Replicate });
         }
@@ -298,9 +299,9 @@ fn left_out(tx: &mut Tx<'_>, old: &KeyId, saga: &RevertKey) -> Result<Option<Str
 }
 
 /// Only of a primary can a replica be made, and only what may leave the vault is copied.
-fn check_part(key: &KeyRow) -> Result<(), Invalid> {
+fn check_part(key: &KeyRow, is_bound: bool) -> Result<(), Invalid> {
     match key.ties.role {
-        RegionRole::Primary if key.ties.is_exportable => Ok(()),
+        RegionRole::Primary if key.ties.is_exportable && !is_bound => Ok(()),
         RegionRole::Primary => {
             Err(Invalid::new("key", "has material that may not leave the vault as a copy", "Make another multi-Region key, whose material may."))
         }

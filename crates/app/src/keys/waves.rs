@@ -65,6 +65,10 @@ impl App {
     /// As every event of a key's life; [`Error::Invalid`] naming `copies` or `wave`.
     pub async fn rotate_key(&self, principal: &Principal, request: &Request, id_or_name: &str, asked: &RotateCopies) -> Result<Started, Error> {
         let size = waves::check_size(asked.wave)?;
+        // First of all: what was allowed then is answered as then, whatever policy and promise say now.
+        if let Some(earlier) = self.earlier(principal, request).await? {
+            return Ok(earlier);
+        }
         let strategy = match asked.strategy {
             Some(strategy) => strategy,
             None => self.rotation_strategy(principal, id_or_name).await?,
@@ -79,12 +83,7 @@ impl App {
         let chosen = match &asked.copies {
             Copies::None => return self.ask(principal, request, id_or_name, Ask::Rotate).await,
             Copies::All => Followers::All,
-            Copies::Named(names) => {
-                if let Some(earlier) = self.earlier(principal, request).await? {
-                    return Ok(earlier);
-                }
-                Followers::These(self.chosen(principal, id_or_name, names).await?)
-            }
+            Copies::Named(names) => Followers::These(self.chosen(principal, id_or_name, names).await?),
         };
         self.ask_with(principal, request, id_or_name, Ask::Rotate, Some(WithCopies { followers: chosen, size, who: who(principal) })).await
     }

@@ -46,6 +46,11 @@ impl Application {
         self.0.replicate_key().key_id(key).replica_region(region).send().await.expect("replicates");
     }
 
+    /// Rotates on demand, as somebody would in the cloud's console.
+    pub async fn rotate(&self, key: &str) {
+        self.0.rotate_key_on_demand().key_id(key).send().await.expect("rotates");
+    }
+
     pub async fn decrypt(&self, blob: &[u8]) -> Vec<u8> {
         let answer = self.0.decrypt().ciphertext_blob(Blob::new(blob)).send().await.expect("decrypts");
         answer.plaintext.expect("a plaintext").into_inner()

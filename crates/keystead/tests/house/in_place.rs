@@ -183,6 +183,67 @@ async fn a_limit_that_is_reached_in_the_cloud_is_told_and_leaves_nothing_behind(
     world.does("orders", Ask::RotateInPlace).await;
 }
 
+/// A denial is believed once the key's tag has counted for long.
+fn a_while_passes(world: &World) {
+    world.sandbox.advance(DAY as u64 / 24);
+}
+
+/// The cloud refuses the rotation and then the way back, and somebody rotates the waiting material in there: the vault keeps it, or nothing would ever open again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_material_that_somebody_rotated_in_meanwhile_is_kept() {
+    let world = World::new(Engine::Sqlite).await;
+    let app = Application::new(&world).await;
+    let key = world.create("orders").await;
+    let old = app.encrypt("alias/orders", b"old").await.blob;
+    a_while_passes(&world);
+    let denied = || Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "not authorized".into() };
+    world.sandbox.add_faults(["RotateKeyOnDemand", "DeleteImportedKeyMaterial"].map(|operation| Fault {
+        operation: operation.into(),
+        skip: 0,
+        count: 50,
+        effect: denied(),
+    }));
+    let started = world.start("orders", Ask::RotateInPlace).await;
+    let id = started.operation.as_ref().expect("an operation").id.clone();
+    let held = async || world.operation(&id).await.is_some_and(|operation| operation.direction == "undo" && operation.attempts > 0);
+    while !held().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.sandbox.clear_faults();
+    app.rotate(key.cloud_key_id.as_deref().expect("an id")).await;
+    let new = app.encrypt("alias/orders", b"new").await.blob;
+    world.house.app.wake_operation(&world.ann, id.as_str()).await.expect("wakes");
+    assert_eq!(world.ended(&started).await.state, "FAILED", "Keystead did not do it");
+    let versions = versions_of(&world, &key).await;
+    assert!(versions.len() == 2 && versions.iter().all(|version| version.sealed.is_some() && !version.is_pending), "{versions:?}");
+    assert_eq!(world.key("orders").await.material_id, versions[1].material_id);
+    world.does("orders", Ask::Deactivate).await;
+    world.does("orders", Ask::Activate).await;
+    assert_eq!((app.decrypt(&old).await, app.decrypt(&new).await), (b"old".to_vec(), b"new".to_vec()));
+    world.does("orders", Ask::RotateInPlace).await;
+}
+
+/// An order that arrives when everything has been taken back already: what waits under the name of a version that is gone is taken away, because the cloud takes no
+/// other material beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_under_the_name_of_no_version_is_taken_away() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = world.create("orders").await;
+    a_while_passes(&world);
+    let late = Effect::Late { calls: None, millis: Some(3_000) };
+    let denied = Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "not authorized".into() };
+    world.sandbox.add_faults([(1, late), (50, denied)].map(|(count, effect)| Fault { operation: "ImportKeyMaterial".into(), skip: 0, count, effect }));
+    let started = world.start("orders", Ask::RotateInPlace).await;
+    assert_eq!(world.ended(&started).await.state, "FAILED");
+    world.sandbox.clear_faults();
+    assert_eq!((versions_of(&world, &key).await.len(), materials_there(&world, &key).await.len()), (1, 1), "all is taken back");
+    while materials_there(&world, &key).await.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.does("orders", Ask::RotateInPlace).await;
+    assert_eq!(materials_there(&world, &key).await, parts(&[("NON_CURRENT", true), ("CURRENT", true)]));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_never_rotated_in_place_is_refused_by_the_clouds_own_rule_before_anything_starts() {
     let world = World::new(Engine::Sqlite).await;

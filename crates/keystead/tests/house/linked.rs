@@ -143,6 +143,27 @@ async fn every_rule_is_checked_for_every_target_before_anything_begins_ft_031_to
     assert!(refused(&world, "kept", to(&["payments-eu"])).await.starts_with("key: is INACTIVE"));
 }
 
+/// The promise holds for the material: whichever of the keys that have it was marked, none of them lets it out (FT-032).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promise_of_a_copy_binds_its_source_and_the_other_copies() {
+    let world = world().await;
+    copy(&world, "orders", NewCopies { name: Name::parse("eu").ok(), ..to(&["payments-eu"]) }).await;
+    copy(&world, "orders", NewCopies { name: Name::parse("us").ok(), ..to(&["payments-us"]) }).await;
+    let change = KeyChange { exportable: Some(false), ..KeyChange::default() };
+    let started = world.house.app.update_key(&world.ann, &Request::default(), "eu", change).await.expect("an intent");
+    world.succeeds(started).await;
+    for name in ["eu", "orders", "us"] {
+        assert!(refused(&world, name, to(&["payments-us"])).await.starts_with("key: is not exportable"), "{name}");
+        let body = json!({ "public_key": crate::matrix::public_key() });
+        let (status, answer) = world.rest(0, "POST", &format!("/v1/keys/{name}/export/prepare"), Some(body)).await;
+        assert!(status == 422 && answer["detail"].as_str().is_some_and(|detail| detail.contains("not exportable")), "{name}: {status} {answer}");
+    }
+    world.does("orders", Ask::Rotate).await;
+    world.does("us", Ask::Rotate).await;
+    world.does("eu", Ask::Rotate).await;
+    assert!(!world.key("eu").await.ties.is_exportable, "its successor promises the same");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_lives_by_itself_and_shared_material_goes_with_the_last_key_ft_017_to_ft_024_ft_069_to_ft_072() {
     let world = world().await;

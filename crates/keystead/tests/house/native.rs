@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use keystead_app::{Request, Started, keys::lifecycle::Ask};
-use keystead_domain::{Custody, KeyState, RegionRole, key::deletion::WaitingDays, time::DAY};
+use keystead_app::{
+    Request, Started,
+    keys::{lifecycle::Ask, update::KeyChange},
+};
+use keystead_domain::{Alias, Custody, KeyState, RegionRole, key::deletion::WaitingDays, time::DAY};
 use keystead_operations::sync::View;
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{
@@ -237,6 +240,33 @@ async fn a_keystore_goes_with_its_pointers_and_the_clouds_keys_stay_ft_068() {
     world.succeeds(deleted).await;
     assert_eq!((world.key(key.id.as_str()).await.state, cloud_state(&world, &key).await.as_str()), (KeyState::Deleted, "Enabled"));
     assert!(world.natives().await.is_empty());
+    world.make_keystore("payments-again").await;
+    assert_eq!(world.sync("payments-again").await.counts.fresh, 1, "another keystore in the same place finds it anew");
+    assert_eq!(world.natives().await.len(), 1);
+}
+
+/// The list of aliases is as old as the sync: who changes one here while it runs knows better.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_that_was_changed_while_a_sync_ran_stays() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = found(&world, "app", json!({})).await;
+    world.sandbox.add_faults([Fault {
+        operation: "ListKeys".into(),
+        skip: 0,
+        count: 500,
+        effect: Effect::Error { code: "ThrottlingException".into(), status: 400, message: "Rate exceeded".into() },
+    }]);
+    let started = world.start_sync("payments-eu").await;
+    let id = started.operation.as_ref().expect("an operation").id.clone();
+    while world.operation(&id).await.is_none_or(|operation| operation.step < 1) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let change = KeyChange { alias: Some(Alias::parse("moved").ok()), ..KeyChange::default() };
+    let changed = world.house.app.update_key(&world.ann, &Request::default(), &key.name, change).await.expect("an intent");
+    world.succeeds(changed).await;
+    world.sandbox.clear_faults();
+    assert_eq!(world.sync_of(&started).await.counts.changed, 0);
+    assert_eq!(world.key(&key.name).await.alias, Alias::parse("moved").ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -124,6 +124,21 @@ async fn a_failure_stops_what_has_not_begun_and_is_told_and_who_was_left_behind_
     }
 }
 
+/// There is no operation whose failure would be told, and nothing behind it that could be stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_last_copy_that_is_not_in_use_in_its_turn_is_told_of_too() {
+    let world = with_copies(1).await;
+    rotate(&world, Copies::All, 10).await;
+    world.does("copy-0", Ask::Deactivate).await;
+    assert_eq!((look(&world).await, look(&world).await), (0, 0));
+    assert_eq!(states(&world).await, [(1, "FAILED")]);
+    let (_, history) = world.rest(0, "GET", "/v1/keys/orders/history?limit=1", None).await;
+    assert_eq!(history["items"][0]["entry"]["detail"]["why"], "not rotated: copy-0", "{history}");
+    let (_, alerts) = world.rest(0, "GET", "/v1/alerts", None).await;
+    let told = alerts["items"].as_array().expect("alerts").iter().filter(|alert| alert["facts"]["operation_kind"] == "rotate-copies").count();
+    assert_eq!(told, 1, "{alerts}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_copies_that_are_chosen_follow_and_others_are_refused_by_name_ft_074() {
     let world = with_copies(2).await;

@@ -52,6 +52,8 @@ pub(super) struct Outcome {
     pub(super) facts: Option<(KeyId, CloudFacts)>,
     /// What was learnt of which versions' copies.
     pub(super) materials: Vec<(VersionId, MaterialFacts)>,
+    /// Pending versions that turned out to be rotated in.
+    pub(super) rotated_in: Vec<VersionId>,
     /// The cloud's id of the request that had the effect.
     pub(super) request_id: Option<String>,
     /// More, for journal and audit log.
@@ -73,10 +75,16 @@ impl Outcome {
         self
     }
 
+    pub(super) fn rotated_in(mut self, version: &VersionId) -> Self {
+        self.rotated_in.push(version.clone());
+        self
+    }
+
     /// This, and what came of the same step after it: the later request counts.
     pub(super) fn and(mut self, later: Self) -> Self {
         self.materials.extend(later.materials);
-        Self { materials: self.materials, facts: later.facts.or(self.facts), ..later }
+        self.rotated_in.extend(later.rotated_in);
+        Self { materials: self.materials, rotated_in: self.rotated_in, facts: later.facts.or(self.facts), ..later }
     }
 
     pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {

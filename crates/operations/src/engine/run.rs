@@ -488,6 +488,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
 
 fn keep_facts(tx: &mut Tx<'_>, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
     outcome.materials.iter().try_for_each(|(version, facts)| versions::keep_facts(tx, version, facts))?;
+    outcome.rotated_in.iter().try_for_each(|version| versions::rotated_in(tx, version))?;
     match &outcome.facts {
         Some((key, facts)) => keys::keep_facts(tx, key, facts, now),
         None => Ok(()),

@@ -9,6 +9,7 @@ use keystead_domain::KeyId;
 use keystead_store::{
     StoreError, Tx,
     keys::KeyRow,
+    operations,
     syncs::{self, Counts, SyncRow},
     views,
 };
@@ -172,7 +173,7 @@ impl Engine {
         if batch.is_empty() {
             return Ok(());
         }
-        let (keeper, fence) = (self.keeper(bench, who), bench.fence());
+        let (keeper, fence) = (self.keeper(bench, who).await?, bench.fence());
         let kept = self
             .note("sync.keep", move |tx| {
                 let mut kept = Kept::default();
@@ -199,8 +200,12 @@ impl Engine {
         .await
     }
 
-    fn keeper(&self, bench: &Bench, who: &Who) -> Keeper {
-        Keeper { keystore: bench.keystore.clone(), operation: bench.operation.clone(), who: who.clone(), now: self.now(), random: self.parts.random.clone() }
+    async fn keeper(&self, bench: &Bench, who: &Who) -> Result<Keeper, StepError> {
+        let id = bench.operation.clone();
+        let row = self.parts.store.read("operations.by_id", move |tx| operations::by_id(tx, &id)).await?;
+        let began = row.ok_or_else(|| StoreError::Corrupt("a sync without an operation".to_owned()))?.created_at;
+        let (keystore, operation, random) = (bench.keystore.clone(), bench.operation.clone(), self.parts.random.clone());
+        Ok(Keeper { keystore, operation, began, who: who.clone(), now: self.now(), random })
     }
 
     async fn sync(&self, bench: &Bench) -> Result<SyncRow, StepError> {
@@ -276,7 +281,7 @@ impl Engine {
         if !self.has_gone(bench, &row.id).await? {
             return Ok(());
         }
-        let (keeper, fence) = (self.keeper(bench, who), bench.fence());
+        let (keeper, fence) = (self.keeper(bench, who).await?, bench.fence());
         self.note("sync.gone", move |tx| {
             let vanished = i64::from(keeper.gone(tx, &row)?);
             syncs::count(tx, &keeper.operation, fence, &Counts { vanished, ..Counts::default() })

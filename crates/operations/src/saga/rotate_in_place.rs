@@ -42,12 +42,25 @@ impl RotateInPlace {
     }
 }
 
-/// A replica rotates with its primary: its row says so, and so does its lineage, which goes on from there if it is promoted.
+/// Its row says what it encrypts under now, and its lineage that it was rotated; a replica's goes on from there if it is promoted.
 fn follow(tx: &mut Tx<'_>, member: &NewVersion, now: Timestamp) -> Result<(), StoreError> {
     let material_id = versions::by_id(tx, &member.version.0)?.and_then(|version| version.material_id);
     keys::keep_facts(tx, &member.key.0, &CloudFacts { material_id, ..CloudFacts::default() }, now)?;
     let row = keys::by_id(tx, &member.key.0)?.ok_or(StoreError::MovedOn("key"))?;
     rotations::rotated(tx, &row.lineage_id, now)
+}
+
+/// Whether the cloud has rotated in what was to be taken back.
+fn went_in<'a>(tx: &mut Tx<'_>, mut members: impl Iterator<Item = &'a NewVersion>) -> Result<bool, StoreError> {
+    members.try_fold(false, |found, member| Ok(found || versions::by_id(tx, &member.version.0)?.is_some_and(|version| !version.is_pending)))
+}
+
+/// The material is the key's own, whatever became of the operation: without it nothing opens that the cloud encrypts from now on.
+fn keep(tx: &mut Tx<'_>, member: &NewVersion, now: Timestamp) -> Result<(), StoreError> {
+    if versions::by_id(tx, &member.version.0)?.is_some_and(|version| version.is_pending) {
+        versions::rotated_in(tx, &member.version.0)?;
+    }
+    follow(tx, member, now)
 }
 
 impl Shape for RotateInPlace {
@@ -68,7 +81,10 @@ impl Shape for RotateInPlace {
         attempts::forget(tx, &self.rotated.key.0)
     }
 
-    fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+    fn abandon(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        if went_in(tx, self.members())? {
+            return self.members().try_for_each(|member| keep(tx, member, now));
+        }
         // A replica's version has the material of the primary's: it goes first.
         self.replicas.iter().chain([&self.rotated]).try_for_each(|member| versions::delete_pending(tx, &member.version.0))
     }

@@ -1,7 +1,7 @@
 //! The copies of a rotated key get successors, too, in waves (FT-016, FT-022, FT-074, FT-078). The plan is written with the rotation of the source; what is to be
 //! done is found in its rows, so that it goes on behind any crash, and a row's state in the WHERE lets one node only begin a copy.
 
-use keystead_audit::Outcome;
+use keystead_audit::{Entry, Outcome};
 use keystead_domain::{
     KeyId, KeyState, Timestamp,
     alert::AlertKind,
@@ -17,7 +17,7 @@ use keystead_store::{
 use super::PreparedSuccessor;
 use crate::{
     Engine, Saga,
-    alerts::About,
+    alerts::{About, Telling},
     engine::call::StepError,
     link::{self, source_of},
     words,
@@ -154,8 +154,10 @@ impl Engine {
             Ok(Some(prepared)) => prepared.with_grace(wave.row.grace),
             // It was taken out of use, or its source's material is gone: its turn has come, and it cannot be rotated.
             Ok(None) | Err(StepError::Missing(_)) => {
-                let to = if self.has_followed(&copy, &wave.row.successor_id).await? { WaveState::Done } else { WaveState::Failed };
-                return self.move_wave(wave, WaveState::Pending, to).await.map(|_| false);
+                if self.has_followed(&copy, &wave.row.successor_id).await? {
+                    return self.move_wave(wave, WaveState::Pending, WaveState::Done).await.map(|_| false);
+                }
+                return self.fail_copy(wave).await.map(|()| false);
             }
             Err(StepError::Store(error)) => return Err(error),
             Err(error) => {
@@ -164,6 +166,22 @@ impl Engine {
             }
         };
         self.write_copy(wave, copy, prepared, &who).await
+    }
+
+    /// A copy that cannot be rotated when its turn has come: there is no operation whose failure would be told, so it is told here.
+    async fn fail_copy(&self, wave: &Wave) -> Result<(), StoreError> {
+        let row = wave.row.clone();
+        let (entry, alert) = self.telling_of_waves(wave, &format!("{}/{}", row.successor_id, row.copy_id), &[&wave.copy_name], &[]).await?;
+        let fail = move |tx: &mut Tx<'_>| {
+            keystead_store::waves::transition(tx, &row.successor_id, &row.copy_id, WaveState::Pending, WaveState::Failed, None)?;
+            tx.audit(entry.clone());
+            alert.write(tx)
+        };
+        match self.parts().store.write("waves.fail", fail).await {
+            // Another node was faster, and told it.
+            Ok(_) | Err(StoreError::MovedOn(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether somebody has rotated the copy to its source's successor by hand meanwhile.
@@ -202,39 +220,11 @@ impl Engine {
 
     /// Stops what has not begun, and tells it: in the source's history, and to people.
     async fn stop_waves(&self, rotation: &[Wave], states: &[(u32, WaveState)]) -> Result<(), StoreError> {
-        let failed: Vec<&str> =
-            rotation.iter().zip(states).filter(|(_, (_, state))| *state == WaveState::Failed).map(|(wave, _)| wave.copy_name.as_str()).collect();
+        let names =
+            |wanted| rotation.iter().zip(states).filter(|(_, (_, state))| *state == wanted).map(|(wave, _)| wave.copy_name.as_str()).collect::<Vec<_>>();
         let Some(first) = rotation.first() else { return Ok(()) };
         let successor = first.row.successor_id.clone();
-        let wanted = successor.clone();
-        let source = self.parts().store.read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
-        let left: Vec<&str> =
-            rotation.iter().zip(states).filter(|(_, (_, state))| *state == WaveState::Pending).map(|(wave, _)| wave.copy_name.as_str()).collect();
-        let why = if failed.is_empty() { "the source's successor is not in use any more".to_owned() } else { format!("not rotated: {}", failed.join(", ")) };
-        let (name, id) = source.as_ref().map_or((String::new(), successor.to_string()), |key| (key.name.clone(), key.id.to_string()));
-        let entry = words::entry(self.parts().random.as_ref(), self.now(), &first.row.account_id, &Who::system(), "key.rotate-copies", RULE)
-            .subject("key", &id, &name)
-            .outcome(Outcome::Failed)
-            .detail("why", why.clone())
-            .detail("stopped", left.join(", "))
-            .done();
-        let alert = self.telling(About {
-            account: &first.row.account_id,
-            kind: AlertKind::OperationFailed,
-            subject: &id,
-            topic: "rotate-copies",
-            once: format!("waves/{successor}"),
-            facts: vec![
-                ("key", name.clone()),
-                ("key_id", id.clone()),
-                ("operation_kind", "rotate-copies".to_owned()),
-                ("why", format!("{why}; not begun: {}", left.join(", "))),
-                (
-                    "mend",
-                    "Mend what failed, then rotate each of these copies: `keystead key rotate COPY` gives it the newest material of its source.".to_owned(),
-                ),
-            ],
-        });
+        let (entry, alert) = self.telling_of_waves(first, successor.as_str(), &names(WaveState::Failed), &names(WaveState::Pending)).await?;
         let stop = move |tx: &mut Tx<'_>| {
             // Of two nodes one tells it.
             if keystead_store::waves::stop(tx, &successor)? > 0 {
@@ -243,9 +233,38 @@ impl Engine {
             }
             Ok::<_, StoreError>(())
         };
-        self.parts().store.write("waves.stop", stop).await?;
-        tracing::warn!(key = %id, name, why, "the rotation of copies was stopped");
-        Ok(())
+        self.parts().store.write("waves.stop", stop).await
+    }
+
+    /// What is told of copies that failed, and of those that are not begun because of it.
+    async fn telling_of_waves(&self, wave: &Wave, once: &str, failed: &[&str], left: &[&str]) -> Result<(Entry, Telling), StoreError> {
+        let wanted = wave.row.successor_id.clone();
+        let source = self.parts().store.read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
+        let why = if failed.is_empty() { "the source's successor is not in use any more".to_owned() } else { format!("not rotated: {}", failed.join(", ")) };
+        let (name, id) = source.map_or((String::new(), wave.row.successor_id.to_string()), |key| (key.name, key.id.to_string()));
+        tracing::warn!(key = %id, name, why, "the rotation of copies did not come to its end");
+        let entry = words::entry(self.parts().random.as_ref(), self.now(), &wave.row.account_id, &Who::system(), "key.rotate-copies", RULE)
+            .subject("key", &id, &name)
+            .outcome(Outcome::Failed)
+            .detail("why", why.clone())
+            .detail("stopped", left.join(", "))
+            .done();
+        let mend = "Mend what failed, then rotate each of these copies: `keystead key rotate COPY` gives it the newest material of its source.";
+        let alert = self.telling(About {
+            account: &wave.row.account_id,
+            kind: AlertKind::OperationFailed,
+            subject: &id,
+            topic: "rotate-copies",
+            once: format!("waves/{once}"),
+            facts: vec![
+                ("key", name),
+                ("key_id", id.clone()),
+                ("operation_kind", "rotate-copies".to_owned()),
+                ("why", if left.is_empty() { why } else { format!("{why}; not begun: {}", left.join(", ")) }),
+                ("mend", mend.to_owned()),
+            ],
+        });
+        Ok((entry, alert))
     }
 
     /// Draws the successor of a copy: a copy of its source's successor, in the same keystore. `None` when the copy, or that successor, is not in use, when that is
@@ -260,7 +279,11 @@ impl Engine {
         let leads = |source: &KeyRow| usable(source) && source.ties.is_exportable && source_of(copy) != source.id;
         let Some(source) = source.filter(|source| leads(source) && usable(copy)) else { return Ok(None) };
         let material = self.materials(&source).await?.pop().ok_or_else(|| StepError::Missing(source.id.clone()))?;
-        let key = KeyRow { origin: source.origin.clone(), ties: link::ties(&source.id, source.ties.is_exportable), ..self.successor_row(copy, copy, who, now) };
+        let key = KeyRow {
+            origin: source.origin.clone(),
+            ties: link::ties(&source.id, source.ties.is_exportable && copy.ties.is_exportable),
+            ..self.successor_row(copy, copy, who, now)
+        };
         let copied = self.share(&material, &key, &source.id, who, now);
         Ok(Some(PreparedSuccessor::copied(copy, key, copied)))
     }

@@ -43,6 +43,8 @@ pub(crate) struct Kept {
 pub(crate) struct Keeper {
     pub(crate) keystore: KeystoreRow,
     pub(crate) operation: OperationId,
+    /// When the sync began; its list of aliases is as old.
+    pub(crate) began: Timestamp,
     pub(crate) who: Who,
     pub(crate) now: Timestamp,
     pub(crate) random: Arc<dyn Random>,
@@ -78,7 +80,11 @@ impl Keeper {
             }
             (Sight::Key(seen), row) => {
                 let mut seen = seen.clone();
-                seen.aliases = self.aliases_of(tx, &sighting.id)?;
+                seen.aliases = match &row {
+                    // Who changed it here since the aliases were listed knows better than the list.
+                    Some(row) if row.updated_at > self.began => known_aliases(tx, row)?,
+                    _ => self.aliases_of(tx, &sighting.id)?,
+                };
                 match row {
                     Some(row) => self.keep_known(tx, &row, &seen, sighting.at, kept),
                     None => self.keep_new(tx, &sighting.id, &seen, kept),
@@ -310,6 +316,12 @@ impl Kept {
         self.strange.unknown += 1;
         self.strangers.push(Stranger { arn, why });
     }
+}
+
+/// A key's aliases as the house knows them.
+fn known_aliases(tx: &mut Tx<'_>, row: &KeyRow) -> Result<Vec<Alias>, StoreError> {
+    let others = views::of(tx, &row.id)?.map(|view| view.aliases).unwrap_or_default();
+    Ok(row.alias.iter().cloned().chain(others.iter().filter_map(|text| Alias::parse(text).ok())).collect())
 }
 
 /// Ends a virtual key whose cloud key is gone: there is nothing of it here but the record.

@@ -410,15 +410,22 @@ pub fn delete_uncreated(tx: &mut Tx<'_>, id: &KeyId) -> Result<(), StoreError> {
     tx.execute_one("key", "DELETE FROM keys WHERE id = $1 AND state = 'CREATING'", &[id.as_str().into()])
 }
 
-/// Whether a row names this cloud key.
+/// The ids of a keystore's cloud keys that live. One that is DELETED may be made again under the same id, if it was a replica.
 pub fn cloud_key_ids(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<String>, StoreError> {
-    let rows = tx.query("SELECT cloud_key_id FROM keys WHERE keystore_id = $1 AND cloud_key_id IS NOT NULL", &[keystore.as_str().into()])?;
+    let rows =
+        tx.query("SELECT cloud_key_id FROM keys WHERE keystore_id = $1 AND cloud_key_id IS NOT NULL AND state <> 'DELETED'", &[keystore.as_str().into()])?;
     rows.into_iter().map(|row| row.read().text()).collect()
 }
 
-/// Whether a row of any keystore names this cloud key: by its full name too, because the keys of a family of Regions share the short one.
+/// Whether a row of any keystore names this cloud key: by its full name too, because the keys of a family of Regions share the short one. A replica
+/// that is DELETED names none: it may have been made again.
 pub fn names_cloud_key(tx: &mut Tx<'_>, cloud_key: &str, arn: &str) -> Result<bool, StoreError> {
-    Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 AND cloud_arn = $2 LIMIT 1", &[cloud_key.into(), arn.into()])?.is_some())
+    Ok(tx
+        .query_opt(
+            "SELECT 1 FROM keys WHERE cloud_key_id = $1 AND cloud_arn = $2 AND (state <> 'DELETED' OR region_role = 'single') LIMIT 1",
+            &[cloud_key.into(), arn.into()],
+        )?
+        .is_some())
 }
 
 /// The replicas of a primary that are not DELETED, in the order in which they were made.
@@ -450,16 +457,21 @@ pub fn set_end(tx: &mut Tx<'_>, id: &KeyId, expires: Option<Timestamp>, span: Op
     tx.execute_one("key", "UPDATE keys SET expires_at = $1, expiry_span = $2, expiry_policy = $3, revision = revision + 1 WHERE id = $4", &values)
 }
 
-/// The key of a keystore that this cloud key is.
+/// The key of a keystore that this cloud key is: the one that lives, or the last that did.
 pub fn by_cloud_key(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str) -> Result<Option<KeyRow>, StoreError> {
     let values = [keystore.as_str().into(), cloud_key.into()];
-    tx.query_opt(&format!("{COLUMNS} WHERE k.keystore_id = $1 AND k.cloud_key_id = $2"), &values)?.map(read).transpose()
+    tx.query_opt(
+        &format!("{COLUMNS} WHERE k.keystore_id = $1 AND k.cloud_key_id = $2 ORDER BY CASE WHEN k.state = 'DELETED' THEN 1 ELSE 0 END, k.id DESC LIMIT 1"),
+        &values,
+    )?
+    .map(read)
+    .transpose()
 }
 
-/// Whether a row of any keystore names the cloud key with this id and full name: replicas share an id.
+/// Whether a row of any keystore names the cloud key with this id and full name: replicas share an id. Pointers that went with their keystore do not count.
 pub fn names_cloud_arn(tx: &mut Tx<'_>, cloud_key: &str, arn: &str) -> Result<bool, StoreError> {
     let values = [cloud_key.into(), arn.into()];
-    Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 AND cloud_arn = $2 LIMIT 1", &values)?.is_some())
+    Ok(tx.query_opt("SELECT 1 FROM keys WHERE cloud_key_id = $1 AND cloud_arn = $2 AND forgotten_at IS NULL LIMIT 1", &values)?.is_some())
 }
 
 /// What the cloud says of a key that only it has.

@@ -152,6 +152,15 @@ pub fn current(tx: &mut Tx<'_>, key: &KeyId) -> Result<Option<VersionRow>, Store
     tx.query_opt(&format!("{COLUMNS} WHERE key_id = $1 AND is_pending = 0 ORDER BY number DESC LIMIT 1"), &[key.as_str().into()])?.map(read).transpose()
 }
 
+/// Whether a living key that has one of this key's materials, by its own row or by a copy's, promised that it never leaves the vault.
+pub fn is_bound(tx: &mut Tx<'_>, key: &KeyId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM key_versions mine JOIN key_versions other
+          ON other.id = COALESCE(mine.source_version_id, mine.id) OR other.source_version_id = COALESCE(mine.source_version_id, mine.id)
+        JOIN keys k ON k.id = other.key_id
+        WHERE mine.key_id = $1 AND k.is_exportable = 0 AND k.state <> 'DELETED' LIMIT 1";
+    Ok(tx.query_opt(sql, &[key.as_str().into()])?.is_some())
+}
+
 /// Every version of a key, oldest first.
 pub fn of_key(tx: &mut Tx<'_>, key: &KeyId) -> Result<Vec<VersionRow>, StoreError> {
     tx.query(&format!("{COLUMNS} WHERE key_id = $1 ORDER BY number"), &[key.as_str().into()])?.into_iter().map(read).collect()

@@ -88,6 +88,12 @@ pub async fn facts_of_the_cloud_are_kept_one_by_one(world: World) {
     assert_eq!(is_named("short", "arn:aws:kms:eu-west-1:123456789012:key/short").await, Ok(true));
     assert_eq!(is_named("short", "arn:aws:kms:us-east-1:123456789012:key/short").await, Ok(false), "its replica in another Region is another key");
     assert_eq!(is_named("other", "arn:aws:kms:eu-west-1:123456789012:key/short").await, Ok(false));
+    world.write(|tx| end_key(tx, 1, NOW)).await.expect("ends");
+    assert_eq!(world.read(|tx| keys::cloud_key_ids(tx, &keystore_id(1))).await, Ok(vec![]), "what is gone is no key of the cloud");
+    let again = CloudFacts { identity: Some(("short".to_owned(), "arn".to_owned())), ..CloudFacts::default() };
+    keep(2, again).await.expect("a replica that is made again has the id of the one that is gone");
+    let found = world.read(|tx| keys::by_cloud_key(tx, &keystore_id(1), "short")).await.expect("is read").expect("is there");
+    assert_eq!(found.id, key_id(2), "the one that lives");
 }
 
 /// CM-067.

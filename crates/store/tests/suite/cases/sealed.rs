@@ -141,6 +141,23 @@ pub async fn shared_material_is_destroyed_with_the_last_key_that_has_it(world: W
     assert_eq!(late, Err(StoreError::MovedOn("key version")), "nobody shares what is gone");
 }
 
+/// FT-032: what one key that has a material promises binds all that have it, as long as it lives.
+pub async fn a_promise_binds_every_key_with_the_material(world: World) {
+    let world = world.with_keys(1..=4).await;
+    let made =
+        world.write(|tx| [version_row(1, 1, 1), shared(2, 2, 1), shared(3, 3, 1), version_row(4, 4, 1)].iter().try_for_each(|row| versions::insert(tx, row)));
+    made.await.expect("are kept");
+    let bound = async || {
+        let of_each = world.read(|tx| (1..=4).map(|n| versions::is_bound(tx, &key_id(n))).collect::<Result<Vec<_>, _>>());
+        of_each.await.expect("is read")
+    };
+    assert_eq!(bound().await, [false; 4]);
+    world.write(|tx| keys::forbid_export(tx, &key_id(2))).await.expect("is kept");
+    assert_eq!(bound().await, [true, true, true, false], "the copy, its source, the other copy, and nobody else");
+    world.write(|tx| end_key(tx, 2, NOW)).await.expect("ends");
+    assert_eq!(bound().await, [false; 4], "it lives no more");
+}
+
 pub async fn a_pending_version_becomes_the_current_one_or_goes(world: World) {
     let world = world.with_keys(1..=1).await;
     let pending = |n: u64, number| VersionRow { is_pending: true, ..version_row(n, 1, number) };
