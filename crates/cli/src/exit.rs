@@ -51,7 +51,7 @@ impl Exit {
             "stopping" => return Self::Unreachable,
             _ => {}
         }
-        if problem.cloud_code.is_some() || slug.starts_with("cloud-") || matches!(slug, "role-not-assumable" | "wrong-material") {
+        if problem.cloud_code.is_some() || slug.starts_with("cloud-") || matches!(slug, "role-not-assumable" | "wrong-material" | "other-material") {
             return Self::Cloud;
         }
         match problem.status {

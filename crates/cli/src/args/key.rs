@@ -39,7 +39,7 @@ pub enum KeyVerb {
     /// The old key becomes REPLACED: it still decrypts. The new key is printed.
     #[command(after_help = "Example:\n  keystead key renew orders")]
     Renew(One),
-    /// Rotate a key now, whatever its policy's window says; as renew, and behind the policy's grace the old key is deactivated
+    /// Rotate a key now, whatever its policy's window says: by a successor or in place, as its policy or --strategy says
     ///
     /// What that will not do for the key's users is said before it is done.
     Rotate(Rotate),
@@ -227,7 +227,7 @@ pub struct Import {
 Examples:
   keystead key list
   keystead key list --keystore payments-eu --state ACTIVE
-  keystead key list --name orders --all                (predecessors and deleted ones too)
+  keystead key list --name orders --all                # predecessors and deleted ones too
   keystead key list --output json | jq '.[].cloud_arn'")]
 pub struct List {
     /// Only keys of this keystore, by id or name
@@ -340,7 +340,7 @@ Examples:
   keystead key rotate orders --strategy in-place
   keystead key rotate orders --copies all --wave 20
   keystead key rotate orders --copies orders_copy1,orders_copy2
-  keystead key rotate orders_copy3                       (a copy that follows its source, which was rotated without it)")]
+  keystead key rotate orders_copy3                       # a copy that follows its source, which was rotated without it")]
 pub struct Rotate {
     #[command(flatten)]
     pub one: One,

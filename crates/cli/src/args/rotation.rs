@@ -66,7 +66,7 @@ Examples:
 pub struct Set {
     #[command(flatten)]
     pub target: Target,
-    /// So long behind the last rotation: a span of a day at least, such as 90d
+    /// This long after the last rotation: a span of a day at least, such as 90d
     #[arg(long, value_name = "SPAN", value_parser = parse::span_text)]
     pub every: Option<String>,
     /// By a calendar: minute, hour, day, month and weekday, or @monthly; once a day at most
@@ -90,7 +90,7 @@ pub struct Set {
     /// How it is done
     #[arg(long, value_enum, value_name = "STRATEGY")]
     pub strategy: Option<Strategy>,
-    /// How long behind a rotation the predecessor is deactivated: a span, or keep: it stays enabled
+    /// How long after a rotation the predecessor is deactivated: a span, or keep: it stays enabled
     #[arg(long, value_name = "SPAN|keep", value_parser = parse::grace)]
     pub grace: Option<String>,
 }
