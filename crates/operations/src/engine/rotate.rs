@@ -80,7 +80,7 @@ impl Engine {
         let known = match self.material_of(bench, &id, version, confirmed).await? {
             Some(seen) if !waits(&seen) => return Ok(Outcome::default().rotated_in(version)),
             Some(seen) => seen.id,
-            // A replica lists its primary's material before it has its own.
+            // What was confirmed and is not listed is deleted by its id: the list may be old.
             None => match confirmed {
                 Some(material) => material.to_owned(),
                 None => return Ok(Outcome::default()),
