@@ -301,3 +301,17 @@ async fn a_throttled_sync_that_dies_anywhere_finds_every_key_once() {
     let (_, shown) = world.rest(0, "GET", &format!("/v1/operations/{id}"), None).await;
     assert_eq!((&shown["sync"]["found"], &shown["sync"]["new"], &shown["kind"]), (&json!(1_152), &json!(1_150), &json!("sync-keystore")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_and_an_adoption_do_the_same_on_postgresql() {
+    let world = World::new(Engine::Postgres).await;
+    world.seed("app", 230, json!({"aliases": 2})).await;
+    let counts = world.sync("payments-eu").await.counts;
+    assert_eq!((counts.found(), counts.fresh), (230, 230));
+    let (_, adopted) = world.rest(0, "POST", "/v1/keys/app-000001/adopt", None).await;
+    assert_eq!(adopted["operation"]["state"], "SUCCEEDED", "{adopted}");
+    let gone = world.key("app-000002").await;
+    world.sandbox_does(reqwest::Method::DELETE, "keys", json!({"key": gone.cloud_key_id})).await;
+    let counts = world.sync("payments-eu").await.counts;
+    assert_eq!((counts.fresh, counts.changed, counts.unchanged, counts.own, counts.vanished), (0, 0, 229, 1, 1));
+}
