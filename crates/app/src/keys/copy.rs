@@ -13,6 +13,7 @@ use keystead_identity::{Action, Principal};
 use keystead_operations::{
     Intent, Saga,
     engine::material::Material,
+    family::unborn,
     link::{self, Copied},
     saga::create_key::CreateKey,
     stored::Stored,
@@ -234,7 +235,6 @@ impl App {
             created_at: now,
         };
         let key = KeyRow {
-            id,
             account_id: keystore.account_id.clone(),
             keystore_id: keystore.id.clone(),
             keystore_name: keystore.name.clone(),
@@ -244,28 +244,13 @@ impl App {
             name,
             alias: new.alias.clone(),
             is_current: true,
-            state: KeyState::Creating,
             description: new.description.clone().unwrap_or_else(|| source.description.clone()),
             tags: new.tags.clone().unwrap_or_else(|| source.tags.clone()),
             expires_at: new.expires,
             expiry_span: new.expires.map(|expires| expires.as_micros() - now.as_micros()),
             expiry_policy: new.expiry_policy.unwrap_or(ExpiryPolicy::Alert),
-            predecessor_id: None,
-            successor_id: None,
-            cloud_key_id: None,
-            cloud_arn: None,
-            cloud_state: None,
-            enabled: false,
-            material_present: false,
-            material_id: None,
-            deletion_at: None,
-            rotation: Default::default(),
             ties: link::ties(root, source.ties.is_exportable),
-            created_at: now,
-            created_by: principal.user.to_string(),
-            updated_at: now,
-            revision: 1,
-            ..source.clone()
+            ..unborn(source, id, &who(principal), now)
         };
         (key, lineage)
     }
