@@ -42,16 +42,9 @@ impl Engine {
         Ok(outcome.detail("material", named.unwrap_or_default()))
     }
 
-    /// A version as the cloud shows it, a moment later too: the cloud is eventually consistent.
+    /// A version as the cloud shows it.
     async fn material_of(&self, bench: &Bench, id: &CloudKeyId, version: &VersionId, material: Option<&str>) -> Result<Option<MaterialSeen>, StepError> {
-        for pause in [50, 200, 400] {
-            let found = self.materials_there(bench, id).await?.into_iter().find(|seen| is_of(seen, version, material));
-            if found.is_some() {
-                return Ok(found);
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-        Ok(self.materials_there(bench, id).await?.into_iter().find(|seen| is_of(seen, version, material)))
+        self.find_material(bench, id, |seen| is_of(seen, version, material)).await
     }
 
     /// Takes away what waits there under the label of a version that no row knows: an order that came late, or a database that was put back. The cloud takes no other
@@ -118,19 +111,24 @@ impl Engine {
 
     /// Whether a material is the current one.
     async fn is_in(&self, bench: &Bench, id: &CloudKeyId, material: &str) -> Result<bool, StepError> {
-        let there = self.materials_there(bench, id).await?;
-        Ok(there.iter().any(|seen| seen.id == material && seen.part == MaterialPart::Current))
+        Ok(self.materials_there(bench, id).await?.iter().any(|seen| is_current(seen, material)))
     }
 
-    /// The same, a moment later too: the cloud is eventually consistent.
+    /// The same, a moment later too.
     async fn comes_in(&self, bench: &Bench, id: &CloudKeyId, material: &str) -> Result<bool, StepError> {
+        Ok(self.find_material(bench, id, |seen| is_current(seen, material)).await?.is_some())
+    }
+
+    /// Looks for a material, a moment later too: the cloud is eventually consistent.
+    async fn find_material(&self, bench: &Bench, id: &CloudKeyId, wanted: impl Fn(&MaterialSeen) -> bool) -> Result<Option<MaterialSeen>, StepError> {
         for pause in [50, 200, 800] {
-            if self.is_in(bench, id, material).await? {
-                return Ok(true);
+            let found = self.materials_there(bench, id).await?.into_iter().find(&wanted);
+            if found.is_some() {
+                return Ok(found);
             }
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
-        self.is_in(bench, id, material).await
+        Ok(self.materials_there(bench, id).await?.into_iter().find(&wanted))
     }
 
     async fn materials_there(&self, bench: &Bench, id: &CloudKeyId) -> Result<Vec<MaterialSeen>, StepError> {
@@ -142,6 +140,10 @@ impl Engine {
 /// own import.
 fn is_of(seen: &MaterialSeen, version: &VersionId, material: Option<&str>) -> bool {
     seen.label.as_deref() == Some(version.as_str()) || material == Some(&*seen.id)
+}
+
+fn is_current(seen: &MaterialSeen, material: &str) -> bool {
+    seen.id == material && seen.part == MaterialPart::Current
 }
 
 /// Whether a material waits to be rotated in.
