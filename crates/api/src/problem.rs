@@ -153,9 +153,8 @@ fn of_app(error: Error) -> Problem {
         Error::NotFound { what, name } if name.is_empty() => not_found(format!("There is no such {what}."), what),
         Error::NotFound { what, name } => not_found(format!("There is no {what} {name}."), what),
         Error::Taken { field, value } => {
-            let detail = format!("The {field} {value} is in use.");
-            Problem::new(S::CONFLICT, if field == "alias" { "alias-taken" } else { "name-taken" }, "The name is in use", detail, "Choose another one.")
-                .about(field)
+            let (kind, word) = if field == "aliases" { ("alias-taken", "alias") } else { ("name-taken", field) };
+            Problem::new(S::CONFLICT, kind, "The name is in use", format!("The {word} {value} is in use."), "Choose another one.").about(field)
         }
         Error::WrongState { key, state, event } => wrong_state(&key, state, event),
         Error::Busy { name, operation } => {

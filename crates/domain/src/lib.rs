@@ -17,7 +17,7 @@ pub mod time;
 pub mod waves;
 pub mod wrapping;
 
-pub use alias::Alias;
+pub use alias::{Alias, Aliases};
 pub use id::{AccountId, AlertId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
 pub use invalid::Invalid;
 pub use key::custody::{Custody, RegionRole};

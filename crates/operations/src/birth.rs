@@ -12,7 +12,6 @@ use keystead_store::{
     vault,
     vault::AccountKeyRow,
     versions::VersionRow,
-    views,
 };
 use keystead_vault::{Generated, MaterialRefused, Place, ProviderFailed, SecretBytes, Vault, VaultError};
 
@@ -110,15 +109,7 @@ impl Engine {
         };
         let replicas = self.followers(key).await?.iter().map(follow).collect();
         let born = Born::Own(Box::new(version));
-        Ok(PreparedSuccessor {
-            key: successor,
-            born,
-            predecessor: key.id.clone(),
-            lineage: key.lineage_id.clone(),
-            grace: None,
-            replicas,
-            more_aliases: Vec::new(),
-        })
+        Ok(PreparedSuccessor { key: successor, born, predecessor: key.id.clone(), lineage: key.lineage_id.clone(), grace: None, replicas })
     }
 
     /// Draws a successor of our own for a key whose material is the cloud's: the same properties, new material, its own span of life (FT-079).
@@ -126,8 +117,6 @@ impl Engine {
     /// # Errors
     /// The store's or the vault's.
     pub async fn prepare_adoption(&self, key: &KeyRow, who: &Who, now: Timestamp, expires: Option<Timestamp>) -> Result<PreparedSuccessor, StepError> {
-        let id = key.id.clone();
-        let view = self.parts().store.read("views.of", move |tx| views::of(tx, &id)).await?;
         let mut prepared = self.prepare_successor(&KeyRow { expiry_span: None, ..key.clone() }, who, now).await?;
         prepared.key = KeyRow {
             origin: ADOPTED.to_owned(),
@@ -137,7 +126,6 @@ impl Engine {
             ties: Ties::default(),
             ..prepared.key
         };
-        prepared.more_aliases = view.map(|view| view.aliases).unwrap_or_default();
         Ok(prepared)
     }
 

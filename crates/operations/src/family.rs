@@ -124,7 +124,7 @@ impl PreparedFollower {
             predecessor: Stored(self.predecessor.clone()),
             successor: Stored(self.key.id.clone()),
             lineage: Stored(self.lineage.clone()),
-            alias: self.key.alias.as_ref().map(ToString::to_string),
+            aliases: self.key.aliases.clone().into(),
         }
     }
 

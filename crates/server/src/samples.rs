@@ -11,7 +11,7 @@ use keystead_app::{
     keystores::NewKeystore,
 };
 use keystead_domain::{
-    Alias, KeySpec, Name, Tags,
+    Aliases, KeySpec, Name, Tags,
     key::{deletion::WaitingDays, expiry::ExpiryPolicy},
     keystore::AwsLocation,
 };
@@ -34,9 +34,9 @@ pub(crate) async fn make(house: &House, users: &[(String, String)]) -> Result<()
     }
     let day = house.engine.now();
     let plain = |name: &str| sample(name, Material::Generate);
-    let invoices = NewKey { alias: Alias::parse("invoices").ok(), ..plain("invoices")? };
+    let invoices = NewKey { aliases: aliases(&["invoices", "billing/invoices"])?, ..plain("invoices")? };
     create(house, &ann, invoices).await?;
-    let ledger = NewKey { alias: Alias::parse("ledger").ok(), expires: Some(day.plus_days(90)), expiry_policy: ExpiryPolicy::Extend, ..plain("ledger")? };
+    let ledger = NewKey { aliases: aliases(&["ledger"])?, expires: Some(day.plus_days(90)), expiry_policy: ExpiryPolicy::Extend, ..plain("ledger")? };
     create(house, &ann, ledger).await?;
     ask(house, &ann, "ledger", Ask::Renew).await?;
     create(house, &ann, plain("archive")?).await?;
@@ -63,6 +63,10 @@ fn name(text: &str) -> Result<Name, ServerError> {
     Name::parse(text).map_err(|error| ServerError::App(error.to_string()))
 }
 
+fn aliases(texts: &[&str]) -> Result<Aliases, ServerError> {
+    Aliases::parse(texts).map_err(|error| ServerError::App(error.to_string()))
+}
+
 fn sample(text: &str, material: Material) -> Result<NewKey, ServerError> {
     let tags = BTreeMap::from([("team".to_owned(), "demo".to_owned())]);
     Ok(NewKey {
@@ -70,7 +74,7 @@ fn sample(text: &str, material: Material) -> Result<NewKey, ServerError> {
         keystore: KEYSTORE.to_owned(),
         spec: KeySpec::Aes256,
         usage: None,
-        alias: None,
+        aliases: Aliases::default(),
         description: "A sample key of the demo".to_owned(),
         tags: Tags::parse(tags).map_err(|error| ServerError::App(error.to_string()))?,
         expires: None,

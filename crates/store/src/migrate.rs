@@ -4,7 +4,7 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_alerts.sql"),
     include_str!("../migrations/0003_rotation.sql"),
@@ -13,6 +13,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_links.sql"),
     include_str!("../migrations/0007_native.sql"),
     include_str!("../migrations/0008_again.sql"),
+    include_str!("../migrations/0009_aliases.sql"),
 ];
 
 /// The newest schema that this binary knows.

@@ -47,9 +47,8 @@ pub(crate) struct Key {
     /// The primary of its family; of a replica only.
     #[schema(required)]
     pub primary_key: Option<String>,
-    /// The alias, without `alias/`, when it points at this key.
-    #[schema(required)]
-    pub alias: Option<String>,
+    /// The aliases, without `alias/`, in the order in which they were given; of a predecessor none, because they have moved on.
+    pub aliases: Vec<String>,
     /// Whether the name means this key.
     pub is_current: bool,
     /// Free text.
@@ -154,7 +153,7 @@ pub(crate) struct CloudView {
     /// When.
     #[schema(format = DateTime)]
     seen_at: String,
-    /// Aliases beside the key's own.
+    /// Aliases that it has in the cloud beside those, which no renewal moves.
     aliases: Vec<String>,
     /// In what the cloud's key differs from what stands here; of a virtual key nothing, because the cloud has the last word.
     differences: Vec<String>,
@@ -195,11 +194,12 @@ pub(crate) struct CloudGrant {
 }
 
 impl CloudView {
-    fn of(row: ViewRow) -> Self {
+    /// The view of a key that has these aliases of its own by now.
+    fn of(row: ViewRow, own: &[String]) -> Self {
         let view = View::read(&row.facts);
         Self {
             seen_at: rfc3339(row.seen_at),
-            aliases: row.aliases,
+            aliases: row.aliases.into_iter().filter(|alias| !own.contains(alias)).collect(),
             differences: row.differences.split_whitespace().map(str::to_owned).collect(),
             origin: view.origin,
             kind: view.kind,
@@ -263,7 +263,7 @@ impl Key {
             source_key: row.ties.source.map(|id| id.to_string()),
             region_role: row.ties.role.as_str(),
             primary_key: row.ties.primary.map(|id| id.to_string()),
-            alias: row.alias.map(|alias| alias.to_string()),
+            aliases: row.aliases.to_strings(),
             is_current: row.is_current,
             description: row.description,
             tags: tags::of(&row.tags),
@@ -309,7 +309,8 @@ impl Key {
     /// The same with what the cloud shows beside it.
     #[must_use]
     pub fn with_view(self, view: Option<ViewRow>, adopted_from: Option<String>) -> Self {
-        Self { view: view.map(CloudView::of), adopted_from, ..self }
+        let view = view.map(|row| CloudView::of(row, &self.aliases));
+        Self { view, adopted_from, ..self }
     }
 
     /// The same with its versions.
@@ -348,7 +349,7 @@ pub(crate) fn example() -> Value {
         "id": "key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", "name": "orders", "state": "ACTIVE", "keystore": "frankfurt",
         "keystore_id": "keystore_01997c1e00aa7b1c9d2e3f4a5b6c7d8e", "cloud": "aws", "region": "eu-central-1", "spec": "AES_256", "usage": "encrypt", "origin": "generated",
         "custody": "own", "exportable": true, "source_key": null, "region_role": "single", "primary_key": null,
-        "alias": "orders", "is_current": true, "description": "Orders at rest", "tags": { "team": "pay" }, "expires": "2026-12-20T09:00:00.000000Z",
+        "aliases": ["orders"], "is_current": true, "description": "Orders at rest", "tags": { "team": "pay" }, "expires": "2026-12-20T09:00:00.000000Z",
         "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "1234abcd-12ab-34cd-56ef-1234567890ab",
         "cloud_arn": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "cloud_state": "Enabled", "enabled": true,
         "material_present": true, "material_id": null, "deletion_date": null, "next_rotation": "2026-12-26T01:00:00.000000Z", "last_rotation": null,

@@ -36,13 +36,13 @@ async fn where_the_vault_is_in_a_cloud_cannot_be_said_and_where_a_keystore_is_mu
 #[tokio::test]
 async fn a_copy_is_asked_for_shown_and_linked_and_what_cannot_be_copied_is_named_ft_028_to_ft_035() {
     let world = world().await;
-    let answer = world.ann("POST", "/v1/keys/orders/copies", Some(json!({ "to": ["eu"], "alias": "orders" }))).await;
+    let answer = world.ann("POST", "/v1/keys/orders/copies", Some(json!({ "to": ["eu"], "aliases": ["orders"] }))).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     let begun = answer.json()["started"][0].clone();
     let operation = format!("/v1/operations/{}?wait=60", begun["operation"]["id"].as_str().unwrap_or_default());
     assert_eq!(world.ann("GET", &operation, None).await.json()["state"], "SUCCEEDED");
     let (source, copy) = (world.ann("GET", "/v1/keys/orders", None).await.json(), world.ann("GET", "/v1/keys/orders_copy1", None).await.json());
-    assert_eq!((&copy["custody"], &copy["source_key"], &copy["alias"]), (&json!("linked"), &source["id"], &json!("orders")));
+    assert_eq!((&copy["custody"], &copy["source_key"], &copy["aliases"]), (&json!("linked"), &source["id"], &json!(["orders"])));
     assert_eq!(copy["versions"][0]["fingerprint"], source["versions"][0]["fingerprint"]);
     let links = world.ann("GET", "/v1/keys/orders/links", None).await.json();
     assert_eq!((&links["items"], &copy["links"]), (&source["links"], &source["links"]), "the same link from everywhere");

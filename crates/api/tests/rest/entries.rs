@@ -86,16 +86,16 @@ async fn failed_unsealings_are_told_without_what_was_tried() {
 async fn names_that_are_taken_are_told_with_who_wanted_them() {
     let world = World::start().await.with_keystore().await;
     for name in ["orders", "bills"] {
-        world.done("POST", "/v1/keys", Some(json!({ "name": name, "keystore": "eu", "alias": name }))).await;
+        world.done("POST", "/v1/keys", Some(json!({ "name": name, "keystore": "eu", "aliases": [name] }))).await;
     }
     let keystore = json!({ "name": "eu", "cloud": "aws", "region": "eu-west-1", "account": AWS_ACCOUNT });
     for (method, path, body, action, field, taken) in [
         ("POST", "/v1/users", json!({ "name": "ben" }), "user.create", "name", "ben"),
         ("POST", "/v1/keystores", keystore, "keystore.create", "name", "eu"),
         ("POST", "/v1/keys", json!({ "name": "orders", "keystore": "eu" }), "key.create", "name", "orders"),
-        ("POST", "/v1/keys", json!({ "name": "fresh", "keystore": "eu", "alias": "orders" }), "key.create", "alias", "alias/orders"),
+        ("POST", "/v1/keys", json!({ "name": "fresh", "keystore": "eu", "aliases": ["orders"] }), "key.create", "aliases", "alias/orders"),
         ("PATCH", "/v1/keys/bills", json!({ "name": "orders" }), "key.update", "name", "orders"),
-        ("PATCH", "/v1/keys/bills", json!({ "alias": "orders" }), "key.update", "alias", "alias/orders"),
+        ("PATCH", "/v1/keys/bills", json!({ "aliases": ["orders"] }), "key.update", "aliases", "alias/orders"),
     ] {
         assert_eq!(world.ann(method, path, Some(body)).await.status.as_u16(), 409, "{path}");
         let all = entries(&world, action).await;

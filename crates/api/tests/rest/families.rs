@@ -11,7 +11,7 @@ async fn world() -> World {
     let us = json!({ "name": "us", "cloud": "aws", "region": "us-east-1", "account": AWS_ACCOUNT });
     let made = world.ann("POST", "/v1/keystores", Some(us)).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
-    let made = world.done("POST", "/v1/keys", Some(json!({ "name": "orders", "keystore": "eu", "alias": "orders", "multi_region": true }))).await;
+    let made = world.done("POST", "/v1/keys", Some(json!({ "name": "orders", "keystore": "eu", "aliases": ["orders"], "multi_region": true }))).await;
     assert_eq!((&made["key"]["region_role"], &made["key"]["state"]), (&json!("primary"), &json!("ACTIVE")), "{made}");
     world
 }

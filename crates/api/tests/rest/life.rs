@@ -20,7 +20,7 @@ async fn world() -> World {
 }
 
 fn orders() -> Value {
-    json!({ "name": "orders", "keystore": "eu", "alias": "orders", "tags": { "team": "pay" }, "expires": "90d" })
+    json!({ "name": "orders", "keystore": "eu", "aliases": ["orders"], "tags": { "team": "pay" }, "expires": "90d" })
 }
 
 fn name(value: &Value) -> String {
@@ -100,16 +100,16 @@ async fn behind_a_renewal_the_answers_key_is_the_successor_cm_057() {
     let second = &renewed["key"];
     assert_eq!(renewed["operation"]["key"], first["id"]);
     assert_eq!(
-        (&second["predecessor"], &second["alias"], &second["state"], &second["is_current"]),
-        (&first["id"], &json!("orders"), &json!("ACTIVE"), &json!(true))
+        (&second["predecessor"], &second["aliases"], &second["state"], &second["is_current"]),
+        (&first["id"], &json!(["orders"]), &json!("ACTIVE"), &json!(true))
     );
     let old = world.ann("GET", &format!("/v1/keys/{}", name(&first["id"])), None).await.json();
-    assert_eq!((&old["state"], &old["successor"], &old["alias"], &old["enabled"]), (&json!("REPLACED"), &second["id"], &Value::Null, &json!(true)));
+    assert_eq!((&old["state"], &old["successor"], &old["aliases"], &old["enabled"]), (&json!("REPLACED"), &second["id"], &json!([]), &json!(true)));
     // CM-025, lifted: the undo is one call.
     let reverted = world.done("POST", "/v1/keys/orders/revert", None).await;
     assert_eq!((&reverted["key"]["id"], &reverted["key"]["state"]), (&second["id"], &json!("REPLACED")));
     let now = world.ann("GET", "/v1/keys/orders", None).await.json();
-    assert_eq!((&now["id"], &now["alias"]), (&first["id"], &json!("orders")));
+    assert_eq!((&now["id"], &now["aliases"]), (&first["id"], &json!(["orders"])));
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn the_lifecycles_refusals_are_conflicts_cm_068() {
     assert_eq!(refused(world.ann("DELETE", "/v1/keystores/eu", None).await), (409, "keystore-not-empty".into()));
     let same = json!({ "name": "orders", "keystore": "eu" });
     assert_eq!(refused(world.ann("POST", "/v1/keys", Some(same)).await), (409, "name-taken".into()));
-    let other = json!({ "name": "others", "keystore": "eu", "alias": "orders" });
+    let other = json!({ "name": "others", "keystore": "eu", "aliases": ["orders"] });
     assert_eq!(refused(world.ann("POST", "/v1/keys", Some(other)).await), (409, "alias-taken".into()));
     let days = world.ann("POST", "/v1/keys/orders/schedule-deletion", Some(json!({ "days": 6 }))).await;
     assert_eq!(days.problem(), ("invalid-input".into(), Some("days".into())));
@@ -197,7 +197,7 @@ async fn the_same_request_again_is_the_same_operation_and_another_one_is_refused
     assert_eq!(first.status, StatusCode::ACCEPTED);
     // The same fields in another order and with more space are the same request.
     let mut same = keyed(&world, "k-1", "/v1/keys", Value::Null);
-    *same.body_mut() = r#"{ "tags": {"team":"pay"}, "name": "orders", "keystore":"eu", "expires":"90d", "alias":"orders" }"#.into();
+    *same.body_mut() = r#"{ "tags": {"team":"pay"}, "name": "orders", "keystore":"eu", "expires":"90d", "aliases":["orders"] }"#.into();
     assert_eq!(world.send(same).await.json()["operation"]["id"], first.json()["operation"]["id"]);
     let mut other = orders();
     other["tags"]["team"] = json!("shop");

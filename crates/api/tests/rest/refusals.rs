@@ -164,7 +164,7 @@ async fn what_the_domain_refuses_names_the_field_too() {
     };
     for (body, field) in [
         (key(json!({ "name": "a b" })), "name"),
-        (key(json!({ "alias": "aws/x" })), "alias"),
+        (key(json!({ "aliases": ["aws/x"] })), "aliases"),
         (key(json!({ "spec": "DES" })), "spec"),
         (key(json!({ "expires": "366d" })), "expires"),
         (key(json!({ "expires": "yesterday" })), "expires"),

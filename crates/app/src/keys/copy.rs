@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use keystead_domain::{
-    Alias, Custody, Invalid, KeyId, KeyState, LineageId, Name, Tags, Timestamp,
+    Aliases, Custody, Invalid, KeyId, KeyState, LineageId, Name, Tags, Timestamp,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
@@ -31,7 +31,7 @@ use keystead_store::{
 };
 
 use super::{
-    create::{check_description, taken},
+    create::{check_description, insert_lineage},
     rules::{NO_COPY, check_policy},
 };
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -50,8 +50,8 @@ pub struct NewCopies {
     pub to: Vec<String>,
     /// The copy's name; of several copies none can be given. Left out, the first free one of `NAME_copy1`, `NAME_copy2`, ….
     pub name: Option<Name>,
-    /// The alias to point at each, in its own keystore.
-    pub alias: Option<Alias>,
+    /// The aliases to point at each, in its own keystore.
+    pub aliases: Aliases,
     /// Free text; left out, the source's.
     pub description: Option<String>,
     /// Tags; left out, the source's.
@@ -76,7 +76,7 @@ impl Planned {
         if !keystores::hold_active(tx, &self.keystore.id)? {
             return Err(Error::NotFound { what: "keystore", name: self.keystore.name.clone() }.into());
         }
-        lineages::insert(tx, &self.lineage).map_err(|error| taken(error, &self.lineage))?;
+        insert_lineage(tx, &self.lineage)?;
         keys::insert(tx, &self.key)?;
         self.copied.write(tx)?;
         Ok(self.intent.write(tx)?)
@@ -198,7 +198,7 @@ impl App {
         let saga = Saga::CreateKey(CreateKey {
             key: Stored(key.id.clone()),
             lineage: Stored(lineage.id.clone()),
-            alias: lineage.alias.as_ref().map(ToString::to_string),
+            aliases: lineage.aliases.clone().into(),
             expires: key.expires_at.map(Into::into),
             copy_of: Some(Stored(root)),
             forgets: false,
@@ -230,7 +230,7 @@ impl App {
             account_id: keystore.account_id.clone(),
             keystore_id: keystore.id.clone(),
             name: name.clone(),
-            alias: new.alias.clone(),
+            aliases: new.aliases.clone(),
             current_key_id: id.clone(),
             created_at: now,
         };
@@ -242,7 +242,7 @@ impl App {
             region: keystore.location.region.clone(),
             lineage_id: lineage.id.clone(),
             name,
-            alias: new.alias.clone(),
+            aliases: new.aliases.clone(),
             is_current: true,
             description: new.description.clone().unwrap_or_else(|| source.description.clone()),
             tags: new.tags.clone().unwrap_or_else(|| source.tags.clone()),

@@ -1,7 +1,7 @@
 //! A key is asked for: generated in the vault, or taken in (CM-040, CM-053, FX-014, FX-015, FT-036, FT-041 to FT-043).
 
 use keystead_domain::{
-    Alias, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp,
+    Alias, Aliases, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
@@ -24,8 +24,8 @@ pub struct NewKey {
     pub spec: KeySpec,
     /// What it is for; left out, the only usual use of its kind.
     pub usage: Option<KeyUsage>,
-    /// Alias to point at it.
-    pub alias: Option<Alias>,
+    /// Aliases to point at it.
+    pub aliases: Aliases,
     /// Free text, at most 8192 characters.
     pub description: String,
     /// Tags.
@@ -127,7 +127,7 @@ impl App {
         let saga = Saga::CreateKey(CreateKey {
             key: Stored(key.id.clone()),
             lineage: Stored(lineage.id.clone()),
-            alias: lineage.alias.as_ref().map(ToString::to_string),
+            aliases: lineage.aliases.clone().into(),
             expires: key.expires_at.map(Into::into),
             copy_of: None,
             forgets,
@@ -174,7 +174,7 @@ impl App {
             account_id: keystore.account_id.clone(),
             keystore_id: keystore.id.clone(),
             name: new.name.to_string(),
-            alias: new.alias.clone(),
+            aliases: new.aliases.clone(),
             current_key_id: id.clone(),
             created_at: now,
         };
@@ -187,7 +187,7 @@ impl App {
             region: keystore.location.region.clone(),
             lineage_id: lineage.id.clone(),
             name: new.name.to_string(),
-            alias: new.alias.clone(),
+            aliases: new.aliases.clone(),
             is_current: true,
             state: KeyState::Creating,
             spec: new.spec,
@@ -265,16 +265,33 @@ pub(super) fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow, lineage: &LineageR
     if !keystores::hold_active(tx, &keystore.id)? {
         return Err(Error::NotFound { what: "keystore", name: keystore.name.clone() }.into());
     }
-    lineages::insert(tx, lineage).map_err(|error| taken(error, lineage))?;
+    insert_lineage(tx, lineage)?;
     keys::insert(tx, key)?;
     Ok(versions::insert(tx, version)?)
 }
 
-/// Which of the two unique values of a lineage is in use.
+/// Makes a lineage, and says which of its names is in use if one is.
+pub(super) fn insert_lineage(tx: &mut Tx<'_>, lineage: &LineageRow) -> Result<(), TxError> {
+    check_aliases_free(tx, lineage)?;
+    lineages::insert(tx, lineage).map_err(|error| taken(error, lineage))
+}
+
+/// Looks whether another lineage has one of the aliases.
+pub(super) fn check_aliases_free(tx: &mut Tx<'_>, lineage: &LineageRow) -> Result<(), TxError> {
+    for alias in &lineage.aliases {
+        if lineages::by_alias(tx, &lineage.keystore_id, alias)?.is_some_and(|holder| holder.id != lineage.id) {
+            return Err(Error::Taken { field: "aliases", value: alias.with_prefix() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Which of the unique values of a lineage is in use. Of aliases somebody was faster with one of them since they were looked for: nobody knows which.
 pub(crate) fn taken(error: StoreError, lineage: &LineageRow) -> TxError {
     match &error {
-        StoreError::Unique { table, column } if table == "lineages" && column == "alias" => {
-            Error::Taken { field: "alias", value: lineage.alias.as_ref().map(Alias::with_prefix).unwrap_or_default() }.into()
+        StoreError::Unique { table, .. } if table == "aliases" => {
+            let aliases: Vec<String> = lineage.aliases.iter().map(Alias::with_prefix).collect();
+            Error::Taken { field: "aliases", value: aliases.join(", ") }.into()
         }
         StoreError::Unique { table, column } if table == "lineages" && column == "name" => Error::Taken { field: "name", value: lineage.name.clone() }.into(),
         _ => error.into(),

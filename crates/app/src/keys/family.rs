@@ -2,7 +2,7 @@
 //! FT-054, FT-060, CM-015 lifted).
 
 use keystead_domain::{
-    Alias, Custody, Event, Invalid, KeyId, KeyState, LineageId, Name, RegionRole, Tags, Timestamp, Verdict,
+    Aliases, Custody, Event, Invalid, KeyId, KeyState, LineageId, Name, RegionRole, Tags, Timestamp, Verdict,
     key::family::{Reach, reach},
     verdict,
 };
@@ -13,11 +13,11 @@ use keystead_operations::{
     saga::{add_replica::AddReplica, promote_replica::PromoteReplica, revert_key::RevertKey},
     stored::Stored,
 };
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, rotations, versions};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, keystores::KeystoreRow, lineages::LineageRow, rotations, versions};
 
 use super::{
     action_of,
-    create::{check_description, taken},
+    create::{check_description, insert_lineage},
     lifecycle::unchanged,
 };
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -29,8 +29,8 @@ pub struct NewReplica {
     pub keystore: String,
     /// Its name; left out, the primary's with the Region behind it.
     pub name: Option<Name>,
-    /// Its alias there; `Some(None)`: none.
-    pub alias: Option<Option<Alias>>,
+    /// Its aliases there.
+    pub aliases: Option<Aliases>,
     /// Free text.
     pub description: Option<String>,
     /// Tags.
@@ -175,7 +175,7 @@ impl App {
             account_id: primary.account_id.clone(),
             keystore_id: keystore.id.clone(),
             name: name.to_string(),
-            alias: new.alias.unwrap_or_else(|| primary.alias.clone()),
+            aliases: new.aliases.unwrap_or_else(|| primary.aliases.clone()),
             current_key_id: id.clone(),
             created_at: now,
         };
@@ -187,7 +187,7 @@ impl App {
             region: keystore.location.region.clone(),
             lineage_id: lineage.id.clone(),
             name: lineage.name.clone(),
-            alias: lineage.alias.clone(),
+            aliases: lineage.aliases.clone(),
             is_current: true,
             description: new.description.unwrap_or_else(|| primary.description.clone()),
             tags: new.tags.unwrap_or_else(|| primary.tags.clone()),
@@ -203,7 +203,7 @@ impl App {
             replica: Stored(rows.key.id.clone()),
             primary: Stored(rows.primary.id.clone()),
             lineage: Stored(rows.lineage.id.clone()),
-            alias: rows.lineage.alias.as_ref().map(ToString::to_string),
+            aliases: rows.lineage.aliases.clone().into(),
             expires: rows.key.expires_at.map(Into::into),
         });
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, saga)?;
@@ -367,7 +367,7 @@ fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow, rows: &Rows) -> Result<(), Tx
         return Err(Error::MovedOn.into());
     }
     check_region_is_free(&keys::replicas_of(tx, &rows.primary.id)?, &rows.key.region)?;
-    lineages::insert(tx, &rows.lineage).map_err(|error| taken(error, &rows.lineage))?;
+    insert_lineage(tx, &rows.lineage)?;
     keys::insert(tx, &rows.key)?;
     rows.copies.iter().try_for_each(|copy| copy.write(tx))?;
     // Its material was last renewed when its primary's was: whoever is promoted goes on from there.

@@ -1,7 +1,7 @@
 //! The events of a key's life that need nothing but the key: each asks the table, writes an intent, and starts.
 
 use keystead_domain::{
-    Custody, Event, Invalid, KeyState, RegionRole, Timestamp, Verdict,
+    Event, Invalid, KeyState, RegionRole, Timestamp, Verdict,
     key::{deletion::WaitingDays, expiry},
     verdict,
 };
@@ -15,7 +15,7 @@ use keystead_operations::{
     schedule::waves::WithCopies,
     stored::{Stored, StoredTime},
 };
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, views};
+use keystead_store::{Tx, keys, keys::KeyRow};
 
 use super::{action_of, rules::check_ask, waves::with_copies};
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -195,9 +195,7 @@ impl App {
             ));
         };
         let wanted = predecessor.clone();
-        let id = key.id.clone();
-        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((keys::by_id(tx, &wanted)?, views::of(tx, &id)?));
-        let (old, view) = self.store().read("keys.by_id", look).await?;
+        let old = self.store().read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
         let old = old.ok_or_else(|| Error::Internal("a predecessor without a row".to_owned()))?;
         if !old.enabled || !old.material_present || !matches!(old.state, KeyState::Replaced | KeyState::Active) {
             let reason = format!("has a predecessor that cannot be used: it is {}", old.state.as_str());
@@ -208,10 +206,8 @@ impl App {
             predecessor: Stored(predecessor),
             predecessor_replaced: old.state == KeyState::Replaced,
             lineage: Stored(key.lineage_id.clone()),
-            alias: key.alias.as_ref().map(ToString::to_string),
+            aliases: key.aliases.clone().into(),
             replicas: Vec::new(),
-            // The further aliases came with an adoption, and go back with it.
-            more_aliases: view.filter(|_| old.ties.custody == Custody::Native).map(|view| view.aliases).unwrap_or_default(),
         })
     }
 

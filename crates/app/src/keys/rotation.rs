@@ -232,7 +232,11 @@ impl App {
         let turnable = self.engine.turnable(&key).await?;
         let wish = policy.as_ref().map(|policy| policy.wish.clone()).unwrap_or_default();
         let (strategy, left) = (wish.strategy.of(&turnable), turnable.left());
-        let warnings = warnings(&key, &wish, asked.unwrap_or(strategy), left);
+        let as_asked = asked.unwrap_or(strategy);
+        let mut warnings = warnings(&key, &wish, as_asked, left);
+        if as_asked == Strategy::NewKey && !self.aliases_in_cloud(&key).await?.is_empty() {
+            warnings.push(advice::STRANGE_ALIASES);
+        }
         Ok(Rotation { target, policy, next, last: key.rotation.last, strategy: Some(strategy), in_place_left: Some(left), warnings })
     }
 
@@ -277,9 +281,9 @@ impl App {
 }
 
 fn warnings(key: &KeyRow, wish: &Wish, strategy: Strategy, left: u32) -> Vec<&'static str> {
-    let by_successor = || advice::warnings(key.spec, key.usage, key.alias.is_some(), wish.grace.is_some());
+    let by_successor = || advice::warnings(key.spec, key.usage, !key.aliases.is_empty(), wish.grace.is_some());
     match strategy {
-        Strategy::InPlace => advice::in_place(left, key.alias.is_some()),
+        Strategy::InPlace => advice::in_place(left, !key.aliases.is_empty()),
         // The rotations in place are used up: this time it is a successor, and that may come as a surprise.
         Strategy::NewKey if wish.strategy == Strategy::InPlace && left == 0 => [BEHIND_THE_LAST].into_iter().chain(by_successor()).collect(),
         Strategy::NewKey => by_successor(),
@@ -287,7 +291,7 @@ fn warnings(key: &KeyRow, wish: &Wish, strategy: Strategy, left: u32) -> Vec<&'s
 }
 
 /// What is told of a key whose policy says in place and whose cloud does not.
-const BEHIND_THE_LAST: &str = "The policy says in-place, and the cloud rotates this key in place no more, or never did: a successor takes over the alias.";
+const BEHIND_THE_LAST: &str = "The policy says in-place, and the cloud rotates this key in place no more, or never did: a successor takes over the aliases.";
 
 /// When a key is rotated next: what the schedule would plan at this moment. Only a current key in use is rotated.
 pub(super) fn next_turn(tx: &mut Tx<'_>, key: &KeyRow, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -17,7 +17,7 @@ pub(crate) fn check_place(keystore: &KeystoreRow, new: &NewKey) -> Result<(), In
             "Leave it out, or name a keystore of a cloud.",
         ));
     }
-    check_in_vault(new.alias.is_some(), new.expires.is_some())
+    check_in_vault(!new.aliases.is_empty(), new.expires.is_some())
 }
 
 /// Checks what can be asked of a key of which the vault keeps no copy.
@@ -37,12 +37,12 @@ pub(crate) fn check_kept(new: &NewKey) -> Result<(), Invalid> {
 }
 
 /// What belongs to a cloud is refused where there is none.
-fn check_in_vault(has_alias: bool, expires: bool) -> Result<(), Invalid> {
+fn check_in_vault(has_aliases: bool, expires: bool) -> Result<(), Invalid> {
     let refuse = |field: &str, reason: &str| {
         Err(Invalid::new(field, reason, "Leave it out, or make the key in a keystore of a cloud; `keystead key copy` brings it there, too."))
     };
-    if has_alias {
-        return refuse("alias", "belongs to a cloud, and this key lives in the vault alone");
+    if has_aliases {
+        return refuse("aliases", "belong to a cloud, and this key lives in the vault alone");
     }
     if expires {
         return refuse("expires", "is the end of a cloud's copy, and this key lives in the vault alone");
@@ -96,7 +96,7 @@ pub(crate) fn check_rotated_by_policy(key: &KeyRow) -> Result<(), Refused> {
 /// Whether a key's place or custody stands against a change of its properties.
 pub(crate) fn check_change(key: &KeyRow, change: &KeyChange) -> Result<(), Invalid> {
     if key.is_in_vault() {
-        check_in_vault(matches!(change.alias, Some(Some(_))), matches!(change.expires, Some(Some(_))))?;
+        check_in_vault(change.aliases.gives_any(), matches!(change.expires, Some(Some(_))))?;
     }
     // What is refused of a key that its cloud made is said in other words: it can be adopted.
     if key.ties.custody == Custody::Native && !was_brought_along(key) {

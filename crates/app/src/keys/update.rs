@@ -1,7 +1,7 @@
-//! Properties of a key change: name, expiry, tags, alias, description (CM-067).
+//! Properties of a key change: name, expiry, tags, aliases, description (CM-067).
 
 use keystead_domain::{
-    Alias, Event, Invalid, KeyState, Name, RegionRole, Tags, Timestamp, Verdict,
+    Alias, Aliases, Event, Invalid, KeyState, Name, RegionRole, Tags, Timestamp, Verdict,
     key::expiry::{self, ExpiryPolicy},
     verdict,
 };
@@ -11,22 +11,54 @@ use keystead_operations::{
     saga::update_key::{Properties, UpdateKey},
     stored::Stored,
 };
-use keystead_store::{Tx, keys::KeyRow, lineages};
+use keystead_store::{Tx, keys::KeyRow, lineages, views};
 
 use super::{
     action_of,
-    create::{check_description, taken},
+    create::{check_aliases_free, check_description, taken},
     rules::check_change,
 };
 use crate::{App, Error, Request, Started, error::TxError};
 
-/// What shall change; `None` leaves as it is. The inner `None` of alias and expiry removes them.
+/// What shall become of a key's aliases (FT-039).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AliasChange {
+    /// These, in the place of those that it has.
+    pub all: Option<Aliases>,
+    /// These as well.
+    pub add: Aliases,
+    /// Not these.
+    pub remove: Aliases,
+}
+
+impl AliasChange {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it names aliases that the key shall have.
+    pub(crate) fn gives_any(&self) -> bool {
+        !self.add.is_empty() || self.all.as_ref().is_some_and(|all| !all.is_empty())
+    }
+
+    /// The aliases as they shall be.
+    fn of(&self, now: &Aliases) -> Result<Aliases, Invalid> {
+        let unknown = self.remove.without(now);
+        if let Some(alias) = unknown.first() {
+            let reason = format!("names {alias}, which the key does not have");
+            return Err(Invalid::new("remove_aliases", reason, "Look which it has: `keystead key show NAME`."));
+        }
+        self.all.as_ref().unwrap_or(now).without(&self.remove).with(self.add.iter().cloned())
+    }
+}
+
+/// What shall change; `None` leaves as it is. The inner `None` of expiry removes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyChange {
     /// Name of the lineage.
     pub name: Option<Name>,
-    /// Alias of the lineage.
-    pub alias: Option<Option<Alias>>,
+    /// Aliases of the lineage.
+    pub aliases: AliasChange,
     /// Free text.
     pub description: Option<String>,
     /// All tags.
@@ -89,6 +121,7 @@ impl App {
             replicas,
             lineage: Stored(key.lineage_id.clone()),
             material_present: key.material_present,
+            in_cloud: self.aliases_in_cloud(&key).await?.into(),
             before: before.clone(),
             after: after.clone(),
         };
@@ -102,16 +135,26 @@ impl App {
     }
 }
 
-/// Takes the new name and alias at once, so that nobody else can; if the operation fails it gives them back.
+impl App {
+    /// The aliases that the last sync saw at a key beside its own.
+    pub(super) async fn aliases_in_cloud(&self, key: &KeyRow) -> Result<Aliases, Error> {
+        let id = key.id.clone();
+        let view = self.store().read("views.of", move |tx| views::of(tx, &id)).await?;
+        let seen: Aliases = view.iter().flat_map(|view| &view.aliases).filter_map(|text| Alias::parse(text).ok()).collect();
+        Ok(seen.without(&key.aliases))
+    }
+}
+
+/// Takes the new name and aliases at once, so that nobody else can; if the operation fails it gives them back.
 fn reserve(tx: &mut Tx<'_>, key: &KeyRow, before: &Properties, after: &Properties) -> Result<(), TxError> {
     let Some(lineage) = lineages::by_id(tx, &key.lineage_id)? else { return Err(Error::MovedOn.into()) };
-    let alias = after.alias.as_deref().map(Alias::parse).transpose().map_err(Error::from)?;
-    let wanted = lineages::LineageRow { name: after.name.clone(), alias, ..lineage };
+    let wanted = lineages::LineageRow { name: after.name.clone(), aliases: after.aliases.0.clone(), ..lineage };
     if before.name != after.name {
         lineages::rename(tx, &key.lineage_id, &after.name).map_err(|error| taken(error, &wanted))?;
     }
-    if before.alias != after.alias {
-        lineages::set_alias(tx, &key.lineage_id, wanted.alias.as_ref()).map_err(|error| taken(error, &wanted))?;
+    if before.aliases != after.aliases {
+        check_aliases_free(tx, &wanted)?;
+        lineages::set_aliases(tx, &key.lineage_id, &wanted.aliases).map_err(|error| taken(error, &wanted))?;
     }
     Ok(())
 }
@@ -119,7 +162,7 @@ fn reserve(tx: &mut Tx<'_>, key: &KeyRow, before: &Properties, after: &Propertie
 fn properties(key: &KeyRow) -> Properties {
     Properties {
         name: key.name.clone(),
-        alias: key.alias.as_ref().map(ToString::to_string),
+        aliases: key.aliases.clone().into(),
         description: key.description.clone(),
         tags: key.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         expires: key.expires_at.map(Into::into),
@@ -142,8 +185,8 @@ fn material_gone(key: &KeyRow, now: Timestamp) -> Option<Invalid> {
 
 /// The properties as they shall be: a pure function of key, change and time.
 fn changed(key: &KeyRow, change: KeyChange, now: Timestamp) -> Result<Properties, Invalid> {
-    if change.alias.is_some() && !key.is_current {
-        return Err(Invalid::new("alias", "belongs to the current key of the lineage", "Update the current key: name it instead of giving its id."));
+    if !change.aliases.is_none() && !key.is_current {
+        return Err(Invalid::new("aliases", "belong to the current key of the lineage", "Update the current key: name it instead of giving its id."));
     }
     if let Some(text) = &change.description {
         check_description(text)?;
@@ -156,7 +199,7 @@ fn changed(key: &KeyRow, change: KeyChange, now: Timestamp) -> Result<Properties
     let before = properties(key);
     Ok(Properties {
         name: change.name.map_or(before.name, |name| name.to_string()),
-        alias: change.alias.map_or(before.alias, |alias| alias.map(|alias| alias.to_string())),
+        aliases: change.aliases.of(&key.aliases)?.into(),
         description: change.description.unwrap_or(before.description),
         tags: change.tags.map_or(before.tags, |tags| tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
         expires: expires.map(Into::into),

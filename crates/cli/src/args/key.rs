@@ -34,7 +34,7 @@ pub enum KeyVerb {
     /// Import the material again, where the cloud lost it or somebody deleted it
     #[command(after_help = "Example:\n  keystead key upload orders")]
     Upload(One),
-    /// Make a successor with new material that takes over the alias
+    /// Make a successor with new material that takes over the aliases
     ///
     /// The old key becomes REPLACED: it still decrypts. The new key is printed.
     #[command(after_help = "Example:\n  keystead key renew orders")]
@@ -49,7 +49,7 @@ pub enum KeyVerb {
     Links(Links),
     /// List the copies that are rotated behind a key, and how far that has come
     Waves(Waves),
-    /// Undo a renewal: the alias goes back to the predecessor, which is printed
+    /// Undo a renewal: the aliases go back to the predecessor, which is printed
     #[command(after_help = "Example:\n  keystead key revert orders")]
     Revert(One),
     /// Put a key with material of the vault in the place of one whose material is the cloud's
@@ -67,7 +67,7 @@ pub enum KeyVerb {
     /// Stop the countdown; the key is INACTIVE then, and activate takes it into use
     #[command(after_help = "Example:\n  keystead key cancel-deletion orders")]
     CancelDeletion(One),
-    /// Change name, alias, expiry, tags or description
+    /// Change name, aliases, expiry, tags or description
     ///
     /// The end of material that has expired cannot be moved: upload the key first.
     Update(Update),
@@ -106,9 +106,9 @@ pub struct NewKey {
     /// What it may be used for, for ever: encrypt, sign, mac or key-agreement; an RSA pair must be told
     #[arg(long, value_name = "USAGE", value_parser = parse::usage)]
     pub usage: Option<KeyUsage>,
-    /// The alias by which applications reach it; it moves to the successor at a renewal
-    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
-    pub alias: Option<String>,
+    /// An alias by which applications reach it; it moves to the successor at a renewal. Several with commas between, or the option several times
+    #[arg(long = "alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
+    pub aliases: Vec<String>,
     /// When the material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
     #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
     pub expires: Option<String>,
@@ -136,7 +136,7 @@ pub enum ExpiryPolicy {
     Alert,
     /// Import the same material again with a later date
     Extend,
-    /// Renew the key: new material, the alias moves
+    /// Renew the key: new material, the aliases move
     Renew,
 }
 
@@ -284,9 +284,9 @@ pub struct Copy {
     /// The copy's name, where there is one keystore
     #[arg(long, value_name = "NAME", value_parser = parse::name)]
     pub name: Option<String>,
-    /// The alias by which applications reach it, in its own keystore
-    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
-    pub alias: Option<String>,
+    /// An alias by which applications reach it, in its own keystore; several with commas between, or the option several times
+    #[arg(long = "alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
+    pub aliases: Vec<String>,
     /// When the material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
     #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
     pub expires: Option<String>,
@@ -369,11 +369,11 @@ pub struct ScheduleDeletion {
 /// `key update`
 #[derive(Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true)
-    .args(["name", "alias", "no_alias", "expires", "no_expiry", "expiry_policy", "tags", "no_tags", "description", "not_exportable"]))]
+    .args(["name", "aliases", "add_aliases", "remove_aliases", "no_alias", "expires", "no_expiry", "expiry_policy", "tags", "no_tags", "description", "not_exportable"]))]
 #[command(after_help = "\
 Examples:
   keystead key update orders --expires 180d --expiry-policy extend
-  keystead key update orders --alias billing
+  keystead key update orders --add-alias billing --remove-alias bills
   keystead key update orders --no-alias --no-tags --description retired")]
 pub struct Update {
     #[command(flatten)]
@@ -381,11 +381,17 @@ pub struct Update {
     /// A new name
     #[arg(long, value_name = "NAME", value_parser = parse::name)]
     pub name: Option<String>,
-    /// Another alias
-    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
-    pub alias: Option<String>,
-    /// No alias
-    #[arg(long, conflicts_with = "alias")]
+    /// An alias; those that are given replace all that were there
+    #[arg(long = "alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
+    pub aliases: Vec<String>,
+    /// One more alias
+    #[arg(long = "add-alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
+    pub add_aliases: Vec<String>,
+    /// An alias that it shall not have any more
+    #[arg(long = "remove-alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
+    pub remove_aliases: Vec<String>,
+    /// No aliases
+    #[arg(long, conflicts_with = "aliases")]
     pub no_alias: bool,
     /// When the material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
     #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
@@ -440,11 +446,11 @@ pub struct AddReplica {
     /// Its name; otherwise the primary's with the Region behind it
     #[arg(long, value_name = "NAME", value_parser = parse::name)]
     pub name: Option<String>,
-    /// Its alias there; otherwise the primary's
-    #[arg(long, value_name = "ALIAS", value_parser = parse::alias)]
-    pub alias: Option<String>,
-    /// No alias
-    #[arg(long, conflicts_with = "alias")]
+    /// An alias there; without any, it has the primary's
+    #[arg(long = "alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
+    pub aliases: Vec<String>,
+    /// No aliases
+    #[arg(long, conflicts_with = "aliases")]
     pub no_alias: bool,
     /// A tag; otherwise it has the primary's
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse::tag)]

@@ -38,7 +38,7 @@ pub struct Target {
 /// How a key is rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Strategy {
-    /// A successor with new material takes over the alias
+    /// A successor with new material takes over the aliases
     NewKey,
     /// The same cloud key gets new material, where the cloud can: its ARN stays
     InPlace,

@@ -38,7 +38,7 @@ pub struct Key {
     #[serde(default)]
     primary_key: Option<String>,
     #[serde(default)]
-    alias: Option<String>,
+    aliases: Vec<String>,
     /// Whether it is the one that bears the lineage's name now.
     #[serde(default = "truth")]
     pub is_current: bool,
@@ -210,13 +210,16 @@ struct Version {
 }
 
 impl Row for Key {
-    const HEADER: &'static [&'static str] = &["name", "state", "keystore", "cloud", "region", "custody", "alias", "expires", "id"];
+    const HEADER: &'static [&'static str] = &["name", "state", "keystore", "cloud", "region", "custody", "aliases", "expires", "id"];
 
     fn cells(&self) -> Vec<String> {
         let expires = self.expires.as_deref().map(time).unwrap_or_default();
-        let alias = self.alias.clone().filter(|_| self.is_current).unwrap_or_default();
         let place = [self.keystore.clone(), self.cloud.clone(), self.region.clone()];
-        [self.name.clone(), self.state.clone()].into_iter().chain(place).chain([self.custody.clone(), alias, expires, self.id.clone()]).collect()
+        [self.name.clone(), self.state.clone()]
+            .into_iter()
+            .chain(place)
+            .chain([self.custody.clone(), self.aliases.join(", "), expires, self.id.clone()])
+            .collect()
     }
 }
 
@@ -226,13 +229,13 @@ impl Row for Key {
 pub struct Member(Key);
 
 impl Row for Member {
-    const HEADER: &'static [&'static str] = &["role", "name", "state", "keystore", "region", "alias", "expires", "cloud key"];
+    const HEADER: &'static [&'static str] = &["role", "name", "state", "keystore", "region", "aliases", "expires", "cloud key"];
 
     fn cells(&self) -> Vec<String> {
         let Self(key) = self;
-        let (expires, alias) = (key.expires.as_deref().map(time).unwrap_or_default(), key.alias.clone().unwrap_or_default());
+        let (expires, aliases) = (key.expires.as_deref().map(time).unwrap_or_default(), key.aliases.join(", "));
         let arn = key.cloud_arn.clone().unwrap_or_default();
-        vec![key.region_role.clone(), key.name.clone(), key.state.clone(), key.keystore.clone(), key.region.clone(), alias, expires, arn]
+        vec![key.region_role.clone(), key.name.clone(), key.state.clone(), key.keystore.clone(), key.region.clone(), aliases, expires, arn]
     }
 }
 
@@ -252,7 +255,7 @@ impl Sheet for Key {
             ("leaves the vault", (!self.exportable).then(|| "never".to_owned())),
             ("region role", Some(self.region_role.clone()).filter(|role| role != "single")),
             ("primary key", self.primary_key.clone()),
-            ("alias", self.alias.clone()),
+            ("aliases", Some(self.aliases.join(", ")).filter(|aliases| !aliases.is_empty())),
             ("description", Some(self.description.clone())),
             ("tags", Some(joined(&self.tags))),
             ("expires", expires),
@@ -301,7 +304,7 @@ mod tests {
     fn key() -> Key {
         let json = serde_json::json!({
             "id": "key_1", "name": "orders", "state": "ACTIVE", "keystore": "payments-eu", "keystore_id": "keystore_1", "cloud": "aws", "region": "eu-west-1",
-            "spec": "AES_256", "usage": "encrypt", "origin": "generated", "custody": "own", "alias": "orders", "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
+            "spec": "AES_256", "usage": "encrypt", "origin": "generated", "custody": "own", "aliases": ["orders", "bills"], "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
             "expires": "2027-02-19T23:44:00Z", "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "7b", "cloud_arn": "arn:aws:kms:eu-west-1:123456789012:key/7b",
             "cloud_state": "Enabled", "enabled": true, "material_present": true, "material_id": null, "deletion_date": null, "next_rotation": "2026-12-26T01:00:00Z", "created_at": "2026-11-21T23:44:55Z",
             "created_by": "ann", "updated_at": "2026-11-21T23:44:55Z", "revision": 3,
@@ -313,11 +316,11 @@ mod tests {
     #[test]
     fn keys_as_lines() {
         let expected = "\
-NAME    STATE     KEYSTORE     CLOUD  REGION     CUSTODY  ALIAS   EXPIRES            ID
-orders  ACTIVE    payments-eu  aws    eu-west-1  own      orders  2027-02-19 23:44Z  key_1
-orders  REPLACED  payments-eu  aws    eu-west-1  own      -       -                  key_0
+NAME    STATE     KEYSTORE     CLOUD  REGION     CUSTODY  ALIASES        EXPIRES            ID
+orders  ACTIVE    payments-eu  aws    eu-west-1  own      orders, bills  2027-02-19 23:44Z  key_1
+orders  REPLACED  payments-eu  aws    eu-west-1  own      -              -                  key_0
 ";
-        let old = Key { id: "key_0".into(), state: "REPLACED".into(), is_current: false, expires: None, ..key() };
+        let old = Key { id: "key_0".into(), state: "REPLACED".into(), is_current: false, aliases: Vec::new(), expires: None, ..key() };
         assert_eq!(grid(Key::HEADER, vec![key().cells(), old.cells()]), expected);
     }
 
@@ -348,7 +351,7 @@ state           ACTIVE
 keystore        payments-eu
 cloud           aws eu-west-1
 spec            AES_256 to encrypt, generated
-alias           orders
+aliases         orders, bills
 description     Orders?[2J
 tags            env=prod, team=pay
 expires         2027-02-19 23:44Z, then renew

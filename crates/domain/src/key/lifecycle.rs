@@ -13,7 +13,7 @@ pub enum KeyState {
     Active,
     /// Taken out of use: disabled in the cloud, material removed there.
     Inactive,
-    /// A successor took over the alias; this one still decrypts.
+    /// A successor took over the aliases; this one still decrypts.
     Replaced,
     /// The cloud counts down to deletion.
     PendingDeletion,
@@ -32,11 +32,11 @@ pub enum Event {
     Activate,
     /// Import the material again, whatever the cloud lost (CM-056).
     Upload,
-    /// Make a successor that takes over the alias (CM-057).
+    /// Make a successor that takes over the aliases (CM-057).
     Renew,
     /// Give the same cloud key new material.
     RotateInPlace,
-    /// Undo of a renewal, asked of the successor: the alias goes back to the predecessor.
+    /// Undo of a renewal, asked of the successor: the aliases go back to the predecessor.
     Revert,
     /// Undo of a renewal, as it happens to the predecessor.
     Reinstate,

@@ -30,6 +30,10 @@ pub fn warnings(spec: KeySpec, usage: KeyUsage, has_alias: bool, deactivates: bo
     said
 }
 
+/// Of a key that has aliases in its cloud which nobody gave it here.
+pub const STRANGE_ALIASES: &str = "In its cloud the key has aliases that Keystead does not know as its own, and they stay at the predecessor: `keystead key show` names them, and \
+     `keystead key update --add-alias` has them move.";
+
 /// How few rotations in place that are left are told: time enough to give the key an alias, and its users the name.
 const FEW: u32 = 3;
 
@@ -40,7 +44,7 @@ pub fn in_place(left: u32, has_alias: bool) -> Vec<&'static str> {
         "The key needs every material that it ever had: while the cloud lacks one, it cannot be used. Keystead keeps them all and imports them all again.",
     ];
     if left <= FEW {
-        said.push("Few rotations in place are left, and a key has 25 for its whole life: behind them a successor takes over the alias, and can be rotated in place again.");
+        said.push("Few rotations in place are left, and a key has 25 for its whole life: behind them a successor takes over the aliases, and can be rotated in place again.");
     }
     if left <= FEW && !has_alias {
         said.push("The key has no alias that a successor could take over: give it one, and have applications name the alias.");

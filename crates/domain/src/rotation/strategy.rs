@@ -1,11 +1,11 @@
-//! How a key is rotated: by a successor that takes over the alias, or in place, with new material under the same name of the cloud.
+//! How a key is rotated: by a successor that takes over the aliases, or in place, with new material under the same name of the cloud.
 
 use crate::{Custody, Invalid, KeyFamily, KeySpec};
 
 /// How.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Strategy {
-    /// A successor with new material takes over the alias.
+    /// A successor with new material takes over the aliases.
     #[default]
     NewKey,
     /// The same cloud key gets new material: its ARN stays, and what it encrypted before opens.
@@ -80,7 +80,7 @@ impl Turnable {
                 format!("is in-place, and the key is {kind}: AWS rotates symmetric encryption keys on demand only, no HMAC keys and no pairs")
             }
         };
-        Err(Invalid::new("strategy", reason, "Take new-key: a successor with new material takes over the alias."))
+        Err(Invalid::new("strategy", reason, "Take new-key: a successor with new material takes over the aliases."))
     }
 
     /// The same, and refuses a key that has been rotated in place as often as its cloud allows.
@@ -97,7 +97,7 @@ impl Turnable {
             None => Ok(()),
             Some(max) => {
                 let reason = format!("is in-place, and the key has been rotated in place {} times: its cloud allows {max}, for life", self.rotations_done);
-                Err(Invalid::new("strategy", reason, "Take new-key: a successor takes over the alias, and can be rotated in place again."))
+                Err(Invalid::new("strategy", reason, "Take new-key: a successor takes over the aliases, and can be rotated in place again."))
             }
         }
     }

@@ -43,7 +43,7 @@ fn insert(tx: &mut Tx<'_>, owner: &Owner, number: u64, count: u64, with_versions
         account_id: owner.account.clone(),
         keystore_id: owner.keystore.clone(),
         name: key.name.clone(),
-        alias: key.alias.clone(),
+        aliases: key.aliases.clone(),
         current_key_id: key.id.clone(),
         created_at: key.created_at,
     };
@@ -74,7 +74,7 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         region: String::new(),
         lineage_id: LineageId::new(at, random(number)),
         name: name(number),
-        alias: Alias::parse(&name(number)).ok(),
+        aliases: Alias::parse(&name(number)).expect("an alias").into(),
         is_current: true,
         state: KeyState::Active,
         spec: KeySpec::Aes256,

@@ -26,7 +26,7 @@ impl Client {
     /// Creates a key and waits for its end in the same request.
     pub async fn create(&self) {
         let name = format!("rest-{}", self.names.fetch_add(1, Ordering::Relaxed));
-        let body = json!({ "name": name, "keystore": KEYSTORE, "alias": name, "expires": "90d", "tags": { "team": "pay" } });
+        let body = json!({ "name": name, "keystore": KEYSTORE, "aliases": [name], "expires": "90d", "tags": { "team": "pay" } });
         let sent = self.http.post(&self.url).bearer_auth(&self.token).header("Prefer", "wait=30").json(&body).send().await;
         let answer = sent.and_then(reqwest::Response::error_for_status).expect("an operation");
         let started: Value = answer.json().await.expect("JSON");

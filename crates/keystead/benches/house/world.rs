@@ -76,7 +76,7 @@ impl World {
             keystore: KEYSTORE.to_owned(),
             spec: KeySpec::Aes256,
             usage: None,
-            alias: Some(Alias::parse(&name).expect("an alias")),
+            aliases: Alias::parse(&name).expect("an alias").into(),
             description: "a key of the benchmarks".to_owned(),
             tags: Tags::parse([("team".to_owned(), "pay".to_owned())]).expect("tags"),
             expires: Some(self.house.engine.now().plus_days(90)),

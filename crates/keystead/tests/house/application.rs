@@ -46,6 +46,11 @@ impl Application {
         self.0.replicate_key().key_id(key).replica_region(region).send().await.expect("replicates");
     }
 
+    /// Gives a key an alias, as somebody would in the cloud's console.
+    pub async fn point(&self, alias: &str, key: &str) {
+        self.0.create_alias().alias_name(alias).target_key_id(key).send().await.expect("points");
+    }
+
     /// Rotates on demand, as somebody would in the cloud's console.
     pub async fn rotate(&self, key: &str) {
         self.0.rotate_key_on_demand().key_id(key).send().await.expect("rotates");

@@ -15,7 +15,7 @@ fn a_key_lives_its_life_from_the_command_line() {
     let (desk, terminal) = demo();
     let line = ["key", "create", "orders", "--keystore", "demo-eu", "--alias", "orders", "--expires", "90d", "--tag", "team=pay", "--description", "Orders"];
     let made = desk.json(&line);
-    for (member, value) in [("name", "orders"), ("state", "ACTIVE"), ("keystore", "demo-eu"), ("cloud", "aws"), ("alias", "orders"), ("origin", "generated")] {
+    for (member, value) in [("name", "orders"), ("state", "ACTIVE"), ("keystore", "demo-eu"), ("cloud", "aws"), ("origin", "generated")] {
         assert_eq!(made[member], value, "{made}");
     }
     assert_eq!((&made["tags"], &made["no_op"]), (&json!({"team": "pay"}), &json!(false)));
@@ -53,11 +53,11 @@ fn a_key_lives_its_life_from_the_command_line() {
     ];
     let changed = desk.json(&change);
     for (member, value) in
-        [("name", json!("bills")), ("alias", json!("bills")), ("tags", json!({})), ("description", json!("Bills")), ("expiry_policy", json!("extend"))]
+        [("name", json!("bills")), ("aliases", json!(["bills"])), ("tags", json!({})), ("description", json!("Bills")), ("expiry_policy", json!("extend"))]
     {
         assert_eq!(changed[member], value, "{changed}");
     }
-    assert_eq!(desk.json(&["key", "update", "bills", "--no-alias", "--no-expiry"])["alias"], Value::Null);
+    assert_eq!(desk.json(&["key", "update", "bills", "--no-alias", "--no-expiry"])["aliases"], json!([]));
     assert_eq!(slug(&desk.fails(3, &["key", "show", "orders"])), "not-found");
 
     let scheduled = desk.json(&["key", "schedule-deletion", "bills", "--days", "7"]);
@@ -90,7 +90,7 @@ fn a_family_of_regions_from_the_command_line() {
     let made = desk.json(&["key", "create", "orders", "--keystore", "demo-eu", "--alias", "orders", "--multi-region"]);
     assert_eq!((&made["region_role"], &made["state"]), (&json!("primary"), &json!("ACTIVE")), "{made}");
     let added = desk.json(&["key", "replica", "add", "orders", "--to", "demo-us"]);
-    for (member, value) in [("name", "orders_us-east-1"), ("region_role", "replica"), ("state", "ACTIVE"), ("alias", "orders"), ("region", "us-east-1")] {
+    for (member, value) in [("name", "orders_us-east-1"), ("region_role", "replica"), ("state", "ACTIVE"), ("region", "us-east-1")] {
         assert_eq!(added[member], value, "{added}");
     }
     let arn = added["cloud_arn"].as_str().expect("an ARN");
@@ -120,7 +120,7 @@ fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
     assert_eq!(desk.json(&["key", "deactivate", "legacy-000001"])["cloud_state"], "Disabled");
     assert_eq!(desk.json(&["key", "activate", "legacy-000001"])["state"], "ACTIVE");
     let adopted = desk.json(&["key", "adopt", "legacy-000000", "--expires", "180d"]);
-    assert_eq!((&adopted["custody"], &adopted["origin"], &adopted["alias"]), (&json!("own"), &json!("adopted"), &json!("legacy-000000")), "{adopted}");
+    assert_eq!((&adopted["custody"], &adopted["origin"], &adopted["aliases"]), (&json!("own"), &json!("adopted"), &json!(["legacy-000000"])), "{adopted}");
     desk.table(&["key", "show", "legacy-000000"], &["adopted from", "arn:aws:kms"]);
     assert_eq!(desk.json(&["key", "revert", "legacy-000000"])["custody"], "native");
     assert!(desk.run(&["keystore", "policy", "demo-eu", "--native"]).out.contains("ManageNativeKeys"));

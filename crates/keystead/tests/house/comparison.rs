@@ -105,12 +105,13 @@ async fn check_material(house: &House, key: &KeyRow, there: Option<&Value>, told
     assert!(held.len() == rows.len() && (known == held || known.contains(&None)), "{told}: {known:?} {held:?}");
 }
 
-/// The alias points at the current key, and at nothing else.
-pub fn check_alias(keys: &[KeyRow], cloud: &Cloud, told: &str) {
+/// The aliases point at the current key, and at nothing else.
+pub fn check_aliases(keys: &[KeyRow], cloud: &Cloud, told: &str) {
     for key in keys.iter().filter(|key| !matches!(key.state, KeyState::Deleted)) {
         let Some(there) = cloud.of_key(key) else { continue };
-        let aliases: Vec<&str> = there["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let wanted: Vec<String> = key.alias.iter().map(Alias::with_prefix).collect();
+        let aliases: BTreeSet<&str> = there["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let wanted: Vec<String> = key.aliases.iter().map(Alias::with_prefix).collect();
+        let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
         assert_eq!(aliases, wanted, "{told}: aliases of {}", key.id);
     }
 }

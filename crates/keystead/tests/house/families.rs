@@ -6,14 +6,14 @@ use keystead_app::{
     Error, Request, Started,
     keys::{create::NewKey, family::NewReplica, lifecycle::Ask, update::KeyChange},
 };
-use keystead_domain::{KeySpec, KeyState, Name, RegionRole, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, time::DAY};
+use keystead_domain::{Aliases, KeySpec, KeyState, Name, RegionRole, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, time::DAY};
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{keys::KeyRow, operations};
 use serde_json::{Value, json};
 
 use crate::{
     application::Application,
-    comparison::{Cloud, check_alias, check_key, check_leftovers},
+    comparison::{Cloud, check_aliases, check_key, check_leftovers},
     world::{Engine, World},
 };
 
@@ -70,7 +70,7 @@ async fn check(world: &World, name: &str, told: &str) -> Vec<KeyRow> {
     for member in &members {
         check_key(&world.house, member, &cloud, told).await;
     }
-    check_alias(&members, &cloud, told);
+    check_aliases(&members, &cloud, told);
     check_leftovers(&world.house, &world.ann.account, &cloud, told).await;
     members
 }
@@ -282,7 +282,7 @@ async fn a_replica_that_was_kept_comes_back_into_step() {
 }
 
 async fn add_replica_named(world: &World, primary: &str, keystore: &str, name: &str) -> KeyRow {
-    let new = NewReplica { keystore: keystore.into(), name: Name::parse(name).ok(), alias: Some(None), ..NewReplica::default() };
+    let new = NewReplica { keystore: keystore.into(), name: Name::parse(name).ok(), aliases: Some(Aliases::default()), ..NewReplica::default() };
     let started = world.house.app.add_replica(&world.ann, &Request::default(), primary, new).await.expect("an intent");
     world.succeeds(started).await;
     world.key(name).await
@@ -489,7 +489,7 @@ async fn every_kind_works_in_every_region_and_a_replica_is_exported_like_its_pri
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_family_is_made_shown_and_promoted_over_rest_ft_054_ft_060() {
     let world = with_regions().await;
-    let body = json!({ "name": "orders", "keystore": "payments-eu", "alias": "orders", "multi_region": true });
+    let body = json!({ "name": "orders", "keystore": "payments-eu", "aliases": ["orders"], "multi_region": true });
     let (status, made) = world.rest(0, "POST", "/v1/keys", Some(body)).await;
     assert_eq!((status, &made["key"]["region_role"]), (200, &json!("primary")), "{made}");
     let (status, added) = world.rest(0, "POST", "/v1/keys/orders/replicas", Some(json!({ "keystore": "payments-us" }))).await;

@@ -9,7 +9,7 @@ use keystead_app::{
         update::KeyChange,
     },
 };
-use keystead_domain::{Custody, KeyState, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, time::DAY};
+use keystead_domain::{Aliases, Custody, KeyState, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, time::DAY};
 use keystead_vault::SecretBytes;
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ async fn what_needs_the_material_is_refused_and_says_why() {
         assert_eq!(refused(app.create_key(&world.ann, &Request::default(), new).await).0, field);
     }
     world.make_vault_keystore("main").await;
-    let there = NewKey { keystore: "main".into(), alias: None, expires: None, ..brought(&world, "a") };
+    let there = NewKey { keystore: "main".into(), aliases: Aliases::default(), expires: None, ..brought(&world, "a") };
     assert_eq!(refused(app.create_key(&world.ann, &Request::default(), there).await).0, "keep");
     let wish = keystead_domain::rotation::Wish { every: Some(30 * DAY), ..Default::default() };
     assert_eq!(refused(app.set_rotation(&world.ann, &keystead_app::keys::rotation::Target::Key("theirs".into()), wish).await).0, "key");

@@ -248,7 +248,7 @@ async fn what_waits_under_the_name_of_no_version_is_taken_away() {
 async fn what_is_never_rotated_in_place_is_refused_by_the_clouds_own_rule_before_anything_starts() {
     let world = World::new(Engine::Sqlite).await;
     for (name, spec, usage) in [("codes", "HMAC_256", "mac"), ("signer", "EC_P256", "sign")] {
-        let key = json!({ "name": name, "keystore": "payments-eu", "spec": spec, "usage": usage, "alias": name });
+        let key = json!({ "name": name, "keystore": "payments-eu", "spec": spec, "usage": usage, "aliases": [name] });
         assert_eq!(world.rest(0, "POST", "/v1/keys", Some(key)).await.0, 200);
         let before = world.requests().await;
         let by_hand = world.rest(0, "POST", &format!("/v1/keys/{name}/rotate"), Some(json!({ "strategy": "in-place" }))).await;
@@ -274,7 +274,8 @@ async fn every_version_is_exported_by_its_number() {
     let world = World::new(Engine::Sqlite).await;
     let known: Vec<u8> = (0..32).map(|n| n * 7 + 3).collect();
     let brought = BASE64_STANDARD.encode(&known);
-    let key = json!({ "name": "orders", "keystore": "payments-eu", "spec": "AES_256", "alias": "orders", "material": { "format": "base64", "data": brought } });
+    let key =
+        json!({ "name": "orders", "keystore": "payments-eu", "spec": "AES_256", "aliases": ["orders"], "material": { "format": "base64", "data": brought } });
     let (status, made) = world.rest(0, "POST", "/v1/keys", Some(key)).await;
     assert_eq!(status, 200, "{made}");
     world.does("orders", Ask::RotateInPlace).await;

@@ -19,7 +19,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
 use crate::{
-    comparison::{Cloud, check_alias, check_key, check_leftovers, check_rest, keys_of},
+    comparison::{Cloud, check_aliases, check_key, check_leftovers, check_rest, keys_of},
     process::{Installation, Server, is_proof, read},
     world::Engine,
 };
@@ -137,7 +137,7 @@ impl Client {
         if self.lineages.len() < 3 || self.random.random_bool(0.1) {
             let name = self.fresh("key");
             self.lineages.push(name.clone());
-            let body = json!({"name": name, "keystore": "payments-eu", "alias": name, "tags": {"team": "load"}, "expires": "90d"});
+            let body = json!({"name": name, "keystore": "payments-eu", "aliases": [name, format!("{name}/more")], "tags": {"team": "load"}, "expires": "90d"});
             return Ask { method: "POST", path: "/v1/keys".to_owned(), body: Some(body), lineage: name, then: "ACTIVE" };
         }
         let name = self.lineages.choose(&mut self.random).expect("a lineage").clone();
@@ -185,7 +185,7 @@ impl Client {
         self.lineages.retain(|known| *known != name);
         self.lineages.push(renamed.clone());
         self.load.expected.lock().expect("no panic inside").remove(&name);
-        Ask { method: "PATCH", path, body: Some(json!({"name": renamed, "alias": renamed})), lineage: renamed, then }
+        Ask { method: "PATCH", path, body: Some(json!({"name": renamed, "add_aliases": [renamed]})), lineage: renamed, then }
     }
 
     /// Asks until it is acknowledged, and waits until it has ended, whatever happens to the server meanwhile.
@@ -344,7 +344,7 @@ async fn check_places(installation: &Installation, load: &Load) -> (usize, usize
     for key in &keys {
         check_key(&house, key, &cloud, &format!("{} {}", key.name, key.id)).await;
     }
-    check_alias(&keys, &cloud, "after the kills");
+    check_aliases(&keys, &cloud, "after the kills");
     check_rest(&house, &keys, "after the kills").await;
     check_lineages(&house, &keys, load);
     let leftovers = check_leftovers(&house, &ann.account, &cloud, "after the kills").await;

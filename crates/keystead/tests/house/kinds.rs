@@ -20,7 +20,7 @@ use crate::{
 const MESSAGE: &[u8] = b"a message to whom it may concern";
 
 fn body(name: &str, spec: KeySpec, usage: KeyUsage, material: Option<Value>) -> Value {
-    let mut body = json!({ "name": name, "keystore": "payments-eu", "alias": name, "spec": spec.as_str(), "usage": usage.as_str(), "expires": "90d" });
+    let mut body = json!({ "name": name, "keystore": "payments-eu", "aliases": [name], "spec": spec.as_str(), "usage": usage.as_str(), "expires": "90d" });
     if let Some(material) = material {
         body["material"] = material;
     }

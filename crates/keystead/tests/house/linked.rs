@@ -6,7 +6,7 @@ use keystead_app::{
     keystores::NewKeystore,
 };
 use keystead_domain::{
-    Alias, Custody, KeyState, Name, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, keystore::AwsLocation, rotation::Wish, time::DAY,
+    Aliases, Custody, KeyState, Name, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, keystore::AwsLocation, rotation::Wish, time::DAY,
 };
 use keystead_store::{keys::KeyRow, operations::Idempotency, page::Page, versions, versions::VersionRow};
 use serde_json::{Value, json};
@@ -77,8 +77,8 @@ pub async fn version(world: &World, key: &KeyRow) -> VersionRow {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copies_have_the_material_of_their_source_and_a_link_to_it_ft_015_ft_027_to_ft_030_ft_035() {
     let world = world().await;
-    let alias = Alias::parse("orders").ok();
-    let copies = copy(&world, "orders", NewCopies { alias, ..to(&["payments-eu", "payments-us"]) }).await;
+    let aliases = Aliases::parse(["orders", "orders/more"]).expect("are aliases");
+    let copies = copy(&world, "orders", NewCopies { aliases, ..to(&["payments-eu", "payments-us"]) }).await;
     let source = world.key("orders").await;
     let names: Vec<(&str, &str)> = copies.iter().map(|key| (key.name.as_str(), key.region.as_str())).collect();
     assert_eq!(names, [("orders_copy1", "eu-west-1"), ("orders_copy2", "us-east-1")], "FT-030");
@@ -128,11 +128,11 @@ async fn every_rule_is_checked_for_every_target_before_anything_begins_ft_031_to
         assert!(refusal.starts_with(told), "{refusal}");
     }
     world.create("bills").await;
-    let taken = NewCopies { alias: Alias::parse("bills").ok(), ..to(&["payments-us", "payments-eu"]) };
-    assert_eq!(refused(&world, "orders", taken).await, "alias alias/bills is taken", "in the second keystore, and the first got nothing");
+    let taken = NewCopies { aliases: Aliases::parse(["fresh", "bills"]).expect("are aliases"), ..to(&["payments-us", "payments-eu"]) };
+    assert_eq!(refused(&world, "orders", taken).await, "aliases alias/bills is taken", "in the second keystore, and the first got nothing");
 
     keystore_in(&world, "china", "cn-north-1").await;
-    let kept = NewKey { alias: None, expires: None, terms: Terms { exportable: false, ..Terms::default() }, ..world.new_key("main", "kept") };
+    let kept = NewKey { aliases: Aliases::default(), expires: None, terms: Terms { exportable: false, ..Terms::default() }, ..world.new_key("main", "kept") };
     let started = world.house.app.create_key(&world.ann, &Request::default(), kept).await.expect("an intent");
     world.succeeds(started).await;
     let refusal = refused(&world, "orders", to(&["payments-eu", "china"])).await;
@@ -238,12 +238,15 @@ async fn the_same_request_for_several_copies_makes_them_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copies_are_asked_for_over_rest_and_answered_together() {
     let world = world().await;
-    let body = json!({ "to": ["payments-eu", "payments-us"], "alias": "orders", "expires": "90d", "expiry_policy": "extend" });
+    let body = json!({ "to": ["payments-eu", "payments-us"], "aliases": ["orders", "trade"], "expires": "90d", "expiry_policy": "extend" });
     let (status, answer) = world.rest(0, "POST", "/v1/keys/orders/copies", Some(body)).await;
     assert_eq!(status, 200, "{answer}");
     for one in answer["started"].as_array().expect("a list") {
         assert_eq!((&one["operation"]["kind"], &one["operation"]["state"], &one["no_op"]), (&json!("create-key"), &json!("SUCCEEDED"), &json!(false)));
-        assert_eq!((&one["key"]["custody"], &one["key"]["alias"], &one["key"]["expiry_policy"]), (&json!("linked"), &json!("orders"), &json!("extend")));
+        assert_eq!(
+            (&one["key"]["custody"], &one["key"]["aliases"], &one["key"]["expiry_policy"]),
+            (&json!("linked"), &json!(["orders", "trade"]), &json!("extend"))
+        );
     }
     let (status, refusal) = world.rest(0, "POST", "/v1/keys/orders/copies", Some(json!({ "to": ["main"] }))).await;
     assert_eq!((status, &refusal["field"]), (422, &json!("to")), "{refusal}");

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a proof says what it saw")]
 
 mod alerts;
+mod aliases;
 mod application;
 mod cli;
 mod comparison;

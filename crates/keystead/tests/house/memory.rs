@@ -194,7 +194,7 @@ impl Subject {
     }
 
     async fn makes(&self, name: &str, material: Option<Value>) -> String {
-        let mut body = json!({"name": name, "keystore": "payments-eu", "alias": name, "expires": "90d"});
+        let mut body = json!({"name": name, "keystore": "payments-eu", "aliases": [name], "expires": "90d"});
         if let Some(material) = material {
             body["material"] = material;
         }

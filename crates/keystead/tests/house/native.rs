@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use keystead_app::{
     Request, Started,
-    keys::{lifecycle::Ask, update::KeyChange},
+    keys::{
+        lifecycle::Ask,
+        update::{AliasChange, KeyChange},
+    },
 };
-use keystead_domain::{Alias, Custody, KeyState, RegionRole, key::deletion::WaitingDays, time::DAY};
+use keystead_domain::{Aliases, Custody, KeyState, RegionRole, key::deletion::WaitingDays, time::DAY};
 use keystead_operations::sync::View;
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{
@@ -90,7 +93,7 @@ async fn a_sync_finds_every_key_once_and_a_second_one_changes_nothing_ft_051_ft_
     let ids: BTreeSet<&str> = natives.iter().filter_map(|key| key.cloud_key_id.as_deref()).collect();
     assert_eq!((natives.len(), names.len(), ids.len()), (2_012, 2_012, 2_012));
     let key = natives.iter().find(|key| key.name == "app-000007").expect("by its alias");
-    assert_eq!((key.state, key.enabled, key.alias.as_ref().map(|alias| alias.as_str())), (KeyState::Active, true, Some("app-000007")));
+    assert_eq!((key.state, key.enabled, key.aliases.to_strings()), (KeyState::Active, true, vec!["app-000007".to_owned()]));
     assert_eq!((key.tags.iter().collect::<Vec<_>>(), key.description.as_str()), (vec![("team", "app")], "app-000007"));
     let view = View::read(&world.view(key).await.expect("was seen").facts);
     assert!(view.policy.as_deref().is_some_and(|policy| policy.contains("key-default-1")) && view.grants == Some(0) && view.origin == "AWS_KMS");
@@ -153,7 +156,7 @@ async fn a_virtual_key_is_disabled_enabled_and_deleted_and_keeps_its_material_ft
     assert_eq!((world.key(&name).await.state, cloud_state(&world, &key).await.as_str()), (KeyState::Inactive, "Disabled"));
     world.does(&name, Ask::Activate).await;
     assert_eq!((world.key(&name).await.state, cloud_state(&world, &key).await.as_str()), (KeyState::Active, "Enabled"));
-    let change = json!({"tags": {"team": "pay"}, "description": "ours now", "alias": "app/new"});
+    let change = json!({"tags": {"team": "pay"}, "description": "ours now", "aliases": ["app/new"]});
     let (status, changed) = world.rest(0, "PATCH", &format!("/v1/keys/{name}"), Some(change)).await;
     assert_eq!((status, &changed["operation"]["state"]), (200, &json!("SUCCEEDED")), "FT-058: {changed}");
     let there = world.cloud_key(&key).await.expect("is there");
@@ -261,12 +264,12 @@ async fn an_alias_that_was_changed_while_a_sync_ran_stays() {
     while world.operation(&id).await.is_none_or(|operation| operation.step < 1) {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    let change = KeyChange { alias: Some(Alias::parse("moved").ok()), ..KeyChange::default() };
+    let change = KeyChange { aliases: AliasChange { all: Aliases::parse(["moved"]).ok(), ..AliasChange::default() }, ..KeyChange::default() };
     let changed = world.house.app.update_key(&world.ann, &Request::default(), &key.name, change).await.expect("an intent");
     world.succeeds(changed).await;
     world.sandbox.clear_faults();
     assert_eq!(world.sync_of(&started).await.counts.changed, 0);
-    assert_eq!(world.key(&key.name).await.alias, Alias::parse("moved").ok());
+    assert_eq!(world.key(&key.name).await.aliases.to_strings(), ["moved"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -297,7 +300,7 @@ async fn a_throttled_sync_that_dies_anywhere_finds_every_key_once() {
     let natives = world.natives().await;
     let ids: BTreeSet<&str> = natives.iter().filter_map(|key| key.cloud_key_id.as_deref()).collect();
     assert_eq!((natives.len(), ids.len()), (1_150, 1_150));
-    assert_eq!(world.view(&natives[0]).await.expect("was seen").aliases.len(), 1, "the second alias");
+    assert_eq!((natives[0].aliases.len(), world.view(&natives[0]).await.expect("was seen").aliases.len()), (2, 0), "both are the key's");
     let (_, shown) = world.rest(0, "GET", &format!("/v1/operations/{id}"), None).await;
     assert_eq!((&shown["sync"]["found"], &shown["sync"]["new"], &shown["kind"]), (&json!(1_152), &json!(1_150), &json!("sync-keystore")));
 }

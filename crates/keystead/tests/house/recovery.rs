@@ -40,7 +40,7 @@ fn error(code: &str) -> Effect {
 }
 
 pub fn new_key(name: &str) -> Value {
-    json!({"name": name, "keystore": "payments-eu", "alias": name})
+    json!({"name": name, "keystore": "payments-eu", "aliases": [name]})
 }
 
 /// The stable end of an operation's problem.
@@ -361,7 +361,7 @@ async fn an_alias_of_somebody_elses_key_is_not_taken_and_the_half_made_key_is_sw
     // The same by an update of a key that lives: nothing of it stays.
     world.create("bills").await;
     let before = standing(&world).await;
-    let change = json!({"alias": "orders", "description": "moved", "name": "moved", "tags": {"moved": "yes"}});
+    let change = json!({"aliases": ["orders"], "description": "moved", "name": "moved", "tags": {"moved": "yes"}});
     let (status, body) = world.rest(0, "PATCH", "/v1/keys/bills", Some(change)).await;
     assert_eq!(status, 200, "{body}");
     failed(&body["operation"], "alias-taken");

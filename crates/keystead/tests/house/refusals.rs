@@ -118,7 +118,7 @@ fn unknown_fields(key: &str) -> Vec<Bad> {
         ("POST", "/v1/keys".into(), new_key(json!({"material": {"format": "hex", "data": "00", "colour": 1}})), "material.colour"),
         ("PATCH", format!("/v1/keys/{key}"), json!({"descripton": "x"}), "descripton"),
         ("POST", keys("schedule-deletion"), json!({"days": 7, "force": true}), "force"),
-        ("POST", keys("copies"), json!({"to": ["payments-eu"], "aliases": []}), "aliases"),
+        ("POST", keys("copies"), json!({"to": ["payments-eu"], "alias": "orders"}), "alias"),
         ("POST", keys("export/prepare"), json!({"public_key": public_key(), "for": "bob"}), "for"),
         ("POST", "/v1/keystores".into(), json!({"name": "x", "cloud": "aws", "region": "eu-west-1", "account": "123456789012", "zone": 1}), "zone"),
         ("POST", "/v1/users".into(), json!({"name": "eve", "admin": true}), "admin"),
@@ -186,9 +186,9 @@ fn bad_public_keys(key: &str) -> Vec<Bad> {
 fn bad_values(key: &str) -> Vec<Bad> {
     let mut bad: Vec<Bad> = Vec::new();
     for (change, field) in [
-        (json!({"alias": "alias/aws/s3"}), "alias"),
-        (json!({"alias": "aws/s3"}), "alias"),
-        (json!({"alias": "with space"}), "alias"),
+        (json!({"aliases": ["alias/aws/s3"]}), "aliases"),
+        (json!({"aliases": ["aws/s3"]}), "aliases"),
+        (json!({"aliases": ["with space"]}), "aliases"),
         (json!({"expires": "2020-01-01T00:00:00Z"}), "expires"),
         (json!({"expires": "366d"}), "expires"),
         (json!({"expires": "0d"}), "expires"),
@@ -304,10 +304,10 @@ async fn what_is_taken(engine: Engine) {
     let keystore = json!({"name": "payments-eu", "cloud": "aws", "region": "eu-west-1", "account": "123456789012"});
     for (method, path, body, slug, field) in [
         ("POST", "/v1/keys", new_key(json!({"name": "orders"})), "name-taken", "name"),
-        ("POST", "/v1/keys", new_key(json!({"alias": "orders"})), "alias-taken", "alias"),
-        ("POST", "/v1/keys", new_key(json!({"alias": "alias/orders"})), "alias-taken", "alias"),
+        ("POST", "/v1/keys", new_key(json!({"aliases": ["orders"]})), "alias-taken", "aliases"),
+        ("POST", "/v1/keys", new_key(json!({"aliases": ["alias/orders"]})), "alias-taken", "aliases"),
         ("PATCH", "/v1/keys/bills", json!({"name": "orders"}), "name-taken", "name"),
-        ("PATCH", "/v1/keys/bills", json!({"alias": "orders"}), "alias-taken", "alias"),
+        ("PATCH", "/v1/keys/bills", json!({"aliases": ["orders"]}), "alias-taken", "aliases"),
         ("POST", "/v1/keystores", keystore, "name-taken", "name"),
         ("POST", "/v1/users", json!({"name": "bob"}), "name-taken", "name"),
     ] {
@@ -360,10 +360,10 @@ async fn an_export_needs_two_people_and_serves_once_on_postgresql_cm_065_cm_066(
 async fn idempotency(engine: Engine) {
     let world = World::new(engine).await;
     let ask = async |body: Value| answer(&world, &world.tokens[0], "POST", "/v1/keys", Some(body), &[("Idempotency-Key", "one")]).await;
-    let answers = join_all((0..6).map(|_| ask(new_key(json!({"alias": "fresh"}))))).await;
+    let answers = join_all((0..6).map(|_| ask(new_key(json!({"aliases": ["fresh"]}))))).await;
     let ids: Vec<&Value> = answers.iter().map(|(status, _, body)| if *status == 200 { &body["operation"]["id"] } else { body }).collect();
     assert!(ids[0].is_string() && ids.iter().all(|id| *id == ids[0]), "one operation: {ids:?}");
-    let (_, _, again) = ask(new_key(json!({"alias": "fresh"}))).await;
+    let (_, _, again) = ask(new_key(json!({"aliases": ["fresh"]}))).await;
     assert_eq!(&again["operation"]["id"], ids[0]);
     let before = everything(&world).await;
     let other = told(ask(new_key(json!({"name": "other"}))).await);

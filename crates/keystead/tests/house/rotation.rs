@@ -318,7 +318,7 @@ async fn looks_at_the_same_moment_rotate_a_key_once() {
 async fn impossible_wishes_are_refused_by_name_and_change_nothing() {
     let world = World::new(Engine::Sqlite).await;
     world.create("orders").await;
-    let key = json!({ "name": "codes", "keystore": "payments-eu", "spec": "HMAC_256", "alias": "codes" });
+    let key = json!({ "name": "codes", "keystore": "payments-eu", "spec": "HMAC_256", "aliases": ["codes"] });
     assert_eq!(world.rest(0, "POST", "/v1/keys", Some(key)).await.0, 200);
     for (body, field) in [
         (json!({}), "every"),
@@ -347,7 +347,7 @@ async fn impossible_wishes_are_refused_by_name_and_change_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_by_hand_warns_goes_by_the_grace_and_counts_as_the_turn() {
     let world = World::new(Engine::Sqlite).await;
-    let key = json!({ "name": "codes", "keystore": "payments-eu", "spec": "HMAC_256", "alias": "codes" });
+    let key = json!({ "name": "codes", "keystore": "payments-eu", "spec": "HMAC_256", "aliases": ["codes"] });
     world.rest(0, "POST", "/v1/keys", Some(key)).await;
     let old = world.key("codes").await;
     let (status, set) = world.rest(0, "PUT", "/v1/rotation-policies/key:codes", Some(json!({ "every": "30d", "grace": "7d", "window": "02:00-04:00" }))).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use keystead_app::{Request, keys::update::KeyChange};
-use keystead_domain::{Alias, KeyId, LineageId, key::expiry::ExpiryPolicy, time::DAY, time::SECOND};
+use keystead_domain::{Aliases, KeyId, LineageId, key::expiry::ExpiryPolicy, time::DAY, time::SECOND};
 use keystead_store::{
     Tx, attempts,
     due::Task,
@@ -44,7 +44,7 @@ fn failing_key(like: &KeyRow, keystore: &KeystoreRow, n: u32) -> KeyRow {
         keystore_id: keystore.id.clone(),
         keystore_name: keystore.name.clone(),
         name: format!("failing-{n}"),
-        alias: None::<Alias>,
+        aliases: Aliases::default(),
         expires_at: like.expires_at.map(|end| end.plus_days(-1)),
         ..like.clone()
     }
@@ -56,7 +56,7 @@ fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), keystead_store::StoreErro
         account_id: key.account_id.clone(),
         keystore_id: key.keystore_id.clone(),
         name: key.name.clone(),
-        alias: None,
+        aliases: Aliases::default(),
         current_key_id: key.id.clone(),
         created_at: key.created_at,
     };

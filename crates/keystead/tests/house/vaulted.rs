@@ -6,11 +6,11 @@ use keystead_app::{
     keys::{
         create::{Material, NewKey, Terms},
         lifecycle::Ask,
-        update::KeyChange,
+        update::{AliasChange, KeyChange},
     },
     keystores::NewKeystore,
 };
-use keystead_domain::{Alias, KeySpec, KeyState, Name, key::deletion::WaitingDays, keystore::AwsLocation, time::DAY};
+use keystead_domain::{Alias, Aliases, KeySpec, KeyState, Name, key::deletion::WaitingDays, keystore::AwsLocation, time::DAY};
 use keystead_store::versions;
 use keystead_vault::SecretBytes;
 use serde_json::json;
@@ -97,12 +97,13 @@ async fn what_belongs_to_a_cloud_is_refused_by_name_in_the_vault() {
     };
     assert_eq!(field(app.create_keystore(&world.ann, elsewhere).await), "region");
     let with_alias = NewKey { expires: None, ..world.new_key("main", "a") };
-    assert_eq!(field(app.create_key(&world.ann, &Request::default(), with_alias).await), "alias");
-    let with_end = NewKey { alias: None, ..world.new_key("main", "a") };
+    assert_eq!(field(app.create_key(&world.ann, &Request::default(), with_alias).await), "aliases");
+    let with_end = NewKey { aliases: Aliases::default(), ..world.new_key("main", "a") };
     assert_eq!(field(app.create_key(&world.ann, &Request::default(), with_end).await), "expires");
     create(&world, "orders").await;
-    let alias = KeyChange { alias: Some(Some(Alias::parse("orders").expect("an alias"))), ..KeyChange::default() };
-    assert_eq!(field(app.update_key(&world.ann, &Request::default(), "orders", alias).await), "alias");
+    let aliases = AliasChange { add: Alias::parse("orders").expect("an alias").into(), ..AliasChange::default() };
+    let change = KeyChange { aliases, ..KeyChange::default() };
+    assert_eq!(field(app.update_key(&world.ann, &Request::default(), "orders", change).await), "aliases");
     assert_eq!(field(app.ask(&world.ann, &Request::default(), "orders", Ask::Upload).await), "key");
     assert_eq!(field(app.check_keystore(&world.ann, "main").await), "keystore");
     assert_eq!(field(app.keystore_policy(&world.ann, "main", false).await), "keystore");
@@ -121,17 +122,19 @@ async fn a_key_of_the_vault_opens_wrapped_material_and_every_kind_can_be_kept_ft
         world.succeeds(started).await;
     };
     let (kek, inner): ([u8; 32], [u8; 32]) = (rand::random(), rand::random());
-    make(NewKey { alias: None, expires: None, material: Material::Raw(SecretBytes::from(kek.to_vec())), ..world.new_key("main", "transport") }).await;
+    make(NewKey { aliases: Aliases::default(), expires: None, material: Material::Raw(SecretBytes::from(kek.to_vec())), ..world.new_key("main", "transport") })
+        .await;
     let wrapping = AesKek::new(&AES_256, &kek).expect("a key");
     let mut room = [0; 48];
     let wrapped = wrapping.wrap_with_padding(&inner, &mut room).expect("is wrapped").to_vec();
     let material = Material::Wrapped { wrapped, unwrap_with: "transport".into() };
     make(NewKey { material, ..world.new_key("payments-eu", "brought") }).await;
-    make(NewKey { alias: None, expires: None, material: Material::Raw(SecretBytes::from(inner.to_vec())), ..world.new_key("main", "same") }).await;
+    make(NewKey { aliases: Aliases::default(), expires: None, material: Material::Raw(SecretBytes::from(inner.to_vec())), ..world.new_key("main", "same") })
+        .await;
     assert_eq!(fingerprint(&world, "brought").await, fingerprint(&world, "same").await, "what was wrapped is what came out");
     for spec in [KeySpec::EcP256, KeySpec::Hmac512] {
         let name = world.fresh_name("kind");
-        make(NewKey { alias: None, expires: None, spec, usage: spec.usages().first().copied(), ..world.new_key("main", &name) }).await;
+        make(NewKey { aliases: Aliases::default(), expires: None, spec, usage: spec.usages().first().copied(), ..world.new_key("main", &name) }).await;
     }
 }
 

@@ -10,7 +10,7 @@ use keystead_app::{
         waves::{Copies, RotateCopies},
     },
 };
-use keystead_domain::{Alias, KeyState, Name, rotation::Wish, time::DAY};
+use keystead_domain::{Aliases, KeyState, Name, rotation::Wish, time::DAY};
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{keys::KeyRow, page::Page, waves::Wave};
 use serde_json::json;
@@ -30,7 +30,7 @@ async fn with_copies_on(engine: Engine, count: usize) -> World {
     let world = world_on(engine).await;
     for n in 0..count {
         let name = format!("copy-{n}");
-        let new = NewCopies { name: Name::parse(&name).ok(), alias: Alias::parse(&name).ok(), ..to(&["payments-eu"]) };
+        let new = NewCopies { name: Name::parse(&name).ok(), aliases: Aliases::parse([&name]).expect("an alias"), ..to(&["payments-eu"]) };
         copy(&world, "orders", new).await;
     }
     world

@@ -17,7 +17,7 @@ use keystead_app::{
     keystores::NewKeystore,
 };
 use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
-use keystead_domain::{Alias, Clock, KeySpec, Name, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, keystore::VAULT, time::SECOND};
+use keystead_domain::{Aliases, Clock, KeySpec, Name, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, keystore::VAULT, time::SECOND};
 use keystead_identity::Principal;
 use keystead_operations::{
     Hooks, Point,
@@ -188,7 +188,7 @@ impl World {
 
     /// A key that lives in the vault alone.
     pub async fn start_create_in_vault(&self, keystore: &str, name: &str) -> Started {
-        let new = NewKey { alias: None, expires: None, ..self.new_key(keystore, name) };
+        let new = NewKey { aliases: Aliases::default(), expires: None, ..self.new_key(keystore, name) };
         self.house.app.create_key(&self.ann, &Request::default(), new).await.expect("an intent")
     }
 
@@ -213,7 +213,7 @@ impl World {
             keystore: keystore.into(),
             spec: KeySpec::Aes256,
             usage: None,
-            alias: Some(Alias::parse(name).expect("an alias")),
+            aliases: Aliases::parse([name, &format!("{name}/more")]).expect("are aliases"),
             description: "a key of the tests".into(),
             tags: Tags::parse([("team".to_owned(), "tests".to_owned())]).expect("tags"),
             expires: Some(self.now().plus_days(90)),

@@ -15,7 +15,7 @@ use keystead_app::{
     keys::{create::NewKey, lifecycle::Ask, rotation::Target, update::KeyChange},
 };
 use keystead_domain::{
-    Alias, KeySpec, KeyState, KeyUsage, Name, Timestamp,
+    Aliases, KeySpec, KeyState, KeyUsage, Name, Timestamp,
     key::expiry::ExpiryPolicy,
     rotation::{Strategy, Wish},
     time::{DAY, SECOND},
@@ -179,7 +179,7 @@ impl Year {
             spec,
             usage,
             name: Name::parse(&name).expect("a name"),
-            alias: Alias::parse(&name).ok(),
+            aliases: Aliases::parse([&name]).expect("an alias"),
             expiry_policy: group.expiry_policy(),
             ..self.world.new_key(group.keystore(), &name)
         };

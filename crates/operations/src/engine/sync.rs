@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use keystead_cloud::{Call, CloudError, CloudKeyId, Grant, Kind, Page, Retry};
-use keystead_domain::KeyId;
+use keystead_domain::{Aliases, KeyId};
 use keystead_store::{
     StoreError, Tx,
     keys::KeyRow,
@@ -224,7 +224,7 @@ impl Engine {
             Some(Some(key)) => {
                 let (tags, policy, grants) = tokio::try_join!(self.tags_of(bench, &id), self.policy_of(bench, &id), self.grants_of(bench, &id))?;
                 let is_own = tags.as_ref().is_some_and(|tags| bench.cloud.is_own(tags));
-                Sight::Key(Box::new(Seen { key, tags, policy, grants, is_own, aliases: Vec::new() }))
+                Sight::Key(Box::new(Seen { key, tags, policy, grants, is_own, aliases: Aliases::default() }))
             }
         };
         Ok(Sighting { id: id.0, at, seen })

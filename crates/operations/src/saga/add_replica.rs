@@ -4,10 +4,10 @@ use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
 use keystead_store::{StoreError, Tx, keys, lineages, versions};
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, create_key::read_alias};
+use super::{Shape, point};
 use crate::{
     step::{Planned, Step, harmless, undoable},
-    stored::{Stored, StoredTime},
+    stored::{Stored, StoredAliases, StoredTime},
 };
 
 /// The intent wrote the replica (CREATING), its lineage and its version, which shares the primary's material, in the transaction that wrote this.
@@ -19,8 +19,9 @@ pub struct AddReplica {
     pub primary: Stored<KeyId>,
     /// The replica's own lineage.
     pub lineage: Stored<LineageId>,
-    /// The alias to point at it, in its Region.
-    pub alias: Option<String>,
+    /// The aliases to point at it, in its Region.
+    #[serde(default, alias = "alias")]
+    pub aliases: StoredAliases,
     /// When the material shall expire there: as the primary's does.
     pub expires: Option<StoredTime>,
 }
@@ -32,10 +33,7 @@ impl Shape for AddReplica {
             undoable(Step::ReplicateCloudKey { replica: replica.clone(), primary }, vec![Step::AbandonCloudKey(replica.clone())]),
             harmless(Step::ImportMaterial(replica.clone(), self.expires.map(Into::into))),
         ];
-        steps.extend(read_alias(self.alias.as_deref()).map(|alias| {
-            let undo = vec![Step::RemoveAlias(alias.clone(), replica.clone())];
-            undoable(Step::PointAlias { alias, to: replica, from: None }, undo)
-        }));
+        steps.extend(self.aliases.0.iter().map(|alias| point(alias, &replica)));
         steps
     }
 

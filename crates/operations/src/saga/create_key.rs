@@ -1,13 +1,13 @@
 //! A key is made: CM-053, and FX-012, FX-017 to FX-024 step by step.
 
-use keystead_domain::{Alias, KeyId, KeyState, LineageId, Timestamp};
+use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
 use keystead_store::{StoreError, Tx, keys, lineages, links, versions};
 use serde::{Deserialize, Serialize};
 
-use super::Shape;
+use super::{Shape, point};
 use crate::{
     step::{Planned, Step, harmless, undoable},
-    stored::{Stored, StoredTime},
+    stored::{Stored, StoredAliases, StoredTime},
 };
 
 /// The intent wrote the key (CREATING), its lineage and its sealed material in the transaction that wrote this.
@@ -17,8 +17,9 @@ pub struct CreateKey {
     pub key: Stored<KeyId>,
     /// Its lineage.
     pub lineage: Stored<LineageId>,
-    /// The alias to point at it.
-    pub alias: Option<String>,
+    /// The aliases to point at it.
+    #[serde(default, alias = "alias")]
+    pub aliases: StoredAliases,
     /// When its material shall expire.
     pub expires: Option<StoredTime>,
     /// The key whose material it shares; of a copy only (FT-015).
@@ -37,10 +38,7 @@ impl Shape for CreateKey {
             // Abandoning the cloud key removes the material first.
             harmless(Step::ImportMaterial(key.clone(), self.expires.map(Into::into))),
         ];
-        steps.extend(read_alias(self.alias.as_deref()).map(|alias| {
-            let undo = vec![Step::RemoveAlias(alias.clone(), key.clone())];
-            undoable(Step::PointAlias { alias, to: key, from: None }, undo)
-        }));
+        steps.extend(self.aliases.0.iter().map(|alias| point(alias, &key)));
         steps
     }
 
@@ -59,9 +57,4 @@ impl Shape for CreateKey {
         keys::delete_uncreated(tx, &self.key.0)?;
         lineages::delete(tx, &self.lineage.0)
     }
-}
-
-/// An alias from a journal record; it was checked when it was written.
-pub(super) fn read_alias(text: Option<&str>) -> Option<Alias> {
-    text.and_then(|text| Alias::parse(text).ok())
 }

@@ -17,11 +17,14 @@ pub mod sync_keystore;
 pub mod update_key;
 pub mod upload_key;
 
-use keystead_domain::{KeyId, KeystoreId, Timestamp};
+use keystead_domain::{Alias, KeyId, KeystoreId, Timestamp};
 use keystead_store::{StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
-use crate::{step::Planned, stored::Stored};
+use crate::{
+    step::{Planned, Step, undoable},
+    stored::{Stored, StoredAliases},
+};
 
 /// What an operation does: all ids and values it will ever use. This is the journal's record, so a variant's fields may be added to but never renamed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,11 +38,11 @@ pub enum Saga {
     ActivateKey(activate_key::ActivateKey),
     /// Import the material again (CM-056).
     UploadKey(upload_key::UploadKey),
-    /// Make a successor that takes over the alias (CM-057).
+    /// Make a successor that takes over the aliases (CM-057).
     RenewKey(renew_key::RenewKey),
     /// Give the same cloud key new material.
     RotateInPlace(rotate_in_place::RotateInPlace),
-    /// Give the alias back to the predecessor.
+    /// Give the aliases back to the predecessor.
     RevertKey(revert_key::RevertKey),
     /// Start the countdown (CM-058).
     ScheduleDeletion(schedule_deletion::ScheduleDeletion),
@@ -186,6 +189,20 @@ impl Saga {
         };
         self.keys().into_iter().chain(primary.map(|primary| &primary.0)).map(ToString::to_string).collect()
     }
+}
+
+/// The step that gives a key an alias which nobody has.
+fn point(alias: &Alias, key: &KeyId) -> Planned {
+    let undo = vec![Step::RemoveAlias(alias.clone(), key.clone())];
+    undoable(Step::PointAlias { alias: alias.clone(), to: key.clone(), from: None }, undo)
+}
+
+/// The steps that move aliases from one key to another.
+fn hand_over(aliases: &StoredAliases, old: &KeyId, new: &KeyId) -> impl Iterator<Item = Planned> {
+    aliases.0.iter().map(|alias| {
+        let back = Step::PointAlias { alias: alias.clone(), to: old.clone(), from: Some(new.clone()) };
+        undoable(Step::PointAlias { alias: alias.clone(), to: new.clone(), from: Some(old.clone()) }, vec![back])
+    })
 }
 
 /// A key's replicas, and the key itself last.

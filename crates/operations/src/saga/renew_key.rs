@@ -1,13 +1,13 @@
-//! A key is renewed: a successor with new material takes over the alias; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
+//! A key is renewed: a successor with new material takes over the aliases; the predecessor stays enabled and still decrypts (CM-020 to CM-024, CM-057).
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, attempts, keys, lineages, links, rotations, versions, views, waves};
+use keystead_store::{StoreError, Tx, attempts, keys, lineages, links, rotations, versions, waves};
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, create_key::read_alias};
+use super::{Shape, hand_over};
 use crate::{
     step::{Planned, Step, harmless, undoable},
-    stored::{Stored, StoredTime},
+    stored::{Stored, StoredAliases, StoredTime},
 };
 
 /// The intent wrote the successor (CREATING) and its sealed material in the transaction that wrote this.
@@ -19,8 +19,9 @@ pub struct RenewKey {
     pub successor: Stored<KeyId>,
     /// Their lineage.
     pub lineage: Stored<LineageId>,
-    /// The alias that moves.
-    pub alias: Option<String>,
+    /// The aliases that move.
+    #[serde(default, alias = "alias")]
+    pub aliases: StoredAliases,
     /// When the successor's material shall expire.
     pub expires: Option<StoredTime>,
     /// How long behind the end the predecessor is deactivated, in microseconds; without it, it stays enabled.
@@ -29,9 +30,6 @@ pub struct RenewKey {
     /// The replicas of a multi-Region key, each with its successor in the same keystore.
     #[serde(default)]
     pub replicas: Vec<RenewedReplica>,
-    /// Further aliases of the cloud's key, which move as well.
-    #[serde(default)]
-    pub more_aliases: Vec<String>,
     /// Whether the predecessor's material is the cloud's: an adoption (FT-079).
     #[serde(default)]
     pub adopts: bool,
@@ -46,24 +44,9 @@ pub struct RenewedReplica {
     pub successor: Stored<KeyId>,
     /// Their lineage.
     pub lineage: Stored<LineageId>,
-    /// The alias that moves.
-    pub alias: Option<String>,
-}
-
-/// The step that moves an alias from one key to another, if there is one.
-pub(super) fn hand_over(alias: Option<&str>, old: &KeyId, new: &KeyId) -> Option<Planned> {
-    let alias = read_alias(alias)?;
-    let back = Step::PointAlias { alias: alias.clone(), to: old.clone(), from: Some(new.clone()) };
-    Some(undoable(Step::PointAlias { alias, to: new.clone(), from: Some(old.clone()) }, vec![back]))
-}
-
-/// What is known of the further aliases moves with them.
-pub(super) fn move_aliases(tx: &mut Tx<'_>, more: &[String], from: &KeyId, to: &KeyId, now: Timestamp) -> Result<(), StoreError> {
-    if more.is_empty() {
-        return Ok(());
-    }
-    views::set_aliases(tx, from, &[], now)?;
-    views::set_aliases(tx, to, more, now)
+    /// The aliases that move.
+    #[serde(default, alias = "alias")]
+    pub aliases: StoredAliases,
 }
 
 impl RenewKey {
@@ -85,8 +68,8 @@ impl Shape for RenewKey {
             steps.push(undoable(Step::ReplicateCloudKey { replica: replica.clone(), primary: new.clone() }, undo));
             steps.push(import(replica));
         }
-        steps.extend(self.replicas.iter().filter_map(|one| hand_over(one.alias.as_deref(), &one.predecessor.0, &one.successor.0)));
-        steps.extend(self.alias.iter().chain(&self.more_aliases).filter_map(|alias| hand_over(Some(alias), old, new)));
+        steps.extend(self.replicas.iter().flat_map(|one| hand_over(&one.aliases, &one.predecessor.0, &one.successor.0)));
+        steps.extend(hand_over(&self.aliases, old, new));
         steps
     }
 
@@ -98,7 +81,6 @@ impl Shape for RenewKey {
             lineages::set_current(tx, lineage, old, new)?;
             rotations::rotated(tx, lineage, now)?;
         }
-        move_aliases(tx, &self.more_aliases, &self.predecessor.0, &self.successor.0, now)?;
         keys::set_retirement(tx, &self.predecessor.0, self.grace.map(|grace| now.plus_micros(grace)))?;
         attempts::forget(tx, &self.predecessor.0)
     }
@@ -115,37 +97,41 @@ impl Shape for RenewKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keystead_domain::Aliases;
 
     /// No alias moves before every Region can open what any of them encrypts.
     #[test]
     fn the_aliases_of_a_family_move_when_all_its_regions_have_the_material() {
         let id = |n| Stored(KeyId::new(Timestamp::from_secs(1), [n; 10]));
         let lineage = |n| Stored(LineageId::new(Timestamp::from_secs(1), [n; 10]));
-        let alias = || Some("orders".to_owned());
-        let replica = RenewedReplica { predecessor: id(3), successor: id(4), lineage: lineage(2), alias: alias() };
+        let aliases = || StoredAliases(Aliases::parse(["orders", "bills"]).expect("are aliases"));
+        let replica = RenewedReplica { predecessor: id(3), successor: id(4), lineage: lineage(2), aliases: aliases() };
         let saga = RenewKey {
             predecessor: id(1),
             successor: id(2),
             lineage: lineage(1),
-            alias: alias(),
+            aliases: aliases(),
             expires: None,
             grace: None,
             replicas: vec![replica],
-            more_aliases: Vec::new(),
             adopts: false,
         };
         let names: Vec<&str> = saga.steps().iter().map(|planned| planned.step.name()).collect();
-        assert_eq!(names, ["create-cloud-key", "import-material", "replicate-cloud-key", "import-material", "point-alias", "point-alias"]);
+        assert_eq!(
+            names,
+            ["create-cloud-key", "import-material", "replicate-cloud-key", "import-material", "point-alias", "point-alias", "point-alias", "point-alias"]
+        );
     }
 
-    /// A record from before there were families is read.
+    /// A record from before there were families, and several aliases, is read.
     #[test]
     fn a_record_without_replicas_is_read() {
         let old = r#"{"predecessor":"key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70","successor":"key_01997c1f2a5b7d0e8f4a6b2c1d3e5f71",
-            "lineage":"lin_01997c1f2a5b7d0e8f4a6b2c1d3e5f70","alias":null,"expires":null}"#;
+            "lineage":"lin_01997c1f2a5b7d0e8f4a6b2c1d3e5f70","alias":"orders","expires":null}"#;
         let lineage = LineageId::new(Timestamp::from_secs(1), [1; 10]).to_string();
         let old = old.replace("lin_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", &lineage);
         let saga: RenewKey = serde_json::from_str(&old).expect("is read");
         assert!(saga.replicas.is_empty());
+        assert_eq!(saga.aliases.0.to_strings(), ["orders"]);
     }
 }

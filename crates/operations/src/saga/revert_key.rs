@@ -1,46 +1,37 @@
-//! The undo of a renewal: the alias goes back to the predecessor (`capabilities.md`, decision 1; CM-025 left this to the user).
+//! The undo of a renewal: the aliases go back to the predecessor (`capabilities.md`, decision 1; CM-025 left this to the user).
 
 use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
 use keystead_store::{StoreError, Tx, keys, lineages};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Shape,
-    renew_key::{hand_over, move_aliases},
+use super::{Shape, hand_over};
+use crate::{
+    step::Planned,
+    stored::{Stored, StoredAliases},
 };
-use crate::{step::Planned, stored::Stored};
 
-/// Both keys exist; only the alias and the states change.
+/// Both keys exist; only the aliases and the states change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevertKey {
-    /// The successor, which gives the alias back.
+    /// The successor, which gives the aliases back.
     pub key: Stored<KeyId>,
-    /// The predecessor, which gets it.
+    /// The predecessor, which gets them.
     pub predecessor: Stored<KeyId>,
     /// Whether the predecessor is REPLACED; it may already be ACTIVE.
     pub predecessor_replaced: bool,
     /// Their lineage.
     pub lineage: Stored<LineageId>,
-    /// The alias that moves.
-    pub alias: Option<String>,
+    /// The aliases that move.
+    #[serde(default, alias = "alias")]
+    pub aliases: StoredAliases,
     /// The replicas of a multi-Region key, each with its predecessor in the same keystore.
     #[serde(default)]
     pub replicas: Vec<RevertKey>,
-    /// Further aliases, which move as well.
-    #[serde(default)]
-    pub more_aliases: Vec<String>,
-}
-
-impl RevertKey {
-    fn hand_back(&self) -> impl Iterator<Item = Planned> {
-        let aliases = self.alias.iter().chain(&self.more_aliases);
-        aliases.filter_map(|alias| hand_over(Some(alias), &self.key.0, &self.predecessor.0))
-    }
 }
 
 impl Shape for RevertKey {
     fn steps(&self) -> Vec<Planned> {
-        self.replicas.iter().chain([self]).flat_map(Self::hand_back).collect()
+        self.replicas.iter().chain([self]).flat_map(|one| hand_over(&one.aliases, &one.key.0, &one.predecessor.0)).collect()
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -49,7 +40,6 @@ impl Shape for RevertKey {
         if self.predecessor_replaced {
             keys::transition(tx, &self.predecessor.0, KeyState::Replaced, KeyState::Active, now)?;
         }
-        move_aliases(tx, &self.more_aliases, &self.key.0, &self.predecessor.0, now)?;
         keys::set_successor(tx, &self.predecessor.0, None)?;
         // Both are in use again, or stay it: neither waits for its deactivation.
         keys::set_retirement(tx, &self.predecessor.0, None)?;

@@ -1,4 +1,4 @@
-//! Properties of a key change: name, expiry, tags, alias, description (CM-067).
+//! Properties of a key change: name, expiry, tags, aliases, description (CM-067).
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use keystead_store::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, create_key::read_alias, members};
+use super::{Shape, members, point};
 use crate::{
-    step::{Planned, Step, undoable},
-    stored::{Stored, StoredTime},
+    step::{Planned, Step, harmless, undoable},
+    stored::{Stored, StoredAliases, StoredTime},
 };
 
-/// All properties before and after; what is equal makes no step. The intent already gave the lineage its new name and alias, so that nobody else can take them.
+/// All properties before and after; what is equal makes no step. The intent already gave the lineage its new name and aliases, so that nobody else can take them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateKey {
     /// The key.
@@ -28,6 +28,9 @@ pub struct UpdateKey {
     /// Its replicas in other Regions, whose end moves with its own; only when it does.
     #[serde(default)]
     pub replicas: Vec<Stored<KeyId>>,
+    /// Aliases that point at the key already, because somebody gave them to it in the cloud: they stay there if the operation is taken back.
+    #[serde(default)]
+    pub in_cloud: StoredAliases,
     /// As it was.
     pub before: Properties,
     /// As it shall be.
@@ -39,8 +42,9 @@ pub struct UpdateKey {
 pub struct Properties {
     /// Name of the lineage.
     pub name: String,
-    /// Alias of the lineage.
-    pub alias: Option<String>,
+    /// Aliases of the lineage.
+    #[serde(default, alias = "alias")]
+    pub aliases: StoredAliases,
     /// Free text.
     pub description: String,
     /// Tags.
@@ -85,34 +89,40 @@ impl Properties {
 }
 
 impl UpdateKey {
-    /// The steps that lead from one set of properties to the other.
-    fn changes(&self, from: &Properties, to: &Properties) -> Vec<Vec<Step>> {
-        let key = &self.key.0;
-        let mut changes = Vec::new();
-        if from.tags != to.tags {
-            changes.push(vec![Step::ChangeTags(key.clone(), from.tags().difference(&to.tags()))]);
-        }
-        if from.description != to.description {
-            changes.push(vec![Step::Describe(key.clone(), to.description.clone())]);
-        }
-        if from.alias != to.alias {
-            let point = read_alias(to.alias.as_deref()).map(|alias| Step::PointAlias { alias, to: key.clone(), from: None });
-            let remove = read_alias(from.alias.as_deref()).map(|alias| Step::RemoveAlias(alias, key.clone()));
-            changes.push(point.into_iter().chain(remove).collect());
-        }
-        if from.expires != to.expires && self.material_present {
-            changes.extend(members(&self.key, &self.replicas).map(|key| vec![Step::ImportMaterial(key.clone(), to.expires.map(Into::into))]));
-        }
-        changes
+    /// New aliases come before old ones go.
+    fn change_aliases(&self) -> Vec<Planned> {
+        let (key, before, after) = (&self.key.0, &self.before.aliases.0, &self.after.aliases.0);
+        let (added, removed) = (after.without(before), before.without(after));
+        let add = added.iter().map(|alias| {
+            let planned = point(alias, key);
+            if self.in_cloud.0.contains(alias) { harmless(planned.step) } else { planned }
+        });
+        let remove = removed.iter().map(|alias| {
+            let back = Step::PointAlias { alias: alias.clone(), to: key.clone(), from: None };
+            undoable(Step::RemoveAlias(alias.clone(), key.clone()), vec![back])
+        });
+        add.chain(remove).collect()
     }
 }
 
 impl Shape for UpdateKey {
     fn steps(&self) -> Vec<Planned> {
-        let there = self.changes(&self.before, &self.after);
-        let back = self.changes(&self.after, &self.before);
-        let pairs = there.into_iter().zip(back);
-        pairs.flat_map(|(steps, undo)| steps.into_iter().map(move |step| undoable(step, undo.clone()))).collect()
+        let (key, before, after) = (&self.key.0, &self.before, &self.after);
+        let mut steps = Vec::new();
+        if before.tags != after.tags {
+            let change = |from: &Properties, to: &Properties| Step::ChangeTags(key.clone(), from.tags().difference(&to.tags()));
+            steps.push(undoable(change(before, after), vec![change(after, before)]));
+        }
+        if before.description != after.description {
+            let describe = |as_in: &Properties| Step::Describe(key.clone(), as_in.description.clone());
+            steps.push(undoable(describe(after), vec![describe(before)]));
+        }
+        steps.extend(self.change_aliases());
+        if before.expires != after.expires && self.material_present {
+            let import = |key: &KeyId, as_in: &Properties| Step::ImportMaterial(key.clone(), as_in.expires.map(Into::into));
+            steps.extend(members(&self.key, &self.replicas).map(|key| undoable(import(key, after), vec![import(key, before)])));
+        }
+        steps
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -131,9 +141,48 @@ impl Shape for UpdateKey {
         if self.before.name != self.after.name {
             lineages::rename(tx, &self.lineage.0, &self.before.name)?;
         }
-        if self.before.alias != self.after.alias {
-            lineages::set_alias(tx, &self.lineage.0, read_alias(self.before.alias.as_deref()).as_ref())?;
+        if self.before.aliases != self.after.aliases {
+            lineages::set_aliases(tx, &self.lineage.0, &self.before.aliases.0)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keystead_domain::Aliases;
+
+    fn with(aliases: &[&str]) -> Properties {
+        Properties {
+            name: "orders".to_owned(),
+            aliases: Aliases::parse(aliases).expect("are aliases").into(),
+            description: String::new(),
+            tags: BTreeMap::new(),
+            expires: None,
+            expiry_span: None,
+            expiry_policy: "alert".to_owned(),
+            exportable: true,
+        }
+    }
+
+    /// FT-039: what an application uses is there before what it used is gone, and what stands in the cloud already is not taken away again.
+    #[test]
+    fn new_aliases_come_before_old_ones_go() {
+        let key = KeyId::new(Timestamp::from_secs(1), [1; 10]);
+        let saga = UpdateKey {
+            key: Stored(key.clone()),
+            lineage: Stored(LineageId::new(Timestamp::from_secs(1), [1; 10])),
+            material_present: true,
+            replicas: Vec::new(),
+            in_cloud: Aliases::parse(["there"]).expect("an alias").into(),
+            before: with(&["old", "kept"]),
+            after: with(&["kept", "new", "there"]),
+        };
+        let alias = |text: &str| keystead_domain::Alias::parse(text).expect("an alias");
+        let point = |text: &str| Step::PointAlias { alias: alias(text), to: key.clone(), from: None };
+        let remove = |text: &str| Step::RemoveAlias(alias(text), key.clone());
+        let expected = [undoable(point("new"), vec![remove("new")]), harmless(point("there")), undoable(remove("old"), vec![point("old")])];
+        assert_eq!(saga.steps(), expected);
     }
 }

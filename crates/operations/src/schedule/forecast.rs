@@ -48,7 +48,7 @@ impl Happening {
             Self::Alert => "The policy is alert: people are told before the end.",
             Self::Extend => "The policy moves the end: the same material is imported again with a later one.",
             Self::Renew => "The policy renews the key before the end of its material.",
-            Self::Rotate => "Its policy of rotation: a successor takes over the alias; not before this.",
+            Self::Rotate => "Its policy of rotation: a successor takes over the aliases; not before this.",
             Self::Retire => "The grace behind its rotation ends: it is deactivated, unless the rotation is reverted.",
             Self::Expire => "The policy is alert: nobody but a person moves the end.",
             Self::Delete => "Its deletion is scheduled: the cloud deletes it within a day after this.",

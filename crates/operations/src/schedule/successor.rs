@@ -21,23 +21,13 @@ pub struct PreparedSuccessor {
     pub(crate) lineage: LineageId,
     pub(crate) grace: Option<i64>,
     pub(crate) replicas: Vec<PreparedFollower>,
-    /// Further aliases that move with it; of an adoption.
-    pub(crate) more_aliases: Vec<String>,
 }
 
 impl PreparedSuccessor {
     /// The successor of a copy.
     pub(crate) fn copied(predecessor: &KeyRow, key: KeyRow, copied: Copied) -> Self {
         let born = Born::Copied(Box::new(copied));
-        Self {
-            key,
-            born,
-            predecessor: predecessor.id.clone(),
-            lineage: predecessor.lineage_id.clone(),
-            grace: None,
-            replicas: Vec::new(),
-            more_aliases: Vec::new(),
-        }
+        Self { key, born, predecessor: predecessor.id.clone(), lineage: predecessor.lineage_id.clone(), grace: None, replicas: Vec::new() }
     }
 
     /// The saga that makes it.
@@ -46,11 +36,10 @@ impl PreparedSuccessor {
             predecessor: Stored(self.predecessor.clone()),
             successor: Stored(self.key.id.clone()),
             lineage: Stored(self.lineage.clone()),
-            alias: self.key.alias.as_ref().map(ToString::to_string),
+            aliases: self.key.aliases.clone().into(),
             expires: self.key.expires_at.map(Into::into),
             grace: self.grace,
             replicas: self.replicas.iter().map(PreparedFollower::record).collect(),
-            more_aliases: self.more_aliases.clone(),
             adopts: self.key.origin == ADOPTED,
         })
     }

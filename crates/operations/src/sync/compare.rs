@@ -2,25 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use keystead_domain::{Alias, KeyState, Timestamp, key::native};
+use keystead_domain::{Aliases, KeyState, Timestamp, key::native};
 use keystead_store::keys::{CloudFacts, KeyRow};
 
 use super::{Seen, View};
 
-/// What is known of a key's aliases: the lineage's own, and the others.
-pub(super) fn known_aliases(row: &KeyRow, others: &[String]) -> BTreeSet<String> {
-    row.alias.iter().map(ToString::to_string).chain(others.iter().cloned()).collect()
-}
-
-/// In what the cloud differs from the row, as both tell it.
-pub(super) fn differences(row: &KeyRow, others: Option<&[String]>, seen: &Seen) -> Vec<&'static str> {
+/// In what the cloud differs from the row, as both tell it. `known` are the aliases that it is known to have.
+pub(super) fn differences(row: &KeyRow, known: &Aliases, seen: &Seen) -> Vec<&'static str> {
     let observed = &seen.key.observed;
-    let aliases: BTreeSet<String> = seen.aliases.iter().map(ToString::to_string).collect();
-    // Where no sync has seen the key before, more aliases than the lineage's are no difference.
-    let aliases_differ = match others {
-        Some(others) => aliases != known_aliases(row, others),
-        None => row.alias.as_ref().is_some_and(|alias| !aliases.contains(alias.as_str())),
-    };
     let checks = [
         ("state", state_differs(row, seen)),
         ("material", observed.material_present.is_some_and(|there| there != row.material_present)),
@@ -28,10 +17,15 @@ pub(super) fn differences(row: &KeyRow, others: Option<&[String]>, seen: &Seen) 
         ("deletion", row.deletion_at.map(seconds) != observed.deletion_at.map(seconds)),
         ("description", row.description != seen.key.description),
         ("tags", seen.tags.is_some() && row.tags != seen.peoples_tags()),
-        ("aliases", aliases_differ),
+        ("aliases", !same_aliases(known, &seen.aliases)),
         ("region-role", row.ties.role != seen.key.family.role),
     ];
     checks.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+/// Whether both are the same, in whatever order.
+pub(super) fn same_aliases(a: &Aliases, b: &Aliases) -> bool {
+    a.iter().collect::<BTreeSet<_>>() == b.iter().collect::<BTreeSet<_>>()
 }
 
 /// The cloud counts in seconds or milliseconds.
@@ -77,9 +71,4 @@ pub(super) fn taken_over(row: Option<&KeyRow>, seen: &Seen) -> keystead_store::k
             expires_at: Some(observed.expires),
         },
     }
-}
-
-/// The aliases beside one.
-pub(super) fn others(aliases: &[Alias], own: Option<&Alias>) -> Vec<String> {
-    aliases.iter().filter(|alias| Some(*alias) != own).map(ToString::to_string).collect()
 }

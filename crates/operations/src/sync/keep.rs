@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keystead_audit::Entry;
 use keystead_domain::{
-    Alias, Custody, KeyId, KeySpec, KeyState, KeyUsage, LineageId, OperationId, RegionRole, Timestamp,
+    Alias, Aliases, Custody, KeyId, KeySpec, KeyState, KeyUsage, LineageId, OperationId, RegionRole, Timestamp,
     key::{expiry::ExpiryPolicy, native},
 };
 use keystead_store::{
@@ -20,7 +20,7 @@ use keystead_vault::Random;
 
 use super::{
     FOUND, Seen, Sight, Sighting, Stranger, View,
-    compare::{differences, others, taken_over, view_changes},
+    compare::{differences, same_aliases, taken_over, view_changes},
 };
 use crate::words::{self, Who};
 
@@ -82,7 +82,7 @@ impl Keeper {
                 let mut seen = seen.clone();
                 seen.aliases = match &row {
                     // Who changed it here since the aliases were listed knows better than the list.
-                    Some(row) if row.updated_at > self.began => known_aliases(tx, row)?,
+                    Some(row) if row.updated_at > self.began => all_aliases(row, views::of(tx, &row.id)?.as_ref()),
                     _ => self.aliases_of(tx, &sighting.id)?,
                 };
                 match row {
@@ -93,7 +93,7 @@ impl Keeper {
         }
     }
 
-    fn aliases_of(&self, tx: &mut Tx<'_>, cloud_id: &str) -> Result<Vec<Alias>, StoreError> {
+    fn aliases_of(&self, tx: &mut Tx<'_>, cloud_id: &str) -> Result<Aliases, StoreError> {
         Ok(syncs::aliases_of(tx, &self.keystore.id, cloud_id)?.iter().filter_map(|text| Alias::parse(text).ok()).collect())
     }
 
@@ -110,7 +110,7 @@ impl Keeper {
             return match before {
                 _ if row.state == KeyState::Creating => Ok(()),
                 Some(view) => views::put(tx, &ViewRow { seen_by: Some(self.operation.clone()), seen_at: self.now, ..view }),
-                None => self.put_view(tx, &row.id, seen, row.alias.as_ref(), ""),
+                None => self.put_view(tx, &row.id, seen, &row.aliases, ""),
             };
         }
         if is_native { self.keep_native(tx, row, seen, before.as_ref(), kept) } else { self.keep_own(tx, row, seen, before.as_ref(), kept) }
@@ -119,13 +119,13 @@ impl Keeper {
     /// A virtual key: the cloud has the last word.
     fn keep_native(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
         let after = taken_over(Some(row), seen);
-        let mut changed = differences(row, before.map(|view| view.aliases.as_slice()), seen);
+        let mut changed = differences(row, &all_aliases(row, before), seen);
         changed.extend(before.map(|view| view_changes(&View::read(&view.facts), &seen.view())).unwrap_or_default());
         if !changed.is_empty() {
             keys::take_over(tx, row, &after, self.now)?;
         }
-        let alias = self.settle_alias(tx, row, seen)?;
-        self.put_view(tx, &row.id, seen, alias.as_ref(), "")?;
+        let aliases = self.settle_aliases(tx, row, seen)?;
+        self.put_view(tx, &row.id, seen, &aliases, "")?;
         if changed.is_empty() {
             kept.counts.unchanged += 1;
             return Ok(());
@@ -138,13 +138,10 @@ impl Keeper {
 
     /// Keystead's own key: what differs is told once, and not touched.
     fn keep_own(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
-        let mut differ = differences(row, before.map(|view| view.aliases.as_slice()), seen);
-        let others_before = before.map(|view| view.aliases.clone()).filter(|_| differ.contains(&"aliases"));
+        let mut differ = differences(row, &row.aliases, seen);
         let told = differ.join(" ");
         differ.extend(before.map(|view| view_changes(&View::read(&view.facts), &seen.view())).unwrap_or_default());
-        // Other aliases than before stay a difference until somebody says which are meant.
-        let aliases = others_before.unwrap_or_else(|| others(&seen.aliases, row.alias.as_ref()));
-        self.put(tx, &row.id, seen, aliases, &told)?;
+        self.put_view(tx, &row.id, seen, &row.aliases, &told)?;
         kept.counts.own += 1;
         kept.counts.different += i64::from(!told.is_empty());
         let news = differ.len() > told.split_whitespace().count() || before.map_or("", |view| view.differences.as_str()) != told;
@@ -155,40 +152,54 @@ impl Keeper {
         Ok(())
     }
 
-    fn put_view(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, alias: Option<&Alias>, differences: &str) -> Result<(), StoreError> {
-        self.put(tx, key, seen, others(&seen.aliases, alias), differences)
-    }
-
-    fn put(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, aliases: Vec<String>, differences: &str) -> Result<(), StoreError> {
-        let (facts, differences) = (seen.view().write(), differences.to_owned());
+    /// Keeps what was seen beside the row, which has the aliases `own`.
+    fn put_view(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, own: &Aliases, differences: &str) -> Result<(), StoreError> {
+        let (aliases, facts) = (seen.aliases.without(own).to_strings(), seen.view().write());
+        let differences = differences.to_owned();
         views::put(tx, &ViewRow { key_id: key.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, aliases, facts, differences })
     }
 
-    /// The alias of a known key's lineage, brought up to date.
-    fn settle_alias(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen) -> Result<Option<Alias>, StoreError> {
-        if !row.is_current || row.state == KeyState::Deleted || row.alias.as_ref().is_some_and(|alias| seen.aliases.contains(alias)) {
-            return Ok(row.alias.clone());
+    /// The aliases of a virtual key's lineage, brought up to date; those that stay keep their order.
+    fn settle_aliases(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen) -> Result<Aliases, StoreError> {
+        if !row.is_current || row.state == KeyState::Deleted || same_aliases(&row.aliases, &seen.aliases) {
+            return Ok(row.aliases.clone());
         }
-        let alias = self.free_alias(tx, seen)?;
-        if alias != row.alias {
-            lineages::set_alias(tx, &row.lineage_id, alias.as_ref())?;
+        let free = self.free_aliases(tx, Some(&row.lineage_id), seen)?;
+        let gone = row.aliases.without(&free);
+        let stay = row.aliases.without(&gone);
+        let aliases: Aliases = stay.iter().chain(&free.without(&stay)).cloned().collect();
+        if aliases != row.aliases {
+            lineages::set_aliases(tx, &row.lineage_id, &aliases)?;
         }
-        Ok(alias)
+        Ok(aliases)
     }
 
-    /// The first of the aliases that no other lineage has. A virtual key that has lost it in the cloud gives it up here; a key of Keystead's own never does.
-    fn free_alias(&self, tx: &mut Tx<'_>, seen: &Seen) -> Result<Option<Alias>, StoreError> {
+    /// Those of the aliases that no other lineage has. A virtual key that has lost one in the cloud gives it up here; a key of Keystead's own never does.
+    fn free_aliases(&self, tx: &mut Tx<'_>, lineage: Option<&LineageId>, seen: &Seen) -> Result<Aliases, StoreError> {
+        let mut free = Vec::new();
         for alias in &seen.aliases {
-            let Some(holder) = lineages::by_alias(tx, &self.keystore.id, alias)? else { return Ok(Some(alias.clone())) };
-            let key = keys::by_id(tx, &holder.current_key_id)?;
-            let Some(key) = key.filter(|key| key.ties.custody == Custody::Native) else { continue };
-            if locks::holder(tx, key.id.as_str())?.is_none() {
-                lineages::set_alias(tx, &holder.id, None)?;
-                tx.audit(self.entry("key.changed-in-cloud", &key, &[("changed", "aliases".to_owned()), ("lost_alias", alias.with_prefix())]));
-                return Ok(Some(alias.clone()));
+            let holder = lineages::by_alias(tx, &self.keystore.id, alias)?.filter(|holder| Some(&holder.id) != lineage);
+            let is_free = match holder {
+                Some(holder) => self.gives_up(tx, &holder, alias)?,
+                None => true,
+            };
+            if is_free {
+                free.push(alias.clone());
             }
         }
-        Ok(None)
+        Ok(free.into_iter().collect())
+    }
+
+    /// Whether the lineage gives up an alias that the cloud shows at another key.
+    fn gives_up(&self, tx: &mut Tx<'_>, holder: &LineageRow, alias: &Alias) -> Result<bool, StoreError> {
+        let key = keys::by_id(tx, &holder.current_key_id)?;
+        let Some(key) = key.filter(|key| key.ties.custody == Custody::Native) else { return Ok(false) };
+        if locks::holder(tx, key.id.as_str())?.is_some() {
+            return Ok(false);
+        }
+        lineages::set_aliases(tx, &holder.id, &holder.aliases.without(&alias.clone().into()))?;
+        tx.audit(self.entry("key.changed-in-cloud", &key, &[("changed", "aliases".to_owned()), ("lost_alias", alias.with_prefix())]));
+        Ok(true)
     }
 
     fn keep_new(&self, tx: &mut Tx<'_>, cloud_id: &str, seen: &Seen, kept: &mut Kept) -> Result<(), StoreError> {
@@ -201,17 +212,17 @@ impl Keeper {
             kept.unknown(arn.clone(), format!("is of a kind that Keystead does not know: {}", seen.key.kind));
             return Ok(());
         };
-        let alias = self.free_alias(tx, seen)?;
+        let aliases = self.free_aliases(tx, None, seen)?;
         let name = self.free_name(tx, seen.aliases.first(), cloud_id)?;
         let after = taken_over(None, seen);
-        let key = self.pointer(name, alias, (spec, usage), seen, &after);
+        let key = self.pointer(name, aliases, (spec, usage), seen, &after);
         self.insert(tx, &key, cloud_id, seen, after.facts)?;
         kept.counts.fresh += 1;
         Ok(())
     }
 
     /// The row of a virtual key.
-    fn pointer(&self, name: String, alias: Option<Alias>, (spec, usage): (KeySpec, KeyUsage), seen: &Seen, after: &keys::Seen) -> KeyRow {
+    fn pointer(&self, name: String, aliases: Aliases, (spec, usage): (KeySpec, KeyUsage), seen: &Seen, after: &keys::Seen) -> KeyRow {
         let expires = seen.key.observed.expires;
         // As if its span had begun with the key: so people are told before its end like of any other.
         let born = |end: Timestamp| seen.key.created.unwrap_or(self.now).min(end);
@@ -224,7 +235,7 @@ impl Keeper {
             region: self.keystore.location.region.clone(),
             lineage_id: LineageId::new(self.now, self.draw()),
             name,
-            alias,
+            aliases,
             is_current: true,
             state: after.state,
             spec,
@@ -262,7 +273,7 @@ impl Keeper {
                 account_id: key.account_id.clone(),
                 keystore_id: key.keystore_id.clone(),
                 name: key.name.clone(),
-                alias: key.alias.clone(),
+                aliases: key.aliases.clone(),
                 current_key_id: key.id.clone(),
                 created_at: self.now,
             },
@@ -271,7 +282,7 @@ impl Keeper {
         keys::keep_facts(tx, &key.id, &keys::CloudFacts { identity: Some((cloud_id.to_owned(), arn.clone())), ..facts }, self.now)?;
         // Keystead rotates no key whose material it does not have: that is planned once and for all.
         rotations::plan(tx, &key.lineage_id, None, None)?;
-        self.put_view(tx, &key.id, seen, key.alias.as_ref(), "")?;
+        self.put_view(tx, &key.id, seen, &key.aliases, "")?;
         let mut details = vec![("cloud_key", arn), ("kind", seen.key.kind.clone()), ("state", key.state.as_str().to_owned())];
         if key.ties.role != RegionRole::Single {
             details.push(("region_role", key.ties.role.as_str().to_owned()));
@@ -318,10 +329,10 @@ impl Kept {
     }
 }
 
-/// A key's aliases as the house knows them.
-fn known_aliases(tx: &mut Tx<'_>, row: &KeyRow) -> Result<Vec<Alias>, StoreError> {
-    let others = views::of(tx, &row.id)?.map(|view| view.aliases).unwrap_or_default();
-    Ok(row.alias.iter().cloned().chain(others.iter().filter_map(|text| Alias::parse(text).ok())).collect())
+/// A key's aliases as the house knows them: the lineage's, and those that were seen beside them.
+fn all_aliases(row: &KeyRow, view: Option<&ViewRow>) -> Aliases {
+    let others = view.map(|view| view.aliases.as_slice()).unwrap_or_default();
+    row.aliases.iter().cloned().chain(others.iter().filter_map(|text| Alias::parse(text).ok())).collect()
 }
 
 /// Ends a virtual key whose cloud key is gone: there is nothing of it here but the record.

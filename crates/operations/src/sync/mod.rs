@@ -6,7 +6,7 @@ mod keep;
 use std::collections::BTreeMap;
 
 use keystead_cloud::{Grant, Inspected};
-use keystead_domain::{Alias, Tags, Timestamp};
+use keystead_domain::{Aliases, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use keep::{Keeper, Kept, end_native};
@@ -114,7 +114,7 @@ pub(crate) struct Seen {
     /// Whether this installation made it.
     pub(crate) is_own: bool,
     /// Its aliases, in order; read where the sighting is kept.
-    pub(crate) aliases: Vec<Alias>,
+    pub(crate) aliases: Aliases,
 }
 
 impl Seen {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    AccountId, Alias, Custody, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore,
+    AccountId, Aliases, Custody, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore,
 };
 
 use super::{
-    keystores,
+    keystores, lineages,
     page::{Listed, Page},
 };
 use crate::{Row, StoreError, Tx, Value};
@@ -76,8 +76,8 @@ pub struct KeyRow {
     pub lineage_id: LineageId,
     /// Name, shared by the lineage.
     pub name: String,
-    /// The lineage's alias, when it points at this key.
-    pub alias: Option<Alias>,
+    /// The lineage's aliases, when they point at this key.
+    pub aliases: Aliases,
     /// Whether the name means this key.
     pub is_current: bool,
     /// State.
@@ -137,7 +137,8 @@ impl KeyRow {
     }
 }
 
-pub(super) const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, s.region, k.lineage_id, k.name, l.alias, l.current_key_id, k.state, k.spec, k.usage,
+pub(super) const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.name, s.cloud, s.region, k.lineage_id, k.name,
+  (SELECT string_agg(a.alias, ' ' ORDER BY a.position) FROM aliases a WHERE a.lineage_id = l.id), l.current_key_id, k.state, k.spec, k.usage,
   k.origin, k.description, k.tags, k.expires_at, k.expiry_span, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
   k.material_present, k.material_id, k.deletion_at, l.rotation_at, l.rotated_at, k.retire_at, k.custody,
   k.is_exportable, k.source_key_id, k.region_role, k.primary_key_id, k.created_at,
@@ -150,7 +151,7 @@ pub(super) fn read(row: Row) -> Result<KeyRow, StoreError> {
     let (account_id, keystore_id, keystore_name) = (row.id()?, row.id()?, row.text()?);
     let (cloud, region) = (row.text()?, row.text()?);
     let (lineage_id, name) = (row.id()?, row.text()?);
-    let alias = row.opt_text()?.map(|text| Alias::parse(&text)).transpose()?;
+    let aliases = lineages::read_aliases(row.opt_text()?)?;
     let is_current = row.text()? == id.as_str();
     Ok(KeyRow {
         id,
@@ -161,7 +162,7 @@ pub(super) fn read(row: Row) -> Result<KeyRow, StoreError> {
         region,
         lineage_id,
         name,
-        alias: alias.filter(|_| is_current),
+        aliases: if is_current { aliases } else { Aliases::default() },
         is_current,
         state: KeyState::parse(&row.text()?)?,
         spec: KeySpec::parse(&row.text()?)?,
@@ -524,8 +525,8 @@ pub fn drop_pointers(tx: &mut Tx<'_>, keystore: &KeystoreId, now: Timestamp) -> 
         "UPDATE lineages SET live = 0 WHERE keystore_id = $1 AND live = 1
            AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.lineage_id = lineages.id AND keys.state <> 'DELETED')",
         &[keystore.as_str().into()],
-    )
-    .map(drop)
+    )?;
+    lineages::free_aliases(tx, keystore)
 }
 
 /// How many keys of a keystore are not DELETED, and the names of the first few: why it cannot be deleted (CM-038). Pointers to keys of the cloud's are not counted.

@@ -14,7 +14,7 @@ pub struct ViewRow {
     pub seen_by: Option<OperationId>,
     /// When.
     pub seen_at: Timestamp,
-    /// Its aliases beside the lineage's own.
+    /// Its aliases beside the lineage's.
     pub aliases: Vec<String>,
     /// Everything else, JSON; opaque here.
     pub facts: String,
@@ -36,10 +36,6 @@ fn read(row: Row) -> Result<ViewRow, StoreError> {
     })
 }
 
-fn listed(aliases: &[String]) -> String {
-    serde_json::Value::from(aliases.to_vec()).to_string()
-}
-
 /// The view of a key; `None` when no sync has seen it.
 pub fn of(tx: &mut Tx<'_>, key: &KeyId) -> Result<Option<ViewRow>, StoreError> {
     tx.query_opt(&format!("{COLUMNS} WHERE key_id = $1"), &[key.as_str().into()])?.map(read).transpose()
@@ -47,7 +43,7 @@ pub fn of(tx: &mut Tx<'_>, key: &KeyId) -> Result<Option<ViewRow>, StoreError> {
 
 /// Keeps a view, in the place of the one that was there.
 pub fn put(tx: &mut Tx<'_>, view: &ViewRow) -> Result<(), StoreError> {
-    let aliases = listed(&view.aliases);
+    let aliases = serde_json::Value::from(view.aliases.clone()).to_string();
     tx.execute(
         "INSERT INTO cloud_views (key_id, seen_by, seen_at, aliases, facts, differences) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (key_id) DO UPDATE SET seen_by = excluded.seen_by, seen_at = excluded.seen_at, aliases = excluded.aliases, facts = excluded.facts,
@@ -60,17 +56,6 @@ pub fn put(tx: &mut Tx<'_>, view: &ViewRow) -> Result<(), StoreError> {
             (&view.facts).into(),
             (&view.differences).into(),
         ],
-    )
-    .map(drop)
-}
-
-/// Gives a key's view other aliases; a key without a view gets one that knows nothing else.
-pub fn set_aliases(tx: &mut Tx<'_>, key: &KeyId, aliases: &[String], now: Timestamp) -> Result<(), StoreError> {
-    let listed = listed(aliases);
-    tx.execute(
-        "INSERT INTO cloud_views (key_id, seen_by, seen_at, aliases, facts, differences) VALUES ($1, NULL, $2, $3, '{}', '')
-         ON CONFLICT (key_id) DO UPDATE SET aliases = excluded.aliases",
-        &[key.as_str().into(), now.into(), (&listed).into()],
     )
     .map(drop)
 }

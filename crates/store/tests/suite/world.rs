@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use keystead_audit::{Actor, ActorKind, Entry, Outcome, Subject};
 use keystead_domain::{
-    AccountId, Alias, EntryId, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, OperationId, Tags, Timestamp, UserId, VersionId,
+    AccountId, Alias, Aliases, EntryId, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, OperationId, Tags, Timestamp, UserId, VersionId,
     key::expiry::ExpiryPolicy,
     keystore::{AwsLocation, KeystoreState},
 };
@@ -202,7 +202,7 @@ pub fn key_row(n: u64, name: &str) -> KeyRow {
         region: "eu-west-1".to_owned(),
         lineage_id: lineage_id(n),
         name: name.to_owned(),
-        alias: None,
+        aliases: Aliases::default(),
         is_current: true,
         state: KeyState::Active,
         spec: KeySpec::Aes256,
@@ -237,7 +237,7 @@ pub fn lineage_of(key: &KeyRow) -> LineageRow {
         account_id: key.account_id.clone(),
         keystore_id: key.keystore_id.clone(),
         name: key.name.clone(),
-        alias: key.alias.clone(),
+        aliases: key.aliases.clone(),
         current_key_id: key.id.clone(),
         created_at: key.created_at,
     }
@@ -245,6 +245,11 @@ pub fn lineage_of(key: &KeyRow) -> LineageRow {
 
 pub fn alias(text: &str) -> Alias {
     Alias::parse(text).expect("an alias")
+}
+
+/// Aliases with spaces between them.
+pub fn aliases(text: &str) -> Aliases {
+    Aliases::parse(text.split_whitespace()).expect("are aliases")
 }
 
 /// Version `number` of a key, sealed under account key 1.

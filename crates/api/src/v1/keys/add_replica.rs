@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use keystead_app::keys::family::NewReplica;
-use keystead_domain::{Alias, Invalid, Name};
+use keystead_domain::{Aliases, Invalid, Name};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,9 +28,10 @@ pub(crate) struct AddReplica {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     name: Option<String>,
-    /// Its alias in its own Region; left out, the primary's; null: none.
+    /// Its aliases in its own Region; left out, the primary's.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    alias: Option<Option<String>>,
+    #[schema(nullable = false, max_items = 50)]
+    aliases: Option<Vec<String>>,
     /// At most 8192 characters.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -45,11 +46,10 @@ impl Input for AddReplica {}
 
 impl AddReplica {
     fn read(self) -> Result<NewReplica, Invalid> {
-        let alias = self.alias.map(|alias| alias.as_deref().map(Alias::parse).transpose());
         Ok(NewReplica {
             keystore: self.keystore,
             name: self.name.as_deref().map(Name::parse).transpose()?,
-            alias: alias.transpose()?,
+            aliases: self.aliases.map(Aliases::parse).transpose()?,
             description: self.description,
             tags: self.tags.map(GivenTags::read).transpose()?,
         })
@@ -59,7 +59,7 @@ impl AddReplica {
 /// Add a replica
 ///
 /// Makes a replica of a multi-Region primary key in a keystore of another Region, and imports the same material into it: what one Region encrypts, the other
-/// decrypts. State, expiry and rotation are from then on asked of the primary, and the replicas go along; name, alias, tags and description are the replica's own.
+/// decrypts. State, expiry and rotation are from then on asked of the primary, and the replicas go along; name, aliases, tags and description are the replica's own.
 /// To remove it, schedule its deletion. The key that is answered is the replica.
 #[utoipa::path(post, path = "/v1/keys/{key}/replicas", tag = "keys", params(WhichKey, ChangeHeaders), request_body = AddReplica, responses(OperationAnswer))]
 pub(crate) async fn add_replica(State(api): State<Api>, Caller(caller): Caller, Named(key): Named, change: Change<AddReplica>) -> Result<Answered, Refusal> {
@@ -80,10 +80,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_the_primarys_and_null_is_none_ft_047() {
+    fn what_is_left_out_is_the_primarys_and_an_empty_list_is_none_ft_047() {
         let plain = read(json!({ "keystore": "us" })).expect("a replica");
         assert_eq!(plain, NewReplica { keystore: "us".into(), ..NewReplica::default() });
-        assert_eq!(read(json!({ "keystore": "us", "alias": null })).expect("a replica").alias, Some(None));
+        assert_eq!(read(json!({ "keystore": "us", "aliases": [] })).expect("a replica").aliases, Some(Aliases::default()));
         assert_eq!(read(json!({ "keystore": "us", "name": "a b" })).expect_err("no name").field, "name");
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use keystead_app::keys::copy::NewCopies;
-use keystead_domain::{Alias, Invalid, Name, Timestamp, key::expiry::ExpiryPolicy};
+use keystead_domain::{Aliases, Invalid, Name, Timestamp, key::expiry::ExpiryPolicy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,7 +20,7 @@ use crate::{
 /// Copies as they are asked for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "to": ["frankfurt", "virginia"], "alias": "orders", "expires": "90d", "expiry_policy": "extend" }))]
+#[schema(example = json!({ "to": ["frankfurt", "virginia"], "aliases": ["orders"], "expires": "90d", "expiry_policy": "extend" }))]
 pub(crate) struct CopyKey {
     /// The keystores, by id or name; each gets one copy.
     #[schema(min_items = 1, max_items = 100)]
@@ -28,9 +28,10 @@ pub(crate) struct CopyKey {
     /// The copy's name, where there is one keystore. Left out, the first free one of `NAME_copy1`, `NAME_copy2`, ….
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// The alias that shall point at each copy, in its own keystore.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    alias: Option<String>,
+    /// The aliases that shall point at each copy, in its own keystore.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 50)]
+    aliases: Vec<String>,
     /// At most 8192 characters; left out, the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<String>,
@@ -53,7 +54,7 @@ impl CopyKey {
         Ok(NewCopies {
             to: self.to,
             name: self.name.as_deref().map(Name::parse).transpose()?,
-            alias: self.alias.as_deref().map(Alias::parse).transpose()?,
+            aliases: Aliases::parse(self.aliases)?,
             description: self.description,
             tags: self.tags.map(GivenTags::read).transpose()?,
             expires: self.expires.as_deref().map(|text| when("expires", text, now)).transpose()?,

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use keystead_app::keys::create::{Material, NewKey, Terms};
-use keystead_domain::{Alias, Invalid, KeySpec, KeyUsage, Name, Timestamp, key::expiry::ExpiryPolicy};
+use keystead_domain::{Aliases, Invalid, KeySpec, KeyUsage, Name, Timestamp, key::expiry::ExpiryPolicy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,7 +20,7 @@ use crate::{
 /// A key as it is asked for.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "name": "orders", "keystore": "frankfurt", "alias": "orders", "tags": { "team": "pay" }, "expires": "90d", "expiry_policy": "renew" }))]
+#[schema(example = json!({ "name": "orders", "keystore": "frankfurt", "aliases": ["orders"], "tags": { "team": "pay" }, "expires": "90d", "expiry_policy": "renew" }))]
 pub(crate) struct CreateKey {
     /// 1 to 64 letters, digits, `.`, `_` and `-`.
     name: String,
@@ -33,9 +33,10 @@ pub(crate) struct CreateKey {
     /// `encrypt`, `sign`, `mac` or `key-agreement`, and it cannot be changed later. Left out, the usual use of the kind; an RSA pair must be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<String>,
-    /// The alias that shall point at it, with or without `alias/`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    alias: Option<String>,
+    /// The aliases that shall point at it, with or without `alias/`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 50)]
+    aliases: Vec<String>,
     /// At most 8192 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<String>,
@@ -97,7 +98,7 @@ impl CreateKey {
             keystore: self.keystore,
             spec: self.spec.as_deref().map_or(Ok(KeySpec::Aes256), KeySpec::parse)?,
             usage: self.usage.as_deref().map(KeyUsage::parse).transpose()?,
-            alias: self.alias.as_deref().map(Alias::parse).transpose()?,
+            aliases: Aliases::parse(self.aliases)?,
             description: self.description.unwrap_or_default(),
             tags: self.tags.read()?,
             expires: self.expires.as_deref().map(|text| when("expires", text, now)).transpose()?,

@@ -15,7 +15,7 @@ use crate::{
 
 /// Renew a key
 ///
-/// From ACTIVE. A successor with new material takes over the alias; this key becomes REPLACED and goes on decrypting.
+/// From ACTIVE. A successor with new material takes over the aliases; this key becomes REPLACED and goes on decrypting.
 /// Behind an ended operation the answer's key is the successor.
 #[utoipa::path(post, path = "/v1/keys/{key}/renew", tag = "keys", params(WhichKey, ChangeHeaders), responses(OperationAnswer))]
 pub(crate) async fn renew_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named, change: Change<Nothing>) -> Result<Answered, Refusal> {

@@ -15,7 +15,7 @@ use crate::{
 
 /// Undo a renewal
 ///
-/// Asked of the successor: the alias goes back to its predecessor, which becomes ACTIVE again, and the successor becomes REPLACED.
+/// Asked of the successor: the aliases go back to its predecessor, which becomes ACTIVE again, and the successor becomes REPLACED.
 #[utoipa::path(post, path = "/v1/keys/{key}/revert", tag = "keys", params(WhichKey, ChangeHeaders), responses(OperationAnswer))]
 pub(crate) async fn revert_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named, change: Change<Nothing>) -> Result<Answered, Refusal> {
     super::ask(&api, &caller, &key, &change, Ask::Revert).await

@@ -21,7 +21,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "strategy": "in-place" }))]
 pub(crate) struct RotateKey {
-    /// `new-key`: a successor takes over the alias. `in-place`: the same cloud key gets new material. Left out: as the policy that counts says, where the cloud can.
+    /// `new-key`: a successor takes over the aliases. `in-place`: the same cloud key gets new material. Left out: as the policy that counts says, where the cloud can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     strategy: Option<String>,
     /// Whether all its copies that are in use get successors behind it, in waves.

@@ -1,8 +1,8 @@
 //! `PATCH /v1/keys/{key}` (CM-067).
 
 use axum::extract::State;
-use keystead_app::keys::update::KeyChange;
-use keystead_domain::{Alias, Invalid, Name, Timestamp, key::expiry::ExpiryPolicy};
+use keystead_app::keys::update::{AliasChange, KeyChange};
+use keystead_domain::{Aliases, Invalid, Name, Timestamp, key::expiry::ExpiryPolicy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,9 +26,16 @@ pub(crate) struct UpdateKey {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     name: Option<String>,
-    /// Another alias; null removes it.
+    /// All aliases that it shall have: what is not here is removed.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    alias: Option<Option<String>>,
+    #[schema(nullable = false, max_items = 50)]
+    aliases: Option<Vec<String>>,
+    /// Aliases that it shall have as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    add_aliases: Vec<String>,
+    /// Aliases that it shall not have any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    remove_aliases: Vec<String>,
     /// Another description.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -54,11 +61,14 @@ impl Input for UpdateKey {}
 
 impl UpdateKey {
     fn read(self, now: Timestamp) -> Result<KeyChange, Invalid> {
-        let alias = self.alias.map(|alias| alias.as_deref().map(Alias::parse).transpose());
         let expires = self.expires.map(|expires| expires.as_deref().map(|text| when("expires", text, now)).transpose());
         Ok(KeyChange {
             name: self.name.as_deref().map(Name::parse).transpose()?,
-            alias: alias.transpose()?,
+            aliases: AliasChange {
+                all: self.aliases.map(Aliases::parse).transpose()?,
+                add: Aliases::parse(self.add_aliases)?,
+                remove: Aliases::parse(self.remove_aliases)?,
+            },
             description: self.description,
             tags: self.tags.map(GivenTags::read).transpose()?,
             expires: expires.transpose()?,
@@ -70,7 +80,7 @@ impl UpdateKey {
 
 /// Change a key's properties
 ///
-/// From ACTIVE and INACTIVE: name, alias, description, tags, expiry, and that its material stays. Here and in the cloud, or in neither.
+/// From ACTIVE and INACTIVE: name, aliases, description, tags, expiry, and that its material stays. Here and in the cloud, or in neither.
 #[utoipa::path(patch, path = "/v1/keys/{key}", tag = "keys", params(WhichKey, ChangeHeaders), request_body = UpdateKey, responses(OperationAnswer))]
 pub(crate) async fn update_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named, change: Change<UpdateKey>) -> Result<Answered, Refusal> {
     let (request, wait) = (change.request(&caller), change.wait);
@@ -95,20 +105,29 @@ mod tests {
     #[test]
     fn null_removes_and_absence_leaves() {
         assert_eq!(read(json!({})), KeyChange::default());
-        let removed = read(json!({ "alias": null, "expires": null }));
-        assert_eq!((removed.alias, removed.expires), (Some(None), Some(None)));
+        assert_eq!(read(json!({ "expires": null })).expires, Some(None));
         assert_eq!(read(json!({ "expires": "1d" })).expires, Some(Some(NOW.plus_days(1))));
     }
 
     #[test]
-    fn a_name_cannot_be_null() {
-        assert!(serde_json::from_value::<UpdateKey>(json!({ "name": null })).is_err());
+    fn what_is_listed_replaces_and_what_is_added_does_not_ft_039() {
+        let aliases = |texts: &[&str]| Aliases::parse(texts).expect("are aliases");
+        assert_eq!(read(json!({ "aliases": [] })).aliases.all, Some(aliases(&[])));
+        let edited = read(json!({ "add_aliases": ["alias/bills"], "remove_aliases": ["orders"] })).aliases;
+        assert_eq!(edited, AliasChange { all: None, add: aliases(&["bills"]), remove: aliases(&["orders"]) });
+    }
+
+    #[test]
+    fn names_and_aliases_cannot_be_null() {
+        for field in ["name", "aliases"] {
+            assert!(serde_json::from_value::<UpdateKey>(json!({ field: null })).is_err(), "{field}");
+        }
     }
 
     #[test]
     fn absence_and_null_are_remembered_apart() {
         let text = |body| json!(serde_json::from_value::<UpdateKey>(body).expect("a request")).to_string();
         assert_eq!(text(json!({})), "{}");
-        assert_eq!(text(json!({ "alias": null })), r#"{"alias":null}"#);
+        assert_eq!(text(json!({ "expires": null })), r#"{"expires":null}"#);
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "every": "90d", "window": "sat,sun@02:00-04:00", "zone": "Europe/Berlin", "notice": "7d", "grace": "30d" }))]
 pub(crate) struct SetRotationPolicy {
-    /// `new-key` (when left out): a successor with new material takes over the alias. `in-place`: the same cloud key gets new material, where the cloud can; else
+    /// `new-key` (when left out): a successor with new material takes over the aliases. `in-place`: the same cloud key gets new material, where the cloud can; else
     /// as new-key. `none`: no rotation, whatever a policy further away says.
     #[serde(default)]
     strategy: Option<String>,

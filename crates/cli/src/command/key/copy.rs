@@ -17,8 +17,8 @@ struct Body<'a> {
     to: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    aliases: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ fn body(args: &Copy) -> Result<Body<'_>, CliError> {
     Ok(Body {
         to: &args.to,
         name: args.name.as_deref(),
-        alias: args.alias.as_deref(),
+        aliases: &args.aliases,
         description: args.description.as_deref(),
         tags: if args.tags.is_empty() { None } else { Some(tags(&args.tags)?) },
         expires: args.expires.as_deref(),
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(sent("--to a --to b"), json!({"to": ["a", "b"]}));
         assert_eq!(
             sent("--to a --name n --alias alias/o --description d --tag team=pay --expires 9d --expiry-policy extend"),
-            json!({"to": ["a"], "name": "n", "alias": "o", "description": "d", "tags": {"team": "pay"}, "expires": "9d", "expiry_policy": "extend"})
+            json!({"to": ["a"], "name": "n", "aliases": ["o"], "description": "d", "tags": {"team": "pay"}, "expires": "9d", "expiry_policy": "extend"})
         );
         assert!(Cli::try_parse_from("keystead key copy orders".split(' ')).is_err(), "a keystore must be named");
     }

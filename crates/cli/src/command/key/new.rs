@@ -26,8 +26,8 @@ struct Body<'a> {
     spec: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    aliases: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -106,7 +106,7 @@ fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>,
         keystore: &new.keystore,
         spec: new.spec.as_str(),
         usage: new.usage.map(KeyUsage::as_str),
-        alias: new.alias.as_deref(),
+        aliases: &new.aliases,
         description: new.description.as_deref(),
         tags: tags(&new.tags)?,
         expires: new.expires.as_deref(),
@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn everything_that_is_said_is_sent() {
-        let line = "keystead key import orders --keystore k --alias alias/o --description d --tag team=pay --tag x= --expires 90d --expiry-policy renew --spec ec-p256 --usage sign --file f --format wrapped --unwrap-with t";
+        let line = "keystead key import orders --keystore k --alias alias/o,p --alias q --description d --tag team=pay --tag x= --expires 90d --expiry-policy renew --spec ec-p256 --usage sign --file f --format wrapped --unwrap-with t";
         let KeyVerb::Import(args) = parse(line) else { panic!("import") };
         let material = Material { format: args.format.as_str(), data: "AA==", unwrap_with: args.unwrap_with.as_deref(), passphrase: None };
         let sent = serde_json::to_value(body(&args.new, Some(material)).expect("a body")).expect("json");
-        let expected = serde_json::json!({"name": "orders", "keystore": "k", "spec": "EC_P256", "usage": "sign", "alias": "o", "description": "d", "tags": {"team": "pay", "x": ""}, "expires": "90d",
+        let expected = serde_json::json!({"name": "orders", "keystore": "k", "spec": "EC_P256", "usage": "sign", "aliases": ["o", "p", "q"], "description": "d", "tags": {"team": "pay", "x": ""}, "expires": "90d",
             "expiry_policy": "renew", "material": {"format": "wrapped", "data": "AA==", "unwrap_with": "t"}});
         assert_eq!(sent, expected);
     }

@@ -16,14 +16,14 @@ use crate::{
     output::key::Member,
 };
 
-/// The request: what is absent is the primary's, what is null is none.
+/// The request: what is absent is the primary's.
 #[derive(Serialize)]
 struct Body<'a> {
     keystore: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    alias: Option<Option<&'a str>>,
+    aliases: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ fn body(args: &AddReplica) -> Result<Body<'_>, CliError> {
     Ok(Body {
         keystore: &args.keystore,
         name: args.name.as_deref(),
-        alias: if args.no_alias { Some(None) } else { args.alias.as_deref().map(Some) },
+        aliases: (args.no_alias || !args.aliases.is_empty()).then_some(args.aliases.as_slice()),
         description: args.description.as_deref(),
         tags: if args.tags.is_empty() { None } else { Some(tags(&args.tags)?) },
     })
@@ -83,7 +83,7 @@ mod tests {
     fn what_is_not_said_is_the_primarys_ft_047() {
         assert_eq!(sent("orders --to us"), serde_json::json!({"keystore": "us"}));
         let whole = "orders --to us --name orders-us --no-alias --tag team=pay --description d";
-        let expected = serde_json::json!({"keystore": "us", "name": "orders-us", "alias": null, "tags": {"team": "pay"}, "description": "d"});
+        let expected = serde_json::json!({"keystore": "us", "name": "orders-us", "aliases": [], "tags": {"team": "pay"}, "description": "d"});
         assert_eq!(sent(whole), expected);
     }
 }

@@ -20,7 +20,11 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    alias: Option<Option<&'a str>>,
+    aliases: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    add_aliases: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    remove_aliases: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,18 +46,15 @@ pub async fn update(context: &Context, args: &Update) -> Result<(), CliError> {
 fn body(args: &Update) -> Result<Body<'_>, CliError> {
     Ok(Body {
         name: args.name.as_deref(),
-        alias: changed(args.alias.as_deref(), args.no_alias),
+        aliases: (args.no_alias || !args.aliases.is_empty()).then_some(args.aliases.as_slice()),
+        add_aliases: &args.add_aliases,
+        remove_aliases: &args.remove_aliases,
         description: args.description.as_deref(),
         tags: if args.no_tags || !args.tags.is_empty() { Some(tags(&args.tags)?) } else { None },
-        expires: changed(args.expires.as_deref(), args.no_expiry),
+        expires: if args.no_expiry { Some(None) } else { args.expires.as_deref().map(Some) },
         expiry_policy: args.expiry_policy.map(|policy| policy.as_str()),
         exportable: args.not_exportable.then_some(false),
     })
-}
-
-/// A new value, none from now on, or no change.
-fn changed(value: Option<&str>, is_removed: bool) -> Option<Option<&str>> {
-    if is_removed { Some(None) } else { value.map(Some) }
 }
 
 #[cfg(test)]
@@ -73,11 +74,12 @@ mod tests {
     #[test]
     fn what_stays_is_absent_and_what_goes_is_null() {
         assert_eq!(sent("--description x"), json!({"description": "x"}));
+        assert_eq!(sent("--add-alias a,alias/b --remove-alias c"), json!({"add_aliases": ["a", "b"], "remove_aliases": ["c"]}));
         assert_eq!(sent("--not-exportable"), json!({"exportable": false}));
-        assert_eq!(sent("--no-alias --no-expiry --no-tags"), json!({"alias": null, "expires": null, "tags": {}}));
+        assert_eq!(sent("--no-alias --no-expiry --no-tags"), json!({"aliases": [], "expires": null, "tags": {}}));
         assert_eq!(
             sent("--alias a --expires 9d --tag b=c --name n --expiry-policy alert"),
-            json!({"alias": "a", "expires": "9d", "tags": {"b": "c"}, "name": "n", "expiry_policy": "alert"})
+            json!({"aliases": ["a"], "expires": "9d", "tags": {"b": "c"}, "name": "n", "expiry_policy": "alert"})
         );
     }
 }

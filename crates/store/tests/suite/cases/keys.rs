@@ -20,7 +20,7 @@ async fn key(world: &World, n: u64) -> KeyRow {
 pub async fn a_key_is_read_as_it_was_written(world: World) {
     let world = world.with_house().await;
     let row = KeyRow {
-        alias: Some(alias("team/orders")),
+        aliases: aliases("team/orders bills zoo/1"),
         state: KeyState::Creating,
         origin: "imported".to_owned(),
         description: "quotes ' \" \\ and a line\nbreak, \u{1f511}, $1, ?, %".to_owned(),

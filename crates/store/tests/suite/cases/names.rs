@@ -19,20 +19,20 @@ macro_rules! write {
 
 pub async fn names_and_aliases_are_unique_while_they_live(world: World) {
     let world = world.with_house().await;
-    let with_alias = |n: u64, name: &str, text: Option<&str>| KeyRow { alias: text.map(alias), ..key_row(n, name) };
-    let first = with_alias(1, "orders", Some("team/orders"));
+    let with_alias = |n: u64, name: &str, text: Option<&str>| KeyRow { aliases: aliases(text.unwrap_or_default()), ..key_row(n, name) };
+    let first = with_alias(1, "orders", Some("bills team/orders"));
     write!(world, move |tx| insert_key(tx, &first)).expect("is made");
     let same_name = with_alias(2, "orders", None);
     assert_eq!(write!(world, move |tx| insert_key(tx, &same_name)), taken("lineages", "name"));
-    let same_alias = with_alias(2, "payments", Some("team/orders"));
-    assert_eq!(write!(world, move |tx| insert_key(tx, &same_alias)), taken("lineages", "alias"));
+    let same_alias = with_alias(2, "payments", Some("fresh team/orders"));
+    assert_eq!(write!(world, move |tx| insert_key(tx, &same_alias)), taken("aliases", "alias"));
     write!(world, move |tx| {
         insert_key(tx, &with_alias(2, "payments", None))?;
         insert_key(tx, &with_alias(3, "invoices", None))
     })
-    .expect("any number of lineages has no alias");
+    .expect("any number of lineages has no alias, and what was refused has taken none");
     assert_eq!(write!(world, |tx| lineages::rename(tx, &lineage_id(2), "orders")), taken("lineages", "name"));
-    assert_eq!(write!(world, |tx| lineages::set_alias(tx, &lineage_id(2), Some(&alias("team/orders")))), taken("lineages", "alias"));
+    assert_eq!(write!(world, |tx| lineages::set_aliases(tx, &lineage_id(2), &aliases("other team/orders"))), taken("aliases", "alias"));
     let elsewhere = KeyRow { keystore_id: keystore_id(2), ..with_alias(4, "elsewhere", Some("team/orders")) };
     write!(world, move |tx| {
         keystores::insert(tx, &keystore_row(2, "second"))?;
@@ -61,7 +61,7 @@ pub async fn every_value_that_is_taken_is_told_in_the_same_words(world: World) {
 
 pub async fn a_name_means_the_current_key_of_its_lineage(world: World) {
     let world = world.with_house().await;
-    let old = KeyRow { alias: Some(alias("orders")), ..key_row(1, "orders") };
+    let old = KeyRow { aliases: aliases("orders bills"), ..key_row(1, "orders") };
     let new = KeyRow { lineage_id: lineage_id(1), predecessor_id: Some(key_id(1)), is_current: false, ..key_row(2, "orders") };
     let rows = (old.clone(), new.clone());
     write!(world, move |tx| insert_key(tx, &rows.0).and_then(|()| keys::insert(tx, &rows.1))).expect("are made");
@@ -78,9 +78,9 @@ pub async fn a_name_means_the_current_key_of_its_lineage(world: World) {
     })
     .expect("moves");
     let current = find("orders").await.expect("is found");
-    assert_eq!((current.id, current.alias, current.is_current), (key_id(2), Some(alias("orders")), true));
+    assert_eq!((current.id, current.aliases, current.is_current), (key_id(2), aliases("orders bills"), true));
     let old = find(key_id(1).as_str()).await.expect("is found");
-    assert_eq!((old.alias, old.is_current, old.successor_id), (None, false, Some(key_id(2))));
+    assert_eq!((old.aliases, old.is_current, old.successor_id), (aliases(""), false, Some(key_id(2))));
     write!(world, |tx| keys::set_successor(tx, &key_id(1), None)).expect("is taken back");
     assert_eq!(find(key_id(1).as_str()).await.expect("is found").successor_id, None);
     assert_eq!(write!(world, |tx| keys::set_successor(tx, &key_id(9), None)), Err(StoreError::MovedOn("key")));
@@ -119,14 +119,14 @@ pub async fn a_lineage_ends_with_its_last_key(world: World) {
     write!(world, |tx| lineages::rename(tx, &lineage_id(1), "renamed")).expect("lives on with one key");
     let names = world.ask("SELECT COUNT(*) FROM keys WHERE name = 'renamed'");
     assert_eq!(names, 2, "all keys of the lineage bear the new name");
-    write!(world, |tx| lineages::set_alias(tx, &lineage_id(1), Some(&alias("renamed")))).expect("lives");
+    write!(world, |tx| lineages::set_aliases(tx, &lineage_id(1), &aliases("b a renamed"))).expect("lives");
     let lineage = world.read(|tx| lineages::by_id(tx, &lineage_id(1))).await.expect("is read").expect("is there");
-    assert_eq!((lineage.name.as_str(), lineage.alias), ("renamed", Some(alias("renamed"))));
-    write!(world, |tx| lineages::set_alias(tx, &lineage_id(1), None)).expect("may have none");
-    assert_eq!(world.read(|tx| lineages::by_id(tx, &lineage_id(1))).await.map(|found| found.and_then(|lineage| lineage.alias)), Ok(None));
+    assert_eq!((lineage.name.as_str(), lineage.aliases), ("renamed", aliases("b a renamed")));
+    write!(world, |tx| lineages::set_aliases(tx, &lineage_id(1), &aliases(""))).expect("may have none");
+    assert_eq!(world.read(|tx| lineages::by_id(tx, &lineage_id(1))).await.map(|found| found.map(|lineage| lineage.aliases)), Ok(Some(aliases(""))));
     write!(world, end_one(2)).expect("is deleted");
     assert_eq!(write!(world, |tx| lineages::rename(tx, &lineage_id(1), "x")), Err(StoreError::MovedOn("lineage")));
-    assert_eq!(write!(world, |tx| lineages::set_alias(tx, &lineage_id(1), None)), Err(StoreError::MovedOn("lineage")));
+    assert_eq!(write!(world, |tx| lineages::set_aliases(tx, &lineage_id(1), &aliases(""))), Err(StoreError::MovedOn("lineage")));
 }
 
 pub async fn a_keystores_name_is_free_again_after_its_deletion(world: World) {

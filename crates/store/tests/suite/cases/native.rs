@@ -50,11 +50,6 @@ pub async fn a_view_is_read_as_it_was_written_and_replaced_whole(world: World) {
         world.write(move |tx| views::put(tx, &written)).await.expect("is kept");
         assert_eq!(of(1).await, Some(row));
     }
-    let moved = vec!["moved".to_owned()];
-    world.write(move |tx| views::set_aliases(tx, &key_id(1), &moved, NOW).and_then(|()| views::set_aliases(tx, &key_id(2), &[], NOW))).await.expect("are set");
-    let (seen, fresh) = (of(1).await.expect("a view"), of(2).await.expect("a view"));
-    assert_eq!((seen.aliases, seen.seen_by, seen.seen_at), (vec!["moved".to_owned()], Some(operation_id(2)), NOW.plus_days(1)), "only the aliases");
-    assert_eq!((fresh.aliases.len(), fresh.seen_by, fresh.facts.as_str()), (0, None, "{}"));
 }
 
 pub async fn a_sync_knows_what_it_has_seen_and_what_it_has_not(world: World) {
@@ -159,6 +154,7 @@ pub async fn only_a_deleted_pointer_is_forgotten_and_then_in_no_list(world: Worl
 
 pub async fn pointers_go_with_their_keystore_unless_an_operation_holds_one(world: World) {
     let world = with_pointers(world, 1..=2).await;
+    world.write(|tx| lineages::set_aliases(tx, &lineage_id(1), &aliases("team/orders"))).await.expect("are set");
     assert_eq!(world.read(|tx| keys::not_deleted(tx, &keystore_id(1))).await, Ok((0, Vec::new())));
     let hold = |tx: &mut Tx<'_>| {
         operations::insert(tx, &operation_row(1), NOW, None)?;
@@ -172,15 +168,19 @@ pub async fn pointers_go_with_their_keystore_unless_an_operation_holds_one(world
     let row = world.read(|tx| keys::by_id(tx, &key_id(1))).await.expect("is read").expect("its record stays");
     assert_eq!(row.state, KeyState::Deleted);
     assert_eq!(world.read(|tx| lineages::is_name_taken(tx, &account(), "key-1")).await, Ok(false), "its name is free");
+    assert_eq!(world.read(|tx| lineages::by_alias(tx, &keystore_id(1), &alias("team/orders"))).await, Ok(None), "and its alias");
 }
 
 pub async fn names_and_aliases_in_use_are_found(world: World) {
     let world = world.with_house().await;
-    world.write(|tx| insert_key(tx, &KeyRow { alias: Some(alias("team/orders")), ..key_row(1, "orders") })).await.expect("is made");
+    world.write(|tx| insert_key(tx, &KeyRow { aliases: aliases("team/orders bills"), ..key_row(1, "orders") })).await.expect("is made");
     let taken = async |name: &'static str| world.read(move |tx| lineages::is_name_taken(tx, &account(), name)).await;
     assert_eq!((taken("orders").await, taken("Orders").await), (Ok(true), Ok(false)));
     let holder =
         async |keystore: u64, text: &'static str| world.read(move |tx| lineages::by_alias(tx, &keystore_id(keystore), &alias(text))).await.expect("is read");
-    assert_eq!(holder(1, "team/orders").await.map(|lineage| lineage.id), Some(lineage_id(1)));
+    for text in ["team/orders", "bills"] {
+        let found = holder(1, text).await.expect("is held");
+        assert_eq!((found.id, found.aliases), (lineage_id(1), aliases("team/orders bills")), "by each of them, with all of them");
+    }
     assert_eq!((holder(1, "orders").await, holder(2, "team/orders").await), (None, None));
 }
