@@ -61,7 +61,8 @@ pub fn name(text: &str) -> Result<String, Invalid> {
 
 /// An alias, with or without `alias/` before it.
 pub fn alias(text: &str) -> Result<String, Invalid> {
-    Alias::parse(text).map(|alias| alias.to_string())
+    // Here it is one of them that is wrong.
+    Alias::parse(text).map(|alias| alias.to_string()).map_err(|invalid| Invalid { field: "alias".to_owned(), ..invalid })
 }
 
 /// A kind of key, in capitals or not: `rsa-4096` is RSA_4096.
