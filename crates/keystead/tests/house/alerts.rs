@@ -46,7 +46,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// Starts it, and answers its URL.
-    async fn start(&self) -> String {
+    pub async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
         let router = axum::Router::new().route("/hook", axum::routing::post(take)).with_state(self.clone());
@@ -59,7 +59,12 @@ impl Receiver {
     }
 
     pub fn taken(&self) -> Vec<Taken> {
-        self.taken.lock().expect("no panic inside").clone()
+        self.taken_since(0)
+    }
+
+    /// What was taken behind the first so many messages.
+    pub fn taken_since(&self, count: usize) -> Vec<Taken> {
+        self.taken.lock().expect("no panic inside")[count..].to_vec()
     }
 
     /// Every alert that was taken, in order.
@@ -91,12 +96,21 @@ fn settings(channels: &[&str]) -> Settings {
     Settings { quotas: false, patience_micros: SECOND, alerts, ..Settings::default() }
 }
 
+/// How the engine of a world with one webhook behaves.
+pub fn settings_with_hook() -> Settings {
+    settings(&[HOOK])
+}
+
+/// The courier of a world with one webhook, which is at this URL.
+pub fn courier_to(engine: &keystead_operations::Engine, url: &str) -> Courier {
+    Courier::new(engine.clone(), vec![(HOOK.to_owned(), hook(url, SECRET))])
+}
+
 /// A world with one webhook, its receiver, and its courier.
-pub async fn with_hook(engine: Engine) -> (World, Receiver, Courier) {
-    let world = World::with(engine, settings(&[HOOK])).await;
+async fn with_hook(engine: Engine) -> (World, Receiver, Courier) {
+    let world = World::with(engine, settings_with_hook()).await;
     let receiver = Receiver::default();
-    let url = receiver.start().await;
-    let courier = Courier::new(world.house.engine.clone(), vec![(HOOK.to_owned(), hook(&url, SECRET))]);
+    let courier = courier_to(&world.house.engine, &receiver.start().await);
     (world, receiver, courier)
 }
 

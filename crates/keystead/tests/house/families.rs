@@ -413,7 +413,7 @@ async fn a_leftover_replica_is_not_hidden_by_its_primary() {
     world
         .store()
         .write("test", move |tx| {
-            keystead_store::versions::delete_uncreated(tx, &id)?;
+            keystead_store::versions::delete_uncreated(tx, &id, keystead_domain::Timestamp::from_secs(0))?;
             keystead_store::keys::transition(tx, &id, KeyState::Active, KeyState::Creating, keystead_domain::Timestamp::from_secs(0))?;
             keystead_store::keys::delete_uncreated(tx, &id)
         })

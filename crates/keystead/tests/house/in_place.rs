@@ -14,7 +14,7 @@ use keystead_domain::{
     time::DAY,
 };
 use keystead_sandbox::{Effect, Fault};
-use keystead_store::{keys::KeyRow, versions, versions::VersionRow};
+use keystead_store::{journal, keys::KeyRow, versions, versions::VersionRow};
 use serde_json::{Value, json};
 
 use crate::{
@@ -223,10 +223,8 @@ async fn a_material_that_somebody_rotated_in_meanwhile_is_kept() {
     world.does("orders", Ask::RotateInPlace).await;
 }
 
-/// An order that arrives when everything has been taken back already: what waits under the name of a version that is gone is taken away, because the cloud takes no
-/// other material beside it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_under_the_name_of_no_version_is_taken_away() {
+/// A key at which a material waits under the name of a version that is gone: an order that arrived when everything had been taken back already.
+async fn with_stray() -> (World, KeyRow) {
     let world = World::new(Engine::Sqlite).await;
     let key = world.create("orders").await;
     a_while_passes(&world);
@@ -240,8 +238,29 @@ async fn what_waits_under_the_name_of_no_version_is_taken_away() {
     while materials_there(&world, &key).await.len() < 2 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    (world, key)
+}
+
+/// What waits under the name of a version that is gone is taken away, because the cloud takes no other material beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_under_the_name_of_no_version_is_taken_away() {
+    let (world, key) = with_stray().await;
     world.does("orders", Ask::RotateInPlace).await;
     assert_eq!(materials_there(&world, &key).await, parts(&[("NON_CURRENT", true), ("CURRENT", true)]));
+}
+
+/// The order to take it away reaches the cloud twice, and the second finds nothing: what was wanted is so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stray_that_the_cloud_does_not_know_any_more_is_gone_and_no_failure() {
+    let (world, key) = with_stray().await;
+    world.sandbox.add_faults([Fault { operation: "DeleteImportedKeyMaterial".into(), skip: 0, count: 1, effect: Effect::Duplicate }]);
+    let started = world.start("orders", Ask::RotateInPlace).await;
+    let operation = started.operation.clone().expect("an operation").id;
+    world.succeeds(started).await;
+    assert_eq!(materials_there(&world, &key).await, parts(&[("NON_CURRENT", true), ("CURRENT", true)]));
+    let journal = world.store().read("test", move |tx| journal::of_operation(tx, &operation)).await.expect("a store");
+    let failed: Vec<_> = journal.iter().filter(|line| line.phase == "failed" || line.phase == "refused").collect();
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

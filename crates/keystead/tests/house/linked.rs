@@ -1,5 +1,7 @@
 //! Linked keys: copies of a key in other keystores, with its material, and what becomes of them.
 
+use std::time::Duration;
+
 use keystead_app::{
     Error, Request, Started,
     keys::{copy::NewCopies, create::NewKey, create::Terms, lifecycle::Ask, update::KeyChange},
@@ -8,6 +10,7 @@ use keystead_app::{
 use keystead_domain::{
     Aliases, Custody, KeyState, Name, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, keystore::AwsLocation, rotation::Wish, time::DAY,
 };
+use keystead_sandbox::{Effect, Fault};
 use keystead_store::{keys::KeyRow, operations::Idempotency, page::Page, versions, versions::VersionRow};
 use serde_json::{Value, json};
 
@@ -202,6 +205,31 @@ async fn a_copy_lives_by_itself_and_shared_material_goes_with_the_last_key_ft_01
         }
     }
     assert!(!is_held().await, "gone with the last one");
+}
+
+/// The source is gone while its only copy is still being made, and that is taken back: nobody is left who has the material.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn material_goes_with_the_last_copy_that_was_never_made() {
+    let world = world().await;
+    let every_import = |code: &str| {
+        let effect = Effect::Error { code: code.into(), status: 400, message: "no".into() };
+        [Fault { operation: "ImportKeyMaterial".into(), skip: 0, count: 0, effect }]
+    };
+    world.sandbox.add_faults(every_import("ThrottlingException"));
+    let copy = begin(&world, "orders", to(&["payments-eu"])).await.remove(0);
+    let source = world.key("orders").await.id;
+    world.does("orders", Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+    world.sandbox.advance((8 * DAY) as u64);
+    assert_eq!(world.house.engine.clean_up().await, Ok(1));
+    while world.key(source.as_str()).await.state != KeyState::Deleted {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let held = async || world.store().read("test", versions::progress).await.expect("a store").1;
+    assert_eq!(held().await, 1, "the copy may still come");
+    world.sandbox.clear_faults();
+    world.sandbox.add_faults(every_import("AccessDeniedException"));
+    assert_eq!(world.ended(&copy).await.state, "FAILED");
+    assert_eq!(held().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,9 +23,9 @@ use keystead_operations::{
     Hooks, Point,
     engine::{Flow, Settings},
 };
-use keystead_sandbox::{Config, KeyPool, RoleSeed, Sandbox, UserSeed};
+use keystead_sandbox::{Config, KeyPool, RoleSeed, Sandbox, UserSeed, VirtualClock};
 use keystead_server::{AwsClouds, AwsSettings, House, SandboxClock, Wiring, assemble, install};
-use keystead_store::{Database, Store, keys, keys::KeyRow, operations, operations::OperationRow};
+use keystead_store::{Database, Store, StoreError, keys, keys::KeyRow, operations, operations::OperationRow};
 use keystead_vault::{NewUnlock, SecretBytes, SystemRandom, UnlockSecret, root};
 use serde_json::Value;
 
@@ -51,14 +51,82 @@ pub struct World {
     pub hooks: Arc<Watch>,
     pub database: Database,
     names: AtomicU32,
-    server: tokio::task::JoinHandle<()>,
+    settings: Settings,
+    server: Serving,
     pub directory: tempfile::TempDir,
 }
 
-impl Drop for World {
+/// The HTTP server of a world. Dropping it ends it.
+struct Serving(tokio::task::JoinHandle<()>);
+
+impl Drop for Serving {
     fn drop(&mut self) {
-        self.server.abort();
+        self.0.abort();
     }
+}
+
+impl Serving {
+    async fn end(mut self) {
+        self.0.abort();
+        let _it_was_cancelled = (&mut self.0).await;
+    }
+}
+
+/// What is left of a world whose process has ended: database and simulated cloud, and what people know. Another process may have the database meanwhile.
+pub struct Ended {
+    pub sandbox: Sandbox,
+    pub database: Database,
+    pub hooks: Arc<Watch>,
+    ann: Principal,
+    tokens: [String; 2],
+    names: AtomicU32,
+    settings: Settings,
+    directory: tempfile::TempDir,
+    http: reqwest::Client,
+}
+
+impl Ended {
+    /// How many requests the simulated cloud has had.
+    pub async fn requests(&self) -> usize {
+        requests_to(&self.sandbox, &self.http).await
+    }
+
+    /// Starts the process again.
+    pub async fn start(self) -> World {
+        let store = open_when_free(&self.database).await;
+        let house = house_over(store, &self.sandbox.endpoint(), self.sandbox.clock(), self.hooks.clone(), self.settings.clone()).await;
+        let (url, server) = serve(&house).await;
+        let Self { sandbox, database, hooks, ann, tokens, names, settings, directory, http } = self;
+        World { sandbox, house, ann, tokens, url, http, hooks, database, names, settings, server, directory }
+    }
+}
+
+/// The database, once whoever had it lets go of it.
+pub async fn open_when_free(database: &Database) -> Store {
+    for _ in 0..1000 {
+        match Store::open(database) {
+            Err(StoreError::InUse(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+            opened => return opened.expect("a store"),
+        }
+    }
+    panic!("somebody keeps the database");
+}
+
+fn key_file() -> SecretBytes {
+    SecretBytes::from((1u8..=32).collect::<Vec<u8>>())
+}
+
+/// The house over a world's database, against its simulated cloud.
+pub async fn house_over(store: Store, endpoint: &str, clock: VirtualClock, hooks: Arc<dyn Hooks>, settings: Settings) -> House {
+    let (clouds, clock) = (Arc::new(clouds(endpoint)), Arc::new(SandboxClock(clock)));
+    assemble(Wiring { store, secret: Some(UnlockSecret::KeyFile(key_file())), clouds, clock, hooks, settings }).await.expect("a house")
+}
+
+async fn serve(house: &House) -> (String, Serving) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
+    (url, Serving(tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") })))
 }
 
 /// Sees every place a run comes to, and lets it die at the one that was chosen.
@@ -135,22 +203,16 @@ impl World {
         let users = vec![UserSeed::new("keystead", "111122223333", "AKIATESTKEYSTEAD0001", "test-secret")];
         let roles = vec![RoleSeed::new(ROLE, &[IDENTITY], Some("test-id"))];
         let sandbox = Sandbox::start(Config { users, roles, pool: pool(), ..Config::default() }).await.expect("a sandbox");
-        let clock = Arc::new(SandboxClock(sandbox.clock()));
         let store = Store::open(&database).expect("a store");
-        let key_file = || SecretBytes::from((1u8..=32).collect::<Vec<u8>>());
         let created = root::create(&NewUnlock::KeyFile(key_file()), &SystemRandom).expect("a root");
-        let secret = || UnlockSecret::KeyFile(key_file());
-        let installed = install::install(&store, created.record, &secret(), Name::parse("ann").expect("a name"), clock.now()).await.expect("an installation");
+        let now = SandboxClock(sandbox.clock()).now();
+        let (secret, ann) = (UnlockSecret::KeyFile(key_file()), Name::parse("ann").expect("a name"));
+        let installed = install::install(&store, created.record, &secret, ann, now).await.expect("an installation");
         let hooks = Arc::new(Watch::default());
-        let house = assemble(Wiring { store, secret: Some(secret()), clouds: Arc::new(clouds(&sandbox.endpoint())), clock, hooks: hooks.clone(), settings })
-            .await
-            .expect("a house");
+        let house = house_over(store, &sandbox.endpoint(), sandbox.clock(), hooks.clone(), settings.clone()).await;
         let ann = house.app.authenticate(installed.token.expose()).await.expect("a store").expect("ann");
         let (_, token) = house.app.create_user(&ann, &Request::default(), Name::parse("bob").expect("a name")).await.expect("bob");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = keystead_api::router(house.app.clone(), keystead_api::Settings::default());
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
+        let (url, server) = serve(&house).await;
         let world = Self {
             tokens: [installed.token.expose().to_owned(), token.expose().to_owned()],
             http: reqwest::Client::new(),
@@ -161,11 +223,20 @@ impl World {
             url,
             hooks,
             database,
+            settings,
             server,
             directory,
         };
         world.make_keystore("payments-eu").await;
         world
+    }
+
+    /// Ends the process in good order. The database is free for another one as soon as nobody has anything of this house in hand.
+    pub async fn end(self) -> Ended {
+        let Self { sandbox, ann, tokens, hooks, database, names, settings, server, directory, .. } = self;
+        server.end().await;
+        // Connections that are kept for later would keep the house.
+        Ended { sandbox, database, hooks, ann, tokens, names, settings, directory, http: reqwest::Client::new() }
     }
 
     /// A keystore in the customer's account.
@@ -307,16 +378,7 @@ impl World {
 
     /// How many requests the simulated cloud has had.
     pub async fn requests(&self) -> usize {
-        let events: Value = self
-            .http
-            .get(format!("{}/_sandbox/events?since={}", self.sandbox.endpoint(), u32::MAX))
-            .send()
-            .await
-            .expect("the sandbox")
-            .json()
-            .await
-            .expect("JSON");
-        events["last"].as_u64().and_then(|last| usize::try_from(last).ok()).unwrap_or_default()
+        requests_to(&self.sandbox, &self.http).await
     }
 
     /// One key as the simulated cloud has it.
@@ -337,6 +399,12 @@ impl World {
         let text = answer.text().await.expect("a body");
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
+}
+
+async fn requests_to(sandbox: &Sandbox, http: &reqwest::Client) -> usize {
+    let url = format!("{}/_sandbox/events?since={}", sandbox.endpoint(), u32::MAX);
+    let events: Value = http.get(url).send().await.expect("the sandbox").json().await.expect("JSON");
+    events["last"].as_u64().and_then(|last| usize::try_from(last).ok()).unwrap_or_default()
 }
 
 /// Connections to a sandbox.

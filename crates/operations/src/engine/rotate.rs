@@ -53,7 +53,7 @@ impl Engine {
         for stray in there.iter().filter(|seen| waits(seen)) {
             let Some(version) = stray.label.as_deref().and_then(|label| VersionId::parse(label).ok()) else { continue };
             if self.version(&version).await?.is_none() {
-                self.call(bench, Call::DeleteMaterial, bench.cloud.delete_material(id, Some(&stray.id))).await?;
+                self.delete_one(bench, id, &stray.id).await?;
             }
         }
         Ok(())
@@ -79,11 +79,7 @@ impl Engine {
                 None => return Ok(Outcome::default()),
             },
         };
-        let outcome = match self.call(bench, Call::DeleteMaterial, bench.cloud.delete_material(&id, Some(&known))).await {
-            // It went in this moment, with the primary's.
-            Err(StepError::Cloud(error)) if error.kind == Kind::NotFound => Outcome::default(),
-            other => Outcome::of(other?),
-        };
+        let outcome = self.delete_one(bench, &id, &known).await?;
         let went_in = self.materials_there(bench, &id).await?.iter().any(|seen| seen.id == known && !waits(seen));
         Ok(if went_in { outcome.rotated_in(version) } else { outcome })
     }

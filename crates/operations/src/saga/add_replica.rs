@@ -41,8 +41,8 @@ impl Shape for AddReplica {
         keys::transition(tx, &self.replica.0, KeyState::Creating, KeyState::Active, now)
     }
 
-    fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
-        versions::delete_uncreated(tx, &self.replica.0)?;
+    fn abandon(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        versions::delete_uncreated(tx, &self.replica.0, now)?;
         keys::delete_uncreated(tx, &self.replica.0)?;
         lineages::delete(tx, &self.lineage.0)
     }

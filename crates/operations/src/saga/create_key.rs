@@ -51,9 +51,9 @@ impl Shape for CreateKey {
         keys::transition(tx, &self.key.0, KeyState::Creating, KeyState::Active, now)
     }
 
-    fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+    fn abandon(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         links::delete_uncreated(tx, &self.key.0)?;
-        versions::delete_uncreated(tx, &self.key.0)?;
+        versions::delete_uncreated(tx, &self.key.0, now)?;
         keys::delete_uncreated(tx, &self.key.0)?;
         lineages::delete(tx, &self.lineage.0)
     }

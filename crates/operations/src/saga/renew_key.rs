@@ -85,12 +85,12 @@ impl Shape for RenewKey {
         attempts::forget(tx, &self.predecessor.0)
     }
 
-    fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+    fn abandon(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         waves::forget(tx, &self.successor.0)?;
         links::delete_uncreated(tx, &self.successor.0)?;
         // The replicas' versions share the material of the primary's.
         let successors: Vec<&KeyId> = self.pairs().map(|(_, new, _)| new).collect();
-        successors.iter().rev().try_for_each(|new| versions::delete_uncreated(tx, new).and_then(|()| keys::delete_uncreated(tx, new)))
+        successors.iter().rev().try_for_each(|new| versions::delete_uncreated(tx, new, now).and_then(|()| keys::delete_uncreated(tx, new)))
     }
 }
 

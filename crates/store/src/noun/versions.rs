@@ -203,6 +203,10 @@ pub fn reseal(tx: &mut Tx<'_>, id: &VersionId, old_generation: u32, new: &Versio
     )
 }
 
+/// Nobody who lives has the material of a version: neither its key nor one that shares it.
+const IS_NOBODYS: &str = "NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = key_versions.key_id AND k.state <> 'DELETED')
+   AND NOT EXISTS (SELECT 1 FROM key_versions v JOIN keys k ON k.id = v.key_id WHERE v.source_version_id = key_versions.id AND k.state <> 'DELETED')";
+
 /// Destroys the material of every version of a key that is DELETED, as far as no other key that lives shares it, and what it was the last to share; the records stay.
 /// Answers how many materials are gone.
 pub fn destroy(tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<u64, StoreError> {
@@ -212,12 +216,7 @@ pub fn destroy(tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<u64, Stor
     tx.query(&hold, &[key.as_str().into()])?;
     let values = [key.as_str().into(), now.into()];
     tx.execute("UPDATE key_versions SET destroyed_at = $2 WHERE key_id = $1 AND source_version_id IS NOT NULL AND destroyed_at IS NULL", &values)?;
-    let sql = format!(
-        "UPDATE key_versions SET sealed = NULL, destroyed_at = $2 WHERE sealed IS NOT NULL AND {shared}
-           AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = key_versions.key_id AND k.state <> 'DELETED')
-           AND NOT EXISTS (SELECT 1 FROM key_versions v JOIN keys k ON k.id = v.key_id WHERE v.source_version_id = key_versions.id AND k.state <> 'DELETED')"
-    );
-    tx.execute(&sql, &values)
+    tx.execute(&format!("UPDATE key_versions SET sealed = NULL, destroyed_at = $2 WHERE sealed IS NOT NULL AND {shared} AND {IS_NOBODYS}"), &values)
 }
 
 /// Destroys the material of a key that is being made: its cloud has it, and the vault keeps no copy. The records stay. Nobody shares it yet.
@@ -231,7 +230,15 @@ pub fn forget_material(tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<(
     )
 }
 
-/// Takes the versions of a key back whose creation failed.
-pub fn delete_uncreated(tx: &mut Tx<'_>, key: &KeyId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM key_versions WHERE key_id = $1", &[key.as_str().into()]).map(drop)
+/// Takes the versions of a key back whose creation failed. Material that only they still shared with a key that is DELETED is destroyed.
+pub fn delete_uncreated(tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<(), StoreError> {
+    // As in `destroy`: who shares it may be ending on another node.
+    let hold = format!(
+        "SELECT id FROM key_versions WHERE id IN (SELECT source_version_id FROM key_versions WHERE key_id = $1) AND sealed IS NOT NULL ORDER BY id{}",
+        tx.dialect().for_update()
+    );
+    let shared: Vec<VersionId> = tx.query(&hold, &[key.as_str().into()])?.into_iter().map(|row| row.read().id()).collect::<Result<_, _>>()?;
+    tx.execute("DELETE FROM key_versions WHERE key_id = $1", &[key.as_str().into()])?;
+    let sql = format!("UPDATE key_versions SET sealed = NULL, destroyed_at = $2 WHERE id = $1 AND {IS_NOBODYS}");
+    shared.iter().try_for_each(|version| tx.execute(&sql, &[version.as_str().into(), now.into()]).map(drop))
 }

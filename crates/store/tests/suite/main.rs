@@ -95,6 +95,7 @@ on_both! {
     an_old_root_goes_when_nothing_is_sealed_under_it,
     material_is_destroyed_and_its_record_stays,
     shared_material_is_destroyed_with_the_last_key_that_has_it,
+    material_of_a_key_that_is_gone_goes_with_the_last_copy_that_never_was,
     a_promise_binds_every_key_with_the_material,
     a_pending_version_becomes_the_current_one_or_goes,
     facts_of_a_versions_copy_are_kept_one_by_one,

@@ -136,7 +136,7 @@ pub async fn only_a_key_that_never_was_is_taken_back(world: World) {
     assert!(world.write(|tx| keys::delete_uncreated(tx, &key_id(2))).await.is_err(), "its versions must be gone");
     assert!(world.write(|tx| lineages::delete(tx, &lineage_id(2))).await.is_err(), "a lineage with a key stays");
     let taken_back = world.write(|tx| {
-        versions::delete_uncreated(tx, &key_id(2))?;
+        versions::delete_uncreated(tx, &key_id(2), NOW)?;
         keys::delete_uncreated(tx, &key_id(2))?;
         lineages::delete(tx, &lineage_id(2))
     });

@@ -53,7 +53,7 @@ pub async fn the_link_of_a_copy_that_never_was_is_taken_back(world: World) {
     made.await.expect("are kept");
     let take_back = world.write(|tx| {
         [1, 2, 3].iter().try_for_each(|key| links::delete_uncreated(tx, &key_id(*key)))?;
-        versions::delete_uncreated(tx, &key_id(3))?;
+        versions::delete_uncreated(tx, &key_id(3), NOW)?;
         keys::delete_uncreated(tx, &key_id(3))
     });
     take_back.await.expect("is taken back");

@@ -1,6 +1,6 @@
 //! What the vault sealed: kept once, changed only from what was read, destroyed for good.
 
-use keystead_domain::{Custody, KeyState, VersionId};
+use keystead_domain::{Custody, KeyState, Timestamp, VersionId};
 use keystead_store::{
     StoreError, Tx,
     keys::{self, KeyRow},
@@ -139,6 +139,31 @@ pub async fn shared_material_is_destroyed_with_the_last_key_that_has_it(world: W
     assert!(!sealed().await);
     let late = world.write(|tx| versions::insert(tx, &VersionRow { number: 2, ..shared(4, 3, 1) })).await;
     assert_eq!(late, Err(StoreError::MovedOn("key version")), "nobody shares what is gone");
+}
+
+pub async fn material_of_a_key_that_is_gone_goes_with_the_last_copy_that_never_was(world: World) {
+    let world = world.with_keys(1..=1).await;
+    let made = world.write(|tx| {
+        versions::insert(tx, &version_row(1, 1, 1))?;
+        (2..=3).try_for_each(|n| {
+            insert_key(tx, &KeyRow { state: KeyState::Creating, ..key_row(n, &format!("copy-{n}")) })?;
+            versions::insert(tx, &shared(n, n, 1))
+        })
+    });
+    made.await.expect("are kept");
+    let taken_back = async |n: u64, at: Timestamp| {
+        let back = world.write(move |tx| {
+            versions::delete_uncreated(tx, &key_id(n), at)?;
+            keys::delete_uncreated(tx, &key_id(n))
+        });
+        back.await.expect("is taken back");
+        let source = world.read(|tx| versions::by_id(tx, &version_id(1))).await.expect("is read").expect("is there");
+        (source.sealed.is_some(), source.destroyed_at)
+    };
+    assert_eq!(taken_back(2, NOW).await, (true, None), "the source lives");
+    assert_eq!(world.write(|tx| end_key(tx, 1, NOW)).await, Ok(0), "a copy that is being made has it");
+    let later = NOW.plus_days(1);
+    assert_eq!(taken_back(3, later).await, (false, Some(later)));
 }
 
 /// FT-032: what one key that has a material promises binds all that have it, as long as it lives.
