@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a build ("build") and the tests ("test") need, if it is missing: Debian packages by apt-get, Python packages into .test-env/venv
-# and, where there is a Python that is new enough, localemu into .test-env/venv-localemu.
+# Installs what a build ("build"), the FIPS build ("fips") and the tests ("test") need, if it is missing: Debian packages by apt-get, Python packages into
+# .test-env/venv and, where there is a Python that is new enough, localemu into .test-env/venv-localemu.
 # It is quiet when nothing is missing, and says what to install by hand when it may not install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -73,6 +73,9 @@ for part in "$@"; do
       need_postgres
       need_python_packages
       need_localemu
+      ;;
+    fips)
+      need_packages cmake=cmake golang-go=go
       ;;
     *) echo "setup: unknown part $part" >&2; exit 2 ;;
   esac

@@ -59,10 +59,15 @@ pub async fn doctor(config_path: &Path) -> DoctorReport {
     DoctorReport { checks }
 }
 
+/// What the module says of itself, and nothing more: whether this build of it is validated, and for what, only NIST's list says (FIPS 140-3).
 fn cryptography() -> Check {
     let module = Module::present();
-    let mode = if module.fips { "FIPS mode" } else { "not in FIPS mode" };
-    well("cryptography", format!("{}, AWS-LC {}, {mode}", module.binding, module.library_version))
+    let loaded = format!("{}, AWS-LC {}", module.binding, module.library_version);
+    match (module.fips, module.is_meant_for_fips()) {
+        (true, _) => well("cryptography", format!("{loaded}, FIPS mode; Argon2id (passphrases) and Shamir's sharing (shares) run outside of it")),
+        (false, false) => well("cryptography", format!("{loaded}, not in FIPS mode")),
+        (false, true) => ill("cryptography", format!("{loaded}, not in FIPS mode, and this is a FIPS build"), "Build it again: `make build-fips`."),
+    }
 }
 
 async fn listener(config: &Config) -> Check {

@@ -45,8 +45,18 @@ pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
     listened
 }
 
+/// A FIPS build in another mode does nothing at all.
+fn demand_module() -> Result<(), ServerError> {
+    let module = keystead_vault::Module::present();
+    if module.is_meant_for_fips() && !module.fips {
+        return Err(ServerError::Vault("this is a FIPS build, and its module is not in FIPS mode. Build it again: `make build-fips`.".to_owned()));
+    }
+    Ok(())
+}
+
 /// Opens everything that a configuration names.
 pub(crate) async fn build(config: &Config) -> Result<House, ServerError> {
+    demand_module()?;
     let store = Store::open(&config.database()?)?;
     assemble(Wiring {
         store,

@@ -78,6 +78,11 @@ impl Module {
     pub fn present() -> Self {
         Self { binding: BINDING, library_version: aws_lc_rs::awslc_version(), fips: aws_lc_rs::try_fips_mode().is_ok() }
     }
+
+    /// Whether this is a FIPS build, which works in FIPS mode or not at all.
+    pub fn is_meant_for_fips(&self) -> bool {
+        cfg!(feature = "fips")
+    }
 }
 
 /// The record of a key's birth, as far as the vault can witness it.
@@ -122,6 +127,13 @@ mod tests {
         let (_, after) = lock.split_once("name = \"aws-lc-rs\"\nversion = \"").expect("the lock file names the module");
         let (version, _) = after.split_once('"').expect("a version ends in a quote");
         assert_eq!(BINDING, format!("aws-lc-rs {version}"));
+    }
+
+    /// Nobody takes one build for the other.
+    #[test]
+    fn a_fips_build_works_in_fips_mode_and_another_does_not() {
+        let module = Module::present();
+        assert_eq!((module.fips, module.is_meant_for_fips()), (cfg!(feature = "fips"), cfg!(feature = "fips")));
     }
 
     #[test]
