@@ -127,7 +127,8 @@ impl Engine {
     }
 }
 
-/// Whether a key's policy renews it. A replaced key has its successor already; what it encrypted shall go on opening, so it is extended.
+/// Whether a key's policy renews it. A replaced key has its successor already; what it encrypted shall go on opening, so it is extended. A primary that was promoted gets
+/// new material of its own.
 fn is_renewed(key: &KeyRow) -> bool {
-    key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active && key.is_current && key.ties.custody == Custody::Own
+    key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active && key.is_current && key.ties.custody_to_come() == Custody::Own
 }
