@@ -43,7 +43,8 @@ impl Engine {
         let choice = self.choose(Task::Expiry, now, |key| !(is_sealed && is_renewed(key))).await?;
         let mut acted = 0;
         for one in choice.chosen {
-            acted += usize::from(if is_renewed(&one.key) { self.renew_by_itself(&one, now).await? } else { self.extend(&one, now).await? });
+            let begun = if is_renewed(&one.key) { self.renew_by_itself(&one, now).await } else { self.extend(&one, now).await };
+            acted += usize::from(self.or_rest(Task::Expiry, &one.key, begun).await?);
         }
         Ok(Looked { acted, more: choice.more })
     }
