@@ -58,6 +58,14 @@ pub(crate) enum Cell {
 pub struct Row(pub(crate) Vec<Cell>);
 
 impl Row {
+    /// The text that it begins with, which is its id where it has one.
+    pub(crate) fn first_text(&self) -> &str {
+        match self.0.first() {
+            Some(Cell::Text(text)) => text,
+            _ => "",
+        }
+    }
+
     /// Reads the cells from left to right.
     pub fn read(self) -> RowReader {
         RowReader { cells: self.0.into_iter(), column: 0 }

@@ -134,7 +134,12 @@ impl App {
         let look = move |tx: &mut Tx<'_>| {
             let source = source.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))?;
             let lineage = source.as_ref().map_or(Ok(None), |source| lineages::by_id(tx, &source.lineage_id))?;
-            lineage.map_or(Ok::<_, StoreError>(None), |lineage| keys::by_id(tx, &lineage.current_key_id))
+            let current = lineage.map_or(Ok(None), |lineage| keys::by_id(tx, &lineage.current_key_id))?;
+            // One that was a primary when it was copied may be a replica now: links have one level.
+            match current.as_ref().and_then(|current| current.ties.source.clone()) {
+                Some(holder) => keys::by_id(tx, &holder),
+                None => Ok::<_, StoreError>(current),
+            }
         };
         let Some(current) = self.store().read("keys.source", look).await? else {
             return Err(Error::Internal("a copy without a source".to_owned()));

@@ -4,7 +4,14 @@
 use aws_sdk_kms::types::{MacAlgorithmSpec, SigningAlgorithmSpec};
 use keystead_app::{
     Error, Request, Started,
-    keys::{create::NewKey, family::NewReplica, lifecycle::Ask, update::KeyChange},
+    keys::{
+        copy::NewCopies,
+        create::NewKey,
+        family::NewReplica,
+        lifecycle::Ask,
+        update::KeyChange,
+        waves::{Copies, RotateCopies},
+    },
 };
 use keystead_domain::{Aliases, KeySpec, KeyState, Name, RegionRole, key::deletion::WaitingDays, key::expiry::ExpiryPolicy, time::DAY};
 use keystead_sandbox::{Effect, Fault};
@@ -14,6 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     application::Application,
     comparison::{Cloud, check_aliases, check_key, check_leftovers},
+    linked,
     world::{Engine, World},
 };
 
@@ -317,6 +325,43 @@ async fn a_renewal_is_reverted_in_every_region_and_a_rotated_family_retires_whol
     assert_eq!(world.house.engine.look_at_rotation().await.expect("a store"), 1, "one retirement for the whole family");
     wait_for_rest(&world).await;
     assert_eq!(states(&check(&world, primary.id.as_str(), "retired").await), [KeyState::Inactive; 2]);
+}
+
+/// Copies that were made of the old primary follow the family of the new one, by its rotation and by themselves, and an end that renews renews that family.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_and_the_policy_of_expiry_go_with_the_part_of_the_primary() {
+    let world = with_regions().await;
+    make_primary(&world, "orders").await;
+    add_replica(&world, "orders", "payments-us").await;
+    let renews = KeyChange { expiry_policy: Some(ExpiryPolicy::Renew), ..KeyChange::default() };
+    let changed = world.house.app.update_key(&world.ann, &Request::default(), "orders", renews).await.expect("an intent");
+    world.succeeds(changed).await;
+    for name in ["rotated", "led"] {
+        linked::copy(&world, "orders", NewCopies { name: Name::parse(name).ok(), ..linked::to(&["payments-de"]) }).await;
+    }
+    let promoted = start_promotion(&world, "orders_us-east-1").await;
+    world.succeeds(promoted).await;
+    let with_one = RotateCopies { strategy: None, copies: Copies::Named(vec!["rotated".into()]), wave: 10 };
+    let rotated = world.house.app.rotate_key(&world.ann, &Request::default(), "orders_us-east-1", &with_one).await.expect("the copy is one of the family's");
+    world.succeeds(rotated).await;
+    assert_eq!(world.house.engine.look_at_waves().await, Ok(1));
+    world.settle().await;
+    world.does("led", Ask::Rotate).await;
+    let primary = world.key("orders_us-east-1").await;
+    for copy in ["rotated", "led"] {
+        let copy = world.key(copy).await;
+        assert_eq!(copy.ties.source.as_ref(), Some(&primary.id), "{}: links have one level", copy.name);
+        assert_eq!(linked::version(&world, &copy).await.fingerprint, linked::version(&world, &primary).await.fingerprint, "{}", copy.name);
+    }
+    // Promoted back, whose material is not the new primary's own.
+    let promoted = start_promotion(&world, "orders").await;
+    world.succeeds(promoted).await;
+    let before = world.key("orders").await;
+    world.sandbox.advance((85 * DAY) as u64);
+    assert_eq!(world.house.engine.look_at_expiry().await.expect("a store"), 2, "a renewal of this family, an extension of the one before");
+    wait_for_rest(&world).await;
+    assert_eq!(world.key("orders").await.predecessor_id, Some(before.id), "it is renewed, and not extended");
+    check_in_step(&check(&world, "orders", "renewed").await, "renewed");
 }
 
 /// New material under the same ARNs, in every Region before any of them uses it; a replica that is added later gets all of it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keystead_app::{Request, keys::update::KeyChange};
 use keystead_domain::{Aliases, KeyId, LineageId, key::expiry::ExpiryPolicy, time::DAY, time::SECOND};
 use keystead_store::{
-    Tx, attempts,
+    Database, Tx, attempts,
     due::Task,
     keys::{self, KeyRow},
     keystores::{self, KeystoreRow},
@@ -14,7 +14,10 @@ use keystead_store::{
     operations,
 };
 
-use crate::world::{Engine, World};
+use crate::{
+    alerts::{Receiver, courier_to, settings_with_hook},
+    world::{Engine, World},
+};
 
 /// How many keys can never be extended: they have no material.
 const FAILING: u32 = 600;
@@ -152,4 +155,33 @@ async fn a_downtime_is_made_up_for_in_portions_and_a_success_forgets_failures() 
     assert!(world.key("healthy").await.expires_at > healthy.expires_at);
     let failures = world.store().read("test", move |tx| attempts::failures(tx, &healthy.id, Task::Expiry)).await;
     assert_eq!(failures.expect("a store"), 0);
+}
+
+/// Three rows that an older node could not read, or that were damaged: told in the log, and left out one by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_holds_up_no_other_key_keystore_or_alert() {
+    let (world, receiver) = (World::with(Engine::Sqlite, settings_with_hook()).await, Receiver::default());
+    let courier = courier_to(&world.house.engine, &receiver.start().await);
+    world.make_keystore("damaged").await;
+    let started = world.start_create_in("damaged", "theirs").await;
+    world.succeeds(started).await;
+    let damaged = world.create("damaged").await;
+    let healthy = healthy_key(&world).await;
+    for _ in 0..2 {
+        assert_eq!(world.rest(0, "POST", "/v1/alerts/test", Some(serde_json::json!({}))).await.0, 200);
+    }
+    let Database::Sqlite(path) = &world.database else { panic!("a world on SQLite") };
+    let damage = format!(
+        "UPDATE keys SET spec = 'SHA_0', expiry_policy = 'extend' WHERE id = '{}'; UPDATE keystores SET swept_at = 'today' WHERE name = 'damaged';
+         UPDATE alerts SET kind = 'rumour' WHERE id = (SELECT MIN(id) FROM alerts)",
+        damaged.id
+    );
+    rusqlite::Connection::open(path).and_then(|side| side.execute_batch(&damage)).expect("is damaged");
+
+    world.sandbox.advance((85 * DAY) as u64);
+    assert_eq!(look(&world).await, 1, "the key beside the damaged one");
+    assert!(world.key("healthy").await.expires_at > healthy.expires_at);
+    assert_eq!(world.house.engine.sweep_all().await, 1, "the keystore beside the damaged one");
+    courier.look().await.expect("a store");
+    assert_eq!(receiver.alerts().iter().filter(|alert| alert["kind"] == "test").count(), 1, "the alert beside the damaged one");
 }

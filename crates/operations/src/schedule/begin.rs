@@ -56,6 +56,17 @@ impl Engine {
         }
     }
 
+    /// A key about which something that is due cannot be read rests, and holds up no other.
+    pub(super) async fn or_rest(&self, task: Task, key: &KeyRow, begun: Result<bool, StoreError>) -> Result<bool, StoreError> {
+        match begun {
+            Err(error @ StoreError::Corrupt(_)) => {
+                tracing::error!(key = %key.id, %error, "what is due on a key cannot be read; the key rests");
+                self.rest(task, key).await.map(|()| false)
+            }
+            begun => begun,
+        }
+    }
+
     /// Lets a key rest behind a failure for which there is no operation.
     pub(super) async fn rest(&self, task: Task, key: &KeyRow) -> Result<(), StoreError> {
         let (id, now, jitter) = (key.id.clone(), self.now(), self.draw_jitter());

@@ -94,22 +94,11 @@ impl Engine {
     async fn next_key(&self, task: Task, now: Timestamp, line: &mut Line) -> Result<Option<KeyRow>, StoreError> {
         if line.page.is_empty() && !line.is_last_page {
             let (keystore, after) = (line.keystore.id.clone(), line.after.clone());
-            let page = self.parts().store.read("due.keys", move |tx| due::keys(tx, task, &keystore, now, after.as_ref(), PAGE)).await;
-            line.page = told(page, &line.keystore)?.into();
+            let page = self.parts().store.read("due.keys", move |tx| due::keys(tx, task, &keystore, now, after.as_ref(), PAGE)).await?;
+            line.page = page.into();
             line.is_last_page = line.page.len() < PAGE as usize;
             line.after = line.page.back().map(|key| Position::of(task, key));
         }
         Ok(line.page.pop_front())
-    }
-}
-
-/// Rows of one keystore that cannot be read are told, and hold up no other keystore.
-fn told(page: Result<Vec<KeyRow>, StoreError>, keystore: &KeystoreRow) -> Result<Vec<KeyRow>, StoreError> {
-    match page {
-        Err(error @ StoreError::Corrupt(_)) => {
-            tracing::error!(keystore = %keystore.name, %error, "the schedule leaves this keystore out");
-            Ok(Vec::new())
-        }
-        other => other,
     }
 }

@@ -43,7 +43,8 @@ impl Engine {
         let choice = self.choose(Task::Expiry, now, |key| !(is_sealed && is_renewed(key))).await?;
         let mut acted = 0;
         for one in choice.chosen {
-            acted += usize::from(if is_renewed(&one.key) { self.renew_by_itself(&one, now).await? } else { self.extend(&one, now).await? });
+            let begun = if is_renewed(&one.key) { self.renew_by_itself(&one, now).await } else { self.extend(&one, now).await };
+            acted += usize::from(self.or_rest(Task::Expiry, &one.key, begun).await?);
         }
         Ok(Looked { acted, more: choice.more })
     }
@@ -127,7 +128,8 @@ impl Engine {
     }
 }
 
-/// Whether a key's policy renews it. A replaced key has its successor already; what it encrypted shall go on opening, so it is extended.
+/// Whether a key's policy renews it. A replaced key has its successor already; what it encrypted shall go on opening, so it is extended. A primary that was promoted gets
+/// new material of its own.
 fn is_renewed(key: &KeyRow) -> bool {
-    key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active && key.is_current && key.ties.custody == Custody::Own
+    key.expiry_policy == ExpiryPolicy::Renew && key.state == KeyState::Active && key.is_current && key.ties.custody_to_come() == Custody::Own
 }

@@ -168,20 +168,16 @@ impl Engine {
         let choice = self.choose(Task::Rotation, now, |_| true).await?;
         let mut acted = 0;
         for one in choice.chosen {
-            acted += usize::from(self.rotate_if_due(&one, now).await?);
+            let begun = self.rotate_if_due(&one, now).await;
+            acted += usize::from(self.or_rest(Task::Rotation, &one.key, begun).await?);
         }
         Ok(Looked { acted, more: choice.more })
     }
 
     async fn rotate_if_due(&self, one: &Chosen, now: Timestamp) -> Result<bool, StoreError> {
-        match self.judge(&one.key, now).await {
-            Ok(Act::Rotate(turn)) => self.rotate(one, &turn, now).await,
-            Ok(Act::Wait) => Ok(false),
-            Err(StoreError::Corrupt(what)) => {
-                tracing::error!(key = %one.key.id, what, "a rotation that is due cannot be read; the key rests");
-                self.rest(Task::Rotation, &one.key).await.map(|()| false)
-            }
-            Err(error) => Err(error),
+        match self.judge(&one.key, now).await? {
+            Act::Rotate(turn) => self.rotate(one, &turn, now).await,
+            Act::Wait => Ok(false),
         }
     }
 
@@ -257,15 +253,19 @@ impl Engine {
         let choice = self.choose(Task::Retirement, now, |_| true).await?;
         let mut acted = 0;
         for one in choice.chosen {
-            let replicas = family::ids(&self.followers(&one.key).await?);
-            let saga = Saga::DeactivateKey(DeactivateKey {
-                key: Stored(one.key.id.clone()),
-                retires: true,
-                replicas,
-                material_stays: !one.key.ties.custody.empties_on_deactivation(),
-            });
-            acted += usize::from(self.begin(Task::Retirement, &one, saga, "rotation-grace-ended", |_| Ok(())).await?);
+            let begun = self.retire(&one).await;
+            acted += usize::from(self.or_rest(Task::Retirement, &one.key, begun).await?);
         }
         Ok(Looked { acted, more: choice.more })
+    }
+
+    async fn retire(&self, one: &Chosen) -> Result<bool, StoreError> {
+        let saga = Saga::DeactivateKey(DeactivateKey {
+            key: Stored(one.key.id.clone()),
+            retires: true,
+            replicas: family::ids(&self.followers(&one.key).await?),
+            material_stays: !one.key.ties.custody.empties_on_deactivation(),
+        });
+        self.begin(Task::Retirement, one, saga, "rotation-grace-ended", |_| Ok(())).await
     }
 }

@@ -1,8 +1,13 @@
 //! Alerts, and where each of them is to be delivered.
 
+use std::collections::BTreeMap;
+
 use keystead_domain::{AccountId, AlertId, KeyId, Timestamp, alert::AlertKind};
 
-use super::page::{Listed, Page};
+use super::{
+    page::{Listed, Page},
+    readable::{Unreadable, parted},
+};
 use crate::{Row, StoreError, Tx};
 
 /// Something that somebody shall be told.
@@ -126,8 +131,15 @@ pub fn counts(tx: &mut Tx<'_>) -> Result<(i64, i64), StoreError> {
     Ok((count("PENDING")?, count("GIVEN_UP")?))
 }
 
-/// The alerts of one message, the oldest first.
-pub(super) fn of_batch(tx: &mut Tx<'_>, channel: &str, batch: &str) -> Result<Vec<AlertRow>, StoreError> {
+/// The alerts of one message, the oldest first, and those that cannot be read.
+pub(super) fn of_batch(tx: &mut Tx<'_>, channel: &str, batch: &str) -> Result<(Vec<AlertRow>, Vec<Unreadable>), StoreError> {
     let sql = format!("{COLUMNS} JOIN deliveries d ON d.alert_id = a.id WHERE d.channel = $1 AND d.batch = $2 AND d.state = 'PENDING' ORDER BY a.id");
-    tx.query(&sql, &[channel.into(), batch.into()])?.into_iter().map(read).collect()
+    Ok(parted(tx.query(&sql, &[channel.into(), batch.into()])?, read_whole))
+}
+
+/// The same, with facts that can be told.
+fn read_whole(row: Row) -> Result<AlertRow, StoreError> {
+    let alert = read(row)?;
+    let facts: Result<BTreeMap<String, String>, _> = serde_json::from_str(&alert.facts);
+    facts.map(|_| alert).map_err(|_| StoreError::Corrupt("an alert's facts".to_owned()))
 }

@@ -1,13 +1,19 @@
 //! Channels: one node of several sends on each, one message at a time. What was sent together keeps its name until it is taken, so that a message that is sent
 //! again after a crash is known to be the same.
 
-use keystead_domain::Timestamp;
+use keystead_domain::{Timestamp, time::SECOND};
 
-use super::alerts::{self, AlertRow};
+use super::{
+    alerts::{self, AlertRow},
+    readable::Unreadable,
+};
 use crate::{StoreError, Tx};
 
 /// How many alerts one message tells at most.
 const AT_ONCE: u32 = 500;
+
+/// How long an alert waits that cannot be read, in microseconds.
+const UNREADABLE: i64 = 3600 * SECOND;
 
 /// A message that this node may send now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +54,16 @@ pub fn lease(tx: &mut Tx<'_>, channel: &str, now: Timestamp, until: Timestamp, n
     let (fence, failures, in_hand, since) = (row.int()?, row.count()?, row.opt_text()?, row.time()?);
     let since = if in_hand.is_some() { since } else { gather(tx, channel, now, name)? };
     let name = in_hand.unwrap_or_else(|| name.to_owned());
-    let alerts = alerts::of_batch(tx, channel, &name)?;
+    let (alerts, left_out) = alerts::of_batch(tx, channel, &name)?;
+    left_out.iter().try_for_each(|alert| put_off(tx, channel, alert, now))?;
     Ok(Some(Batch { name, since, failures, fence, alerts }))
+}
+
+/// An alert that cannot be read leaves its message, which goes without it, and waits for a node that can.
+fn put_off(tx: &mut Tx<'_>, channel: &str, alert: &Unreadable, now: Timestamp) -> Result<(), StoreError> {
+    alert.tell();
+    let sql = "UPDATE deliveries SET batch = NULL, next_at = $3 WHERE channel = $1 AND alert_id = $2";
+    tx.execute(sql, &[channel.into(), (&alert.id).into(), now.plus_micros(UNREADABLE).into()]).map(drop)
 }
 
 /// Everything that waits becomes one message, also what would be due a little later.

@@ -1,11 +1,12 @@
 //! What is due: the keys on which the schedule acts, page by page in the order in which they fell due. A key that an operation holds, or that rests behind a
-//! failure, is not due.
+//! failure, is not due; one whose row cannot be read is left out.
 
 use keystead_domain::{AccountId, KeyId, KeystoreId, Timestamp, key::expiry};
 
 use super::{
     keys::{self, KeyRow},
     keystores::{self, KeystoreRow},
+    readable::{self, readable},
 };
 use crate::{StoreError, Tx};
 
@@ -104,7 +105,7 @@ impl Position {
 /// The keystores in which something is due.
 pub fn keystores(tx: &mut Tx<'_>, task: Task, now: Timestamp) -> Result<Vec<KeystoreRow>, StoreError> {
     let sql = format!("{} WHERE state = 'ACTIVE' AND EXISTS (SELECT 1 FROM {} AND {}) ORDER BY id", keystores::COLUMNS, task.keys_sql(), task.is_due());
-    tx.query(&sql, &[now.into(), task.name().into()])?.into_iter().map(keystores::read).collect()
+    Ok(readable(tx.query(&sql, &[now.into(), task.name().into()])?, keystores::read))
 }
 
 /// A page of a keystore's due keys behind a position, the longest due first.
@@ -112,14 +113,10 @@ pub fn keys(tx: &mut Tx<'_>, task: Task, keystore: &KeystoreId, now: Timestamp, 
     let due_at = task.due_at_sql();
     // The index of what is due by a lineage's date begins with the lineage's keystore.
     let by_lineage = if task == Task::Rotation { "l.keystore_id = $3 AND " } else { "" };
-    let sql = format!(
-        "{} WHERE {by_lineage}k.keystore_id = $3 AND {} AND ({due_at}, k.id) > ($4, $5) ORDER BY {due_at}, k.id LIMIT {limit}",
-        keys::COLUMNS,
-        task.is_due()
-    );
+    let sql = format!("{} WHERE {by_lineage}k.keystore_id = $3 AND {} AND ({due_at}, k.id) > ($4, $5) ORDER BY {due_at}, k.id", keys::COLUMNS, task.is_due());
     let (behind, id) = after.map_or((i64::MIN, ""), |position| (position.due_at.as_micros(), position.key.as_str()));
     let values = [now.into(), task.name().into(), keystore.as_str().into(), behind.into(), id.into()];
-    tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
+    readable::first(tx, |rows| format!("{sql} LIMIT {rows}"), &values, limit, keys::read)
 }
 
 /// Keys in use of whose end somebody shall be told: on the nearest of `days_before` that has come, and once for each end and day. Where a policy acts by itself,
@@ -131,12 +128,12 @@ pub fn alerts(tx: &mut Tx<'_>, now: Timestamp, late: i64, days_before: &[u32], l
            AND (k.expiry_policy = 'alert' OR (k.acts_at <= $3 AND k.updated_at <= $3 AND NOT EXISTS
              (SELECT 1 FROM locks JOIN operations o ON o.id = locks.operation_id WHERE locks.subject_id = k.id AND o.created_at > $3)))
            AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.once = 'expiry/' || k.id || '/' || CAST(k.expires_at AS TEXT) || '/' || {})
-         ORDER BY k.expires_at, k.id LIMIT {limit}",
+         ORDER BY k.expires_at, k.id",
         keys::COLUMNS,
         nearest(days_before, now)
     );
     let values = [now.into(), now.plus_days(i64::from(*farthest)).into(), now.plus_micros(-late).into()];
-    tx.query(&sql, &values)?.into_iter().map(keys::read).collect()
+    readable::first(tx, |rows| format!("{sql} LIMIT {rows}"), &values, limit, keys::read)
 }
 
 /// [`expiry::alert_due`] as SQL, for ends that are not over and for which one is due; a case of the suite holds the two together.

@@ -2,7 +2,10 @@
 
 use keystead_domain::{AccountId, KeystoreId, Timestamp, keystore::AwsLocation, keystore::KeystoreState, keystore::VAULT};
 
-use super::page::{Listed, Page};
+use super::{
+    page::{Listed, Page},
+    readable::readable,
+};
 use crate::{Row, StoreError, Tx};
 
 /// A keystore.
@@ -107,7 +110,7 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, page: &Page) -> Result<Listed<
 
 /// Every active keystore, for the schedule.
 pub fn active(tx: &mut Tx<'_>) -> Result<Vec<KeystoreRow>, StoreError> {
-    tx.query(&format!("{COLUMNS} WHERE state = 'ACTIVE' ORDER BY id"), &[])?.into_iter().map(read).collect()
+    Ok(readable(tx.query(&format!("{COLUMNS} WHERE state = 'ACTIVE' ORDER BY id"), &[])?, read))
 }
 
 /// Whether the keystore is active; it then stays so until this transaction ends.

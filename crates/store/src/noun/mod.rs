@@ -16,6 +16,7 @@ pub mod locks;
 pub mod operations;
 pub mod page;
 pub mod quotas;
+mod readable;
 pub mod requests;
 pub mod rotations;
 pub mod schedules;

@@ -8,6 +8,7 @@ use keystead_domain::{
 use super::{
     keys::{self, KeyRow},
     page::{Listed, Page},
+    readable,
 };
 use crate::{Row, StoreError, Tx};
 
@@ -178,11 +179,9 @@ pub fn hand_over(tx: &mut Tx<'_>, from: &LineageId, to: &LineageId) -> Result<()
 
 /// Current keys of lineages whose plan is out of date.
 pub fn unplanned(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "{} WHERE l.is_planned = 0 AND l.live = 1 AND k.id = l.current_key_id AND k.state NOT IN ('CREATING', 'DELETED') ORDER BY l.id LIMIT {limit}",
-        keys::COLUMNS
-    );
-    tx.query(&sql, &[])?.into_iter().map(keys::read).collect()
+    let sql =
+        format!("{} WHERE l.is_planned = 0 AND l.live = 1 AND k.id = l.current_key_id AND k.state NOT IN ('CREATING', 'DELETED') ORDER BY l.id", keys::COLUMNS);
+    readable::first(tx, |rows| format!("{sql} LIMIT {rows}"), &[], limit, keys::read)
 }
 
 /// Plans a lineage's next rotation, or none; `notice` is when it is told. What was told already is not told again.
@@ -207,11 +206,8 @@ pub fn rotated(tx: &mut Tx<'_>, lineage: &LineageId, now: Timestamp) -> Result<(
 
 /// Current keys of lineages whose next rotation is to be told.
 pub fn to_tell(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyRow>, StoreError> {
-    let sql = format!(
-        "{} WHERE l.notice_at <= $1 AND l.live = 1 AND k.id = l.current_key_id AND k.state = 'ACTIVE' ORDER BY l.notice_at, l.id LIMIT {limit}",
-        keys::COLUMNS
-    );
-    tx.query(&sql, &[now.into()])?.into_iter().map(keys::read).collect()
+    let sql = format!("{} WHERE l.notice_at <= $1 AND l.live = 1 AND k.id = l.current_key_id AND k.state = 'ACTIVE' ORDER BY l.notice_at, l.id", keys::COLUMNS);
+    readable::first(tx, |rows| format!("{sql} LIMIT {rows}"), &[now.into()], limit, keys::read)
 }
 
 /// Notes that a lineage's rotation at this time was told; `false` when somebody else did, or when it is planned otherwise by now.

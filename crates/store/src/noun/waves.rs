@@ -75,10 +75,10 @@ fn read(row: Row) -> Result<Wave, StoreError> {
 }
 
 /// The copies of a key, and those that were left behind by its predecessors, that can be rotated with it: in use, and the current ones of their lineages, in the order
-/// in which they were made.
+/// in which they were made. Those of a family of Regions were made of whoever was its primary then.
 pub fn copies_in_use(tx: &mut Tx<'_>, source: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!(
-        "{} WHERE k.source_key_id IN (SELECT f.id FROM keys f JOIN keys g ON g.lineage_id = f.lineage_id WHERE g.id = $1)
+        "{} WHERE k.source_key_id IN (SELECT f.id FROM keys f JOIN keys g ON g.lineage_id = f.lineage_id WHERE g.id = $1 OR g.primary_key_id = $1)
            AND k.region_role = 'single' AND k.state = 'ACTIVE' AND l.current_key_id = k.id ORDER BY k.id",
         keys::COLUMNS
     );

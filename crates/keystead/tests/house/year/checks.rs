@@ -75,14 +75,16 @@ impl Year {
         turns
     }
 
-    /// Replicas have the turns, the states and the ends of their primary; copies have the material of their source.
+    /// Replicas have the turns, the states, the ends and every material of their primary; copies have the newest material of their source.
     pub async fn check_steps(&self, keys: &Keys) {
         for (name, lineage) in &self.lineages {
             let used = lineage.group.used().iter().map(|(suffix, _)| &keys[&format!("{name}{suffix}")]);
             if lineage.group.is_family() {
-                let family: Vec<KeyRow> = used.flatten().cloned().collect();
-                check_in_step(&family, name);
-                assert_eq!(family.len(), lineage.group.used().len() * keys[name].len(), "{name}: a member missed a turn");
+                let of_primary = self.materials(&keys[name]).await;
+                for member in used.clone() {
+                    assert_eq!(self.materials(member).await, of_primary, "{}: a member missed a turn of {name}", member[0].region);
+                }
+                check_in_step(&used.flatten().cloned().collect::<Vec<KeyRow>>(), name);
             } else if lineage.group == Group::Source {
                 let source = self.newest(&keys[name]).await;
                 for copy in used {
@@ -91,6 +93,15 @@ impl Year {
                 }
             }
         }
+    }
+
+    /// The fingerprints of every material that the keys of a lineage have had, oldest first.
+    async fn materials(&self, lineage: &[KeyRow]) -> Vec<String> {
+        let mut all = Vec::new();
+        for key in lineage {
+            all.extend(versions_of(&self.world.house, key).await.into_iter().map(|version| version.fingerprint));
+        }
+        all
     }
 
     /// The key in use of a lineage, by its source if it has one, and its newest material.

@@ -16,6 +16,8 @@ pub struct Person {
     ending: BTreeSet<String>,
     /// Sources whose copies did not all follow.
     left_behind: BTreeSet<String>,
+    /// Copies that were rotated by hand, because the rotation of their source left them behind.
+    pub by_hand: usize,
 }
 
 impl Person {
@@ -57,7 +59,10 @@ impl Person {
                     continue;
                 }
                 match world.house.app.ask(&world.ann, &Request::default(), &copy, Ask::Rotate).await {
-                    Ok(started) => world.succeeds(started).await,
+                    Ok(started) => {
+                        world.succeeds(started).await;
+                        self.by_hand += 1;
+                    }
                     Err(Error::Busy { .. }) => drop(self.left_behind.insert(source.clone())),
                     Err(error) => panic!("{copy}: {error:?}"),
                 }

@@ -91,7 +91,7 @@ impl Year {
         self.pass(if hour < 3 { HOUR / 2 } else { 7 * HOUR });
         self.weather.change(&self.world, &mut self.random);
         while self.kills.is_due(&self.world).await {
-            self = self.is_killed().await;
+            self = self.killed().await;
         }
         self.look().await;
         self.world.sandbox.clear_faults();
@@ -105,7 +105,7 @@ impl Year {
     }
 
     /// The house ends, and a process takes its place that is killed in the middle of its work. The house that comes back finds what that one left.
-    async fn is_killed(self) -> Self {
+    async fn killed(self) -> Self {
         let Self { world, courier, mut kills, mut random, hook, .. } = self;
         drop(courier);
         let ended = world.end().await;
@@ -237,9 +237,10 @@ async fn in_a_year_of_bad_weather_nothing_ends_and_every_turn_comes_in_its_windo
     let (all, Weather { throttled, outages, deaths, .. }) = (keys.values().map(Vec::len).sum::<usize>(), &year.weather);
     println!(
         "simulated year: {count} lineages with {} replicas and copies, {all} keys at the end; {successors} successors and {in_place} rotations in place, each in its window, {copies} \
-         copies behind their sources; {} looks, {throttled} throttled, {outages} outages, {deaths} deaths, {}; no material ended; {alerts} alerts written, each arrived \
+         copies behind their sources, {} of them by hand; {} looks, {throttled} throttled, {outages} outages, {deaths} deaths, {}; no material ended; {alerts} alerts written, each arrived \
          once; {relics} old ciphertexts and codes good; {entries} audit entries verified; seed {seed}; {:.0} s",
         keys.len() - count,
+        year.person.by_hand,
         year.looks,
         year.kills,
         began.elapsed().as_secs_f64()

@@ -122,3 +122,20 @@ pub async fn a_message_keeps_its_name_until_it_is_taken(world: World) {
     let next = lease(&world, later(150), "m3").await.expect("what came later is the next message");
     assert_eq!((next.name.as_str(), told(&next)), ("m3", vec![alert_id(2)]));
 }
+
+pub async fn an_alert_that_cannot_be_read_holds_up_no_other_and_waits(world: World) {
+    let world = world.with_house().await;
+    for (n, once) in [(1, "a"), (2, "b"), (3, "c")] {
+        tell(&world, alert(n, AlertKind::Test, once)).await;
+    }
+    world.aside(&format!("UPDATE alerts SET kind = 'rumour' WHERE id = '{}'", alert_id(1)));
+    world.aside(&format!("UPDATE alerts SET facts = 'hearsay' WHERE id = '{}'", alert_id(2)));
+    let batch = lease(&world, later(5), "m1").await.expect("it is due");
+    assert_eq!(told(&batch), [alert_id(3)]);
+    world.write(move |tx| channels::delivered(tx, MAIL, &batch, later(6))).await.expect("is noted");
+    assert_eq!((&states(&world, 1).await[0].0[..], &states(&world, 3).await[0].0[..]), ("PENDING", "DELIVERED"));
+    assert_eq!(lease(&world, later(7), "m2").await, None, "nothing is due for an hour");
+    world.aside(&format!("UPDATE alerts SET kind = 'test' WHERE id = '{}'", alert_id(1)));
+    let batch = lease(&world, later(3605), "m3").await.expect("it is due");
+    assert_eq!(told(&batch), [alert_id(1)], "it was mended, and comes late");
+}

@@ -2,10 +2,10 @@
 
 use keystead_domain::{AlertId, KeyId, KeyState, Timestamp, alert::AlertKind, key::expiry, key::expiry::ExpiryPolicy, time::DAY};
 use keystead_store::{
-    StoreError, Tx, alerts, attempts,
+    Database, StoreError, Tx, alerts, attempts,
     due::{self, Position, Task},
     keys::{self, CloudFacts, KeyRow},
-    keystores, locks, operations,
+    keystores, locks, operations, rotations,
 };
 
 use crate::world::*;
@@ -265,4 +265,36 @@ pub async fn failures_are_counted_by_task_and_forgotten_with_a_success(world: Wo
     world.write(|tx| attempts::forget(tx, &key_id(1))).await.expect("are forgotten");
     assert_eq!((failures(&world, Task::Expiry).await, failures(&world, Task::Expired).await), (0, 0));
     assert_eq!(due_at(&world, Task::Expiry, NOW).await, [key_id(1)]);
+}
+
+/// Damage, or a kind of key that an older node does not know.
+pub async fn a_key_that_cannot_be_read_is_left_out_and_hides_none_behind_it(world: World) {
+    let world = with_due_keys(world, 1..=5).await;
+    let planned = (1..=5).map(|n| format!("UPDATE lineages SET is_planned = 0, rotation_at = 9, notice_at = {n} WHERE id = '{}';", lineage_id(n)));
+    world.aside(&planned.collect::<String>());
+    world.aside(&format!("UPDATE keys SET spec = 'SHA_0' WHERE id IN ('{}', '{}', '{}')", key_id(1), key_id(2), key_id(4)));
+    for (limit, seen) in [(1, vec![key_id(3)]), (2, vec![key_id(3), key_id(5)]), (100, vec![key_id(3), key_id(5)])] {
+        assert_eq!(ids(world.read(move |tx| due::keys(tx, Task::Expiry, &keystore_id(1), NOW, None, limit)).await), seen, "{limit}");
+        assert_eq!(ids(world.read(move |tx| due::alerts(tx, NOW, 0, &[7], limit)).await), seen, "{limit}");
+        assert_eq!(ids(world.read(move |tx| rotations::unplanned(tx, limit)).await), seen, "{limit}");
+        assert_eq!(ids(world.read(move |tx| rotations::to_tell(tx, NOW, limit)).await), seen, "{limit}");
+    }
+    assert!(world.read(|tx| keys::by_id(tx, &key_id(1))).await.is_err(), "who asks for it is told");
+}
+
+/// Only SQLite keeps such a row.
+pub async fn a_keystore_that_cannot_be_read_is_left_out(world: World) {
+    let world = with_due_keys(world, 1..=1).await;
+    let made = world.write(|tx| {
+        keystores::insert(tx, &keystore_row(2, "damaged"))?;
+        insert_key(tx, &KeyRow { keystore_id: keystore_id(2), keystore_name: "damaged".to_owned(), ..key_row(2, "theirs") })
+    });
+    made.await.expect("are made");
+    set_dates(&world, 2, KeyState::Active, None, Some(NOW), ExpiryPolicy::Extend);
+    if matches!(world.database, Database::Sqlite(_)) {
+        world.aside(&format!("UPDATE keystores SET swept_at = 'today' WHERE id = '{}'", keystore_id(2)));
+        let asked = world.read(|tx| Ok::<_, StoreError>((due::keystores(tx, Task::Expiry, NOW)?, keystores::active(tx)?))).await.expect("are read");
+        let names = |rows: Vec<keystores::KeystoreRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!((names(asked.0), names(asked.1)), (vec![keystore_id(1)], vec![keystore_id(1)]));
+    }
 }

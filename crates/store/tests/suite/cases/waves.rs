@@ -1,6 +1,6 @@
 //! Waves: the copies of a rotated key, and how far their own rotations have come (FT-074, FT-078).
 
-use keystead_domain::{Custody, KeyState, waves::WaveState};
+use keystead_domain::{Custody, KeyState, RegionRole, waves::WaveState};
 use keystead_store::{
     StoreError,
     keys::{self, KeyRow, Ties},
@@ -71,4 +71,17 @@ pub async fn copies_in_use_are_those_of_the_sources_whole_lineage(world: World) 
         assert_eq!(found.into_iter().map(|key| key.id).collect::<Vec<_>>(), [key_id(3), key_id(4)], "one that is left behind, too; not one that is out of use");
     }
     assert_eq!(world.read(|tx| waves::copies_in_use(tx, &key_id(3))).await, Ok(vec![]));
+}
+
+pub async fn copies_of_whoever_was_primary_are_those_of_the_family(world: World) {
+    let world = world.with_keys(1..=2).await;
+    let copy = KeyRow { ties: Ties { custody: Custody::Linked, source: Some(key_id(1)), ..Ties::default() }, ..key_row(3, "copy") };
+    let part = |role, primary: Option<u64>| Ties { role, primary: primary.map(key_id), ..Ties::default() };
+    let old_primary = KeyRow { ties: part(RegionRole::Replica, Some(5)), ..key_row(4, "old-primary") };
+    let new_primary = KeyRow { ties: part(RegionRole::Primary, None), ..key_row(5, "new-primary") };
+    let of_family = KeyRow { ties: Ties { custody: Custody::Linked, source: Some(key_id(4)), ..Ties::default() }, ..key_row(6, "of-family") };
+    world.write(move |tx| [&copy, &old_primary, &new_primary, &of_family].into_iter().try_for_each(|key| insert_key(tx, key))).await.expect("are made");
+    let found = world.read(|tx| waves::copies_in_use(tx, &key_id(5))).await.expect("are read");
+    assert_eq!(found.into_iter().map(|key| key.id).collect::<Vec<_>>(), [key_id(6)]);
+    assert_eq!(world.read(|tx| waves::copies_in_use(tx, &key_id(2))).await, Ok(vec![]), "a key that is no family has none of others");
 }
