@@ -99,7 +99,13 @@ impl Engine {
         let open = self.parts().store.read("waves.open", keystead_store::waves::open).await?;
         let mut begun = 0;
         for rotation in open.chunk_by(|one, other| one.row.successor_id == other.row.successor_id) {
-            begun += self.go_on_with(rotation).await?;
+            begun += match self.go_on_with(rotation).await {
+                Err(error @ StoreError::Corrupt(_)) => {
+                    tracing::error!(key = ?rotation.first().map(|wave| &wave.row.successor_id), %error, "a rotation of copies cannot be read and waits");
+                    0
+                }
+                went_on => went_on?,
+            };
         }
         Ok(begun)
     }

@@ -5,6 +5,7 @@ use keystead_domain::{AccountId, KeyId, KeyState, OperationId, Timestamp, waves:
 use super::{
     keys::{self, KeyRow},
     page::{Listed, Page},
+    readable::{Unreadable, parted},
 };
 use crate::{Row, StoreError, Tx};
 
@@ -106,12 +107,16 @@ pub fn insert(tx: &mut Tx<'_>, wave: &WaveRow) -> Result<(), StoreError> {
     .map(drop)
 }
 
-/// Every copy of the rotations in which something is pending or runs, one rotation after the other.
+/// Every copy of the rotations in which something is pending or runs, one rotation after the other. A rotation of which one copy cannot be read is left out whole: how that
+/// one stands decides about the others.
 pub fn open(tx: &mut Tx<'_>) -> Result<Vec<Wave>, StoreError> {
     let sql = format!(
         "{COLUMNS} WHERE w.successor_id IN (SELECT successor_id FROM rotation_waves WHERE state IN ('PENDING', 'BEGUN')) ORDER BY w.successor_id, w.wave, w.copy_id"
     );
-    tx.query(&sql, &[])?.into_iter().map(read).collect()
+    let (mut found, left_out) = parted(tx.query(&sql, &[])?, read);
+    left_out.iter().for_each(Unreadable::tell);
+    found.retain(|wave| left_out.iter().all(|one| one.id != wave.row.successor_id.as_str()));
+    Ok(found)
 }
 
 /// A page of the copies that are rotated behind a source's successor.

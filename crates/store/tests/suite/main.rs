@@ -118,6 +118,7 @@ on_both! {
     a_wave_is_read_as_it_was_written_and_moves_from_the_state_that_is_expected,
     copies_in_use_are_those_of_the_sources_whole_lineage,
     copies_of_whoever_was_primary_are_those_of_the_family,
+    a_rotation_that_cannot_be_read_holds_up_no_other,
     a_replaced_key_retires_while_its_successor_is_in_use,
     quota_slots_follow_each_other,
     a_schedule_runs_on_one_node,

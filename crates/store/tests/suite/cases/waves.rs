@@ -85,3 +85,17 @@ pub async fn copies_of_whoever_was_primary_are_those_of_the_family(world: World)
     assert_eq!(found.into_iter().map(|key| key.id).collect::<Vec<_>>(), [key_id(6)]);
     assert_eq!(world.read(|tx| waves::copies_in_use(tx, &key_id(2))).await, Ok(vec![]), "a key that is no family has none of others");
 }
+
+pub async fn a_rotation_that_cannot_be_read_holds_up_no_other(world: World) {
+    let world = world.with_keys(1..=4).await;
+    let other = WaveRow { successor_id: key_id(4), ..row(2, 1) };
+    let kept = world.write(move |tx| [row(2, 1), row(3, 2), other.clone()].iter().try_for_each(|row| waves::insert(tx, row)));
+    kept.await.expect("are kept");
+    world.aside(&format!("UPDATE rotation_waves SET state = 'ROLLING' WHERE successor_id = '{}' AND copy_id = '{}'", key_id(1), key_id(2)));
+    let open = world.read(waves::open).await.expect("are read");
+    assert_eq!(
+        open.iter().map(|wave| &wave.row.successor_id).collect::<Vec<_>>(),
+        [&key_id(4)],
+        "without the canary nobody knows whether the others may begin"
+    );
+}
