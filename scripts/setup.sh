@@ -61,6 +61,12 @@ need_localemu() {
   cp scripts/requirements-localemu.txt "$stamp"
 }
 
+# A TPM in software, and systemd's sealing of credentials to it.
+need_tpm() {
+  need_packages swtpm=swtpm systemd=systemd-creds
+  ls /usr/lib/*/libtss2-tcti-swtpm.so* >/dev/null 2>&1 || need_packages libtss2-dev=keystead-needs-libtss2
+}
+
 for part in "$@"; do
   case "$part" in
     build)
@@ -73,6 +79,7 @@ for part in "$@"; do
       need_postgres
       need_python_packages
       need_localemu
+      need_tpm
       ;;
     fips)
       need_packages cmake=cmake golang-go=go

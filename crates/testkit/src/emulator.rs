@@ -160,10 +160,15 @@ fn program(kind: Kind) -> Option<OsString> {
     let (name, variable) = (kind.name(), kind.variable());
     let program = env::var_os(variable);
     if program.is_none() {
-        assert!(!requires(&env::var(REQUIRE).unwrap_or_default(), name), "{REQUIRE} names {name}: {variable} must say where it is");
+        assert!(!is_required(name), "{REQUIRE} names {name}: {variable} must say where it is");
         eprintln!("not run: {variable} does not say where {name} is");
     }
     program
+}
+
+/// Whether this peer must be there.
+pub fn is_required(name: &str) -> bool {
+    requires(&env::var(REQUIRE).unwrap_or_default(), name)
 }
 
 /// Whether the value of [`REQUIRE`] means this peer.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::emulator::REQUIRE;
+use crate::emulator::{REQUIRE, is_required};
 
 /// The Python that has `aiosmtpd` and `cryptography`.
 const PYTHON: &str = "KEYSTEAD_PYTHON";
@@ -39,8 +39,7 @@ impl SmtpServer {
     /// When `smtp` is required and not there, or it does not become ready.
     pub fn start() -> Option<Self> {
         let Some(python) = env::var_os(PYTHON) else {
-            let required = env::var(REQUIRE).unwrap_or_default().split(',').any(|word| matches!(word.trim(), "1" | "smtp"));
-            assert!(!required, "{REQUIRE} names smtp: {PYTHON} must say where a Python with aiosmtpd is");
+            assert!(!is_required("smtp"), "{REQUIRE} names smtp: {PYTHON} must say where a Python with aiosmtpd is");
             eprintln!("not run: {PYTHON} does not say where a Python with aiosmtpd is");
             return None;
         };

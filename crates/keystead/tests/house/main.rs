@@ -6,6 +6,7 @@ mod alerts;
 mod aliases;
 mod application;
 mod cli;
+mod comeback;
 mod comparison;
 mod crash;
 mod desk;
