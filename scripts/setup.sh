@@ -82,7 +82,7 @@ for part in "$@"; do
       need_tpm
       ;;
     fips)
-      need_packages cmake=cmake golang-go=go
+      need_packages cmake=cmake golang-go=go perl=perl
       ;;
     *) echo "setup: unknown part $part" >&2; exit 2 ;;
   esac

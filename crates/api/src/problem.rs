@@ -153,8 +153,12 @@ fn of_app(error: Error) -> Problem {
         Error::NotFound { what, name } if name.is_empty() => not_found(format!("There is no such {what}."), what),
         Error::NotFound { what, name } => not_found(format!("There is no {what} {name}."), what),
         Error::Taken { field, value } => {
-            let (kind, word) = if field == "aliases" { ("alias-taken", "alias") } else { ("name-taken", field) };
-            Problem::new(S::CONFLICT, kind, "The name is in use", format!("The {word} {value} is in use."), "Choose another one.").about(field)
+            let (kind, what) = match field {
+                "aliases" if value.contains(", ") => ("alias-taken", format!("One of {value}")),
+                "aliases" => ("alias-taken", format!("The alias {value}")),
+                _ => ("name-taken", format!("The {field} {value}")),
+            };
+            Problem::new(S::CONFLICT, kind, "The name is in use", format!("{what} is in use."), "Choose another one.").about(field)
         }
         Error::WrongState { key, state, event } => wrong_state(&key, state, event),
         Error::Busy { name, operation } => {

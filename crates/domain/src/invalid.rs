@@ -3,7 +3,7 @@
 /// A value from outside that breaks a rule. Nothing has been changed when it is returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// The field as the caller knows it, for example `alias` or `tags.team`.
+    /// The field as the caller knows it, for example `aliases` or `tags.team`.
     pub field: String,
     /// What is wrong, as half a sentence: "is empty".
     pub reason: String,

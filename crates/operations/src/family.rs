@@ -33,7 +33,9 @@ pub(crate) fn demand(tx: &mut Tx<'_>, saga: &Saga) -> Result<(), StoreError> {
     let Some((key, planned)) = saga.followers() else { return Ok(()) };
     let row = keys::by_id(tx, key)?.ok_or(StoreError::MovedOn("key"))?;
     let now = followers(tx, &row)?;
-    if now.iter().map(|key| &key.id).eq(planned) { Ok(()) } else { Err(StoreError::MovedOn("family of Regions")) }
+    let has_same_aliases = |key: &KeyRow| saga.aliases_of(&key.id).is_none_or(|planned| *planned == key.aliases);
+    let is_as_planned = now.iter().map(|key| &key.id).eq(planned) && now.iter().all(has_same_aliases);
+    if is_as_planned { Ok(()) } else { Err(StoreError::MovedOn("family of Regions")) }
 }
 
 impl Engine {

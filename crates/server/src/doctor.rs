@@ -64,7 +64,9 @@ fn cryptography() -> Check {
     let module = Module::present();
     let loaded = format!("{}, AWS-LC {}", module.binding, module.library_version);
     match (module.fips, module.is_meant_for_fips()) {
-        (true, _) => well("cryptography", format!("{loaded}, FIPS mode; Argon2id (passphrases) and Shamir's sharing (shares) run outside of it")),
+        (true, _) => {
+            well("cryptography", format!("{loaded}, FIPS mode; of the vault's, Argon2id (passphrases) and Shamir's sharing (shares) run outside of it"))
+        }
         (false, false) => well("cryptography", format!("{loaded}, not in FIPS mode")),
         (false, true) => ill("cryptography", format!("{loaded}, not in FIPS mode, and this is a FIPS build"), "Build it again: `make build-fips`."),
     }

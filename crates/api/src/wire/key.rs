@@ -153,7 +153,7 @@ pub(crate) struct CloudView {
     /// When.
     #[schema(format = DateTime)]
     seen_at: String,
-    /// Aliases that it has in the cloud beside those, which no renewal moves.
+    /// Aliases that it has in the cloud beside the key's own `aliases`; no renewal moves them.
     aliases: Vec<String>,
     /// In what the cloud's key differs from what stands here; of a virtual key nothing, because the cloud has the last word.
     differences: Vec<String>,

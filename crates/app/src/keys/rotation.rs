@@ -234,10 +234,20 @@ impl App {
         let (strategy, left) = (wish.strategy.of(&turnable), turnable.left());
         let as_asked = asked.unwrap_or(strategy);
         let mut warnings = warnings(&key, &wish, as_asked, left);
-        if as_asked == Strategy::NewKey && !self.aliases_in_cloud(&key).await?.is_empty() {
+        if as_asked == Strategy::NewKey && self.has_strange_aliases(&key).await? {
             warnings.push(advice::STRANGE_ALIASES);
         }
         Ok(Rotation { target, policy, next, last: key.rotation.last, strategy: Some(strategy), in_place_left: Some(left), warnings })
+    }
+
+    /// Whether the key, or one of its replicas, has aliases in its cloud that no renewal moves.
+    async fn has_strange_aliases(&self, key: &KeyRow) -> Result<bool, Error> {
+        for member in std::iter::once(key.clone()).chain(self.engine.followers(key).await?) {
+            if !self.aliases_in_cloud(&member).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What a rotation of a key, done like this or as its policy says, will not do for its users.

@@ -43,12 +43,15 @@ impl AliasChange {
 
     /// The aliases as they shall be.
     fn of(&self, now: &Aliases) -> Result<Aliases, Invalid> {
-        let unknown = self.remove.without(now);
-        if let Some(alias) = unknown.first() {
-            let reason = format!("names {alias}, which the key does not have");
-            return Err(Invalid::new("remove_aliases", reason, "Look which it has: `keystead key show NAME`."));
+        let refuse = |reason: String, mend: &str| Err(Invalid::new("remove_aliases", reason, mend));
+        let given: Aliases = self.add.iter().chain(self.all.iter().flatten()).cloned().collect();
+        if let Some(alias) = self.remove.iter().find(|alias| given.contains(alias)) {
+            return refuse(format!("names {alias}, which the key shall have as well"), "Name it once.");
         }
-        self.all.as_ref().unwrap_or(now).without(&self.remove).with(self.add.iter().cloned())
+        if let Some(alias) = self.remove.without(now).first() {
+            return refuse(format!("names {alias}, which the key does not have"), "Look which it has: `keystead key show NAME`.");
+        }
+        Ok(self.all.as_ref().unwrap_or(now).without(&self.remove).iter().chain(&self.add).cloned().collect())
     }
 }
 
@@ -89,7 +92,13 @@ impl App {
             return Err(self.refuse(principal, action_of(Event::Update), "place-and-custody", &key, refused.into()).await);
         }
         let before = properties(&key);
-        let after = changed(&key, change, self.now())?;
+        let after = match changed(&key, change, self.now()) {
+            Ok(after) => after,
+            // The same request may have changed it a moment ago.
+            Err(refused) => return self.earlier(principal, request).await?.ok_or_else(|| refused.into()),
+        };
+        let in_cloud = self.aliases_in_cloud(&key).await?;
+        check_room(&before.aliases.0, &after.aliases.0, &in_cloud)?;
         if before == after {
             // The same request may have changed it a moment ago.
             if let Some(earlier) = self.earlier(principal, request).await? {
@@ -121,7 +130,7 @@ impl App {
             replicas,
             lineage: Stored(key.lineage_id.clone()),
             material_present: key.material_present,
-            in_cloud: self.aliases_in_cloud(&key).await?.into(),
+            in_cloud: in_cloud.into(),
             before: before.clone(),
             after: after.clone(),
         };
@@ -145,10 +154,23 @@ impl App {
     }
 }
 
-/// Takes the new name and aliases at once, so that nobody else can; if the operation fails it gives them back.
+/// New aliases come before old ones go, and the cloud counts both.
+fn check_room(before: &Aliases, after: &Aliases, in_cloud: &Aliases) -> Result<(), Invalid> {
+    if after.without(before).is_empty() {
+        return Ok(());
+    }
+    let most = before.iter().chain(after).chain(in_cloud).cloned().collect::<Aliases>().len();
+    if most <= Aliases::MAX {
+        return Ok(());
+    }
+    let reason = format!("would be {most} at a time, and AWS allows {} a key", Aliases::MAX);
+    Err(Invalid::new("aliases", reason, "Remove some first, in a request of its own, or spread them over several keys."))
+}
+
+/// Takes the new name and aliases at once, so that nobody else can, and keeps the old aliases until the end; if the operation fails it gives them back.
 fn reserve(tx: &mut Tx<'_>, key: &KeyRow, before: &Properties, after: &Properties) -> Result<(), TxError> {
     let Some(lineage) = lineages::by_id(tx, &key.lineage_id)? else { return Err(Error::MovedOn.into()) };
-    let wanted = lineages::LineageRow { name: after.name.clone(), aliases: after.aliases.0.clone(), ..lineage };
+    let wanted = lineages::LineageRow { name: after.name.clone(), aliases: before.aliases.0.iter().chain(&after.aliases.0).cloned().collect(), ..lineage };
     if before.name != after.name {
         lineages::rename(tx, &key.lineage_id, &after.name).map_err(|error| taken(error, &wanted))?;
     }

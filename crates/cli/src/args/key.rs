@@ -54,7 +54,7 @@ pub enum KeyVerb {
     Revert(One),
     /// Put a key with material of the vault in the place of one whose material is the cloud's
     ///
-    /// The successor has the same kind, use, tags and description, and takes over every alias that the last sync saw. The old key becomes REPLACED: it still decrypts.
+    /// The successor has the same kind, use, tags and description, and takes over all its aliases as the last sync saw them. The old key becomes REPLACED: it still decrypts.
     /// Revert takes the aliases back. What that will not do for the key's users is said before it is done.
     Adopt(Adopt),
     /// Take the pointer to a key that the cloud has really deleted out of the lists
@@ -391,7 +391,7 @@ pub struct Update {
     #[arg(long = "remove-alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
     pub remove_aliases: Vec<String>,
     /// No aliases
-    #[arg(long, conflicts_with = "aliases")]
+    #[arg(long, conflicts_with_all = ["aliases", "add_aliases", "remove_aliases"])]
     pub no_alias: bool,
     /// When the material expires in the cloud: a span such as 90d, or a time such as 2027-01-31T12:00:00Z; at most 365 days
     #[arg(long, value_name = "WHEN", value_parser = parse::expires)]
@@ -516,7 +516,7 @@ mod tests {
     #[test]
     fn an_update_must_change_something_and_cannot_contradict_itself() {
         assert!(refused("keystead key update orders").contains("required"));
-        for line in ["--alias a --no-alias", "--expires 9d --no-expiry", "--tag a=b --no-tags"] {
+        for line in ["--alias a --no-alias", "--add-alias a --no-alias", "--remove-alias a --no-alias", "--expires 9d --no-expiry", "--tag a=b --no-tags"] {
             assert!(refused(&format!("keystead key update orders {line}")).contains("cannot be used with"), "{line}");
         }
     }

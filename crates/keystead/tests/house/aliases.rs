@@ -61,9 +61,12 @@ async fn what_cannot_be_asked_of_aliases_is_refused_and_changes_nothing_ft_039()
         (json!({ "add_aliases": ["fresh", "bills/more"] }), "aliases", "alias/bills/more"),
         (json!({ "aliases": ["bills"] }), "aliases", "alias/bills"),
         (json!({ "remove_aliases": ["other"] }), "remove_aliases", "does not have"),
-        (json!({ "add_aliases": many }), "aliases", "AWS allows 50"),
-        (json!({ "add_aliases": ["a b"] }), "aliases", "character"),
-        (json!({ "add_aliases": ["aws/s3"] }), "aliases", "AWS keeps"),
+        (json!({ "add_aliases": ["x"], "remove_aliases": ["x"] }), "remove_aliases", "as well"),
+        (json!({ "aliases": ["orders"], "remove_aliases": ["orders"] }), "remove_aliases", "as well"),
+        (json!({ "add_aliases": many }), "aliases", "52 at a time, and AWS allows 50"),
+        (json!({ "aliases": many }), "aliases", "52 at a time, and AWS allows 50"),
+        (json!({ "add_aliases": ["a b"] }), "add_aliases", "character"),
+        (json!({ "aliases": ["aws/s3"] }), "aliases", "AWS keeps"),
     ] {
         let (status, problem) = world.rest(0, "PATCH", "/v1/keys/orders", Some(change.clone())).await;
         assert!(
@@ -78,6 +81,81 @@ async fn what_cannot_be_asked_of_aliases_is_refused_and_changes_nothing_ft_039()
     assert_eq!((in_cloud(&world, &world.key("orders").await).await.len(), in_cloud(&world, &bills).await.len()), (2, 2));
     let (status, _) = world.rest(0, "POST", "/v1/keys", Some(json!({ "name": "free", "keystore": "payments-eu", "aliases": ["fresh", "free"] }))).await;
     assert_eq!(status, 200, "what was refused has taken no alias");
+}
+
+/// What a key gives up stays its own until the operation has succeeded: nobody can take it before, and it comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_that_a_failed_update_would_have_removed_is_still_there_ft_039() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = world.create("orders").await;
+    let refusal = |operation: &str| Fault {
+        operation: operation.into(),
+        skip: 0,
+        count: 0,
+        effect: Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "Not now.".into() },
+    };
+    world.sandbox.add_faults([refusal("ImportKeyMaterial")]);
+    let change = json!({ "remove_aliases": ["orders"], "add_aliases": ["fresh"], "expires": "200d" });
+    let (_, failed) = world.rest(0, "PATCH", "/v1/keys/orders", Some(change)).await;
+    assert_eq!(failed["operation"]["state"], "FAILED", "{failed}");
+    world.sandbox.clear_faults();
+    assert_eq!((world.key("orders").await.aliases, in_cloud(&world, &key).await.len()), (key.aliases.clone(), 2));
+
+    // While it runs, both the old and the new ones are taken.
+    world.sandbox.add_faults([Fault {
+        count: 8,
+        effect: Effect::Error { code: "ThrottlingException".into(), status: 400, message: "Later.".into() },
+        ..refusal("DeleteAlias")
+    }]);
+    let started = world.http.patch(format!("{}/v1/keys/orders", world.url)).bearer_auth(&world.tokens[0]);
+    let started = started.json(&json!({ "remove_aliases": ["orders"], "add_aliases": ["fresh"] })).send().await.expect("an answer");
+    assert!(started.status().is_success());
+    for taken in ["orders", "fresh"] {
+        let (status, problem) = world.rest(0, "POST", "/v1/keys", Some(json!({ "name": "other", "keystore": "payments-eu", "aliases": [taken] }))).await;
+        assert_eq!(status, 409, "{taken} {problem}");
+    }
+    world.sandbox.clear_faults();
+    world.settle().await;
+    assert_eq!(world.key("orders").await.aliases.to_strings(), ["orders/more", "fresh"]);
+    let (status, made) = world.rest(0, "POST", "/v1/keys", Some(json!({ "name": "other", "keystore": "payments-eu", "aliases": ["orders"] }))).await;
+    assert_eq!(status, 200, "{made}");
+}
+
+/// An alias that somebody pointed elsewhere meanwhile is theirs: an undo leaves it there, and the key is not stuck.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_that_points_elsewhere_does_not_hold_up_an_undo_ft_039() {
+    let world = World::new(Engine::Sqlite).await;
+    let app = Application::new(&world).await;
+    let (key, bills) = (world.create("orders").await, world.create("bills").await);
+    app.unpoint("alias/orders").await;
+    app.point("alias/orders", bills.cloud_arn.as_deref().expect("an ARN")).await;
+    // The second removal is refused; the first had nothing to do.
+    let effect = Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "Not now.".into() };
+    world.sandbox.add_faults([Fault { operation: "DeleteAlias".into(), skip: 0, count: 0, effect }]);
+    let (_, failed) = world.rest(0, "PATCH", "/v1/keys/orders", Some(json!({ "aliases": [] }))).await;
+    assert_eq!(failed["operation"]["state"], "FAILED", "{failed}");
+    world.sandbox.clear_faults();
+    assert_eq!(in_cloud(&world, &bills).await, ["alias/bills", "alias/bills/more", "alias/orders"]);
+    assert_eq!(world.key("orders").await.aliases, key.aliases);
+    world.does("orders", Ask::Deactivate).await;
+}
+
+/// The clouds' limit is for what is asked; a key that has more of them is adopted and changed all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_with_more_aliases_than_are_usual_is_changed_and_adopted_ft_079() {
+    let world = World::new(Engine::Sqlite).await;
+    world.seed("app", 1, json!({ "aliases": 60, "exact": true })).await;
+    world.sync("payments-eu").await;
+    let key = world.natives().await.into_iter().next().expect("is found");
+    assert_eq!(key.aliases.len(), 60);
+    let (_, changed) = world.rest(0, "PATCH", &format!("/v1/keys/{}", key.name), Some(json!({ "description": "ours" }))).await;
+    assert_eq!(changed["operation"]["state"], "SUCCEEDED", "{changed}");
+    let first = key.aliases.first().expect("one").to_string();
+    assert_eq!(patch(&world, &key.name, json!({ "remove_aliases": [first] })).await.as_array().map(Vec::len), Some(59));
+    world.sandbox_does(reqwest::Method::POST, "config", json!({ "aliases_per_key_max": 100 })).await;
+    let (_, adopted) = world.rest(0, "POST", &format!("/v1/keys/{}/adopt", key.name), None).await;
+    assert_eq!(adopted["operation"]["state"], "SUCCEEDED", "{adopted}");
+    assert_eq!(world.key(&key.name).await.aliases.len(), 59);
 }
 
 /// An alias that somebody gave the key in the cloud stays where it is until it is taken over, and stays, too, when that is taken back.

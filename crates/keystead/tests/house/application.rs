@@ -51,6 +51,11 @@ impl Application {
         self.0.create_alias().alias_name(alias).target_key_id(key).send().await.expect("points");
     }
 
+    /// Takes an alias away, as somebody would in the cloud's console.
+    pub async fn unpoint(&self, alias: &str) {
+        self.0.delete_alias().alias_name(alias).send().await.expect("is deleted");
+    }
+
     /// Rotates on demand, as somebody would in the cloud's console.
     pub async fn rotate(&self, key: &str) {
         self.0.rotate_key_on_demand().key_id(key).send().await.expect("rotates");

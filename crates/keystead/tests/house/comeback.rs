@@ -129,6 +129,12 @@ async fn behind_a_power_cut_the_server_opens_by_the_tpm_and_by_no_other_machine(
     // Another machine has the whole disk, and another TPM.
     let other = Tpm::start(&installation.path("another-tpm"));
     assert!(!other.unseal(&installation), "another TPM must not open it");
+    let control = installation.path("control");
+    fs::create_dir_all(&control).expect("a directory");
+    fs::write(control.join("plain"), [7; 32]).expect("is written");
+    other.seal(&control.join("plain"), &control.join("sealed"));
+    let opened = other.creds(&["decrypt", "--name=root-key", &control.join("sealed").to_string_lossy(), "-"]);
+    assert_eq!(opened.stdout, [7; 32], "and it is no broken one: it opens what it sealed itself");
     let arguments = ["serve", "--config", "keystead.toml"];
     let refused = Command::new(installation.path("keystead")).args(arguments).current_dir(installation.path(".")).output().expect("the binary starts");
     assert!(!refused.status.success(), "it must not start without its key file");

@@ -12,7 +12,7 @@ use std::{
 };
 
 use keystead_audit::{Entry, Outcome as Ended};
-use keystead_cloud::Cloud;
+use keystead_cloud::{Cloud, Kind, Retry};
 use keystead_domain::{KeyId, KeystoreId, Timestamp, time::SECOND};
 use keystead_store::{
     StoreError, Tx,
@@ -332,6 +332,7 @@ impl Engine {
                 Ok(outcome) => facts.push(outcome),
                 // What is gone needs no taking back.
                 Err(StepError::Gone | StepError::Missing(_)) => {}
+                Err(error) if is_elsewhere(step, &error) => {}
                 Err(error) => return self.cope(run, &planned, error).await,
             }
         }
@@ -459,6 +460,12 @@ impl Engine {
         }
         entry.done()
     }
+}
+
+/// Whether somebody has pointed an alias elsewhere since: it is theirs then, and not to be taken back.
+fn is_elsewhere(step: &Step, error: &StepError) -> bool {
+    let is_taken = matches!(error, StepError::Cloud(error) if error.kind == Kind::AliasTaken && error.retry == Retry::Never);
+    is_taken && matches!(step, Step::PointAlias { .. })
 }
 
 /// The audit log's word for what a saga does: `key.renew`.

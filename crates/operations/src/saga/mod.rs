@@ -17,7 +17,7 @@ pub mod sync_keystore;
 pub mod update_key;
 pub mod upload_key;
 
-use keystead_domain::{Alias, KeyId, KeystoreId, Timestamp};
+use keystead_domain::{Alias, Aliases, KeyId, KeystoreId, Timestamp};
 use keystead_store::{StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -175,6 +175,15 @@ impl Saga {
             Self::DeactivateKey(_) | Self::ActivateKey(_) | Self::UploadKey(_) | Self::UpdateKey(_) => {
                 self.key().map(|key| (key, self.replicas().iter().map(|replica| &replica.0).collect()))
             }
+            _ => None,
+        }
+    }
+
+    /// The aliases of a replica that a saga moves; `None` for a key of which it moves none.
+    pub(crate) fn aliases_of(&self, key: &KeyId) -> Option<&Aliases> {
+        match self {
+            Self::RenewKey(saga) => saga.replicas.iter().find(|replica| replica.predecessor.0 == *key).map(|replica| &replica.aliases.0),
+            Self::RevertKey(saga) => saga.replicas.iter().find(|replica| replica.key.0 == *key).map(|replica| &replica.aliases.0),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keystead_domain::{KeyId, LineageId, Tags, Timestamp, key::expiry::ExpiryPolicy};
+use keystead_domain::{Alias, KeyId, LineageId, Tags, Timestamp, key::expiry::ExpiryPolicy};
 use keystead_store::{
     StoreError, Tx, attempts,
     keys::{self, KeyProperties},
@@ -16,7 +16,8 @@ use crate::{
     stored::{Stored, StoredAliases, StoredTime},
 };
 
-/// All properties before and after; what is equal makes no step. The intent already gave the lineage its new name and aliases, so that nobody else can take them.
+/// All properties before and after; what is equal makes no step. The intent already gave the lineage its new name, and its
+/// new aliases beside the old ones, so that nobody else can take any of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateKey {
     /// The key.
@@ -89,19 +90,22 @@ impl Properties {
 }
 
 impl UpdateKey {
-    /// New aliases come before old ones go.
-    fn change_aliases(&self) -> Vec<Planned> {
-        let (key, before, after) = (&self.key.0, &self.before.aliases.0, &self.after.aliases.0);
-        let (added, removed) = (after.without(before), before.without(after));
-        let add = added.iter().map(|alias| {
-            let planned = point(alias, key);
+    fn add_aliases(&self) -> Vec<Planned> {
+        let added = self.after.aliases.0.without(&self.before.aliases.0);
+        let add = |alias: &Alias| {
+            let planned = point(alias, &self.key.0);
             if self.in_cloud.0.contains(alias) { harmless(planned.step) } else { planned }
-        });
-        let remove = removed.iter().map(|alias| {
-            let back = Step::PointAlias { alias: alias.clone(), to: key.clone(), from: None };
-            undoable(Step::RemoveAlias(alias.clone(), key.clone()), vec![back])
-        });
-        add.chain(remove).collect()
+        };
+        added.iter().map(add).collect()
+    }
+
+    fn remove_aliases(&self) -> Vec<Planned> {
+        let removed = self.before.aliases.0.without(&self.after.aliases.0);
+        let remove = |alias: &Alias| {
+            let back = Step::PointAlias { alias: alias.clone(), to: self.key.0.clone(), from: None };
+            undoable(Step::RemoveAlias(alias.clone(), self.key.0.clone()), vec![back])
+        };
+        removed.iter().map(remove).collect()
     }
 }
 
@@ -117,17 +121,22 @@ impl Shape for UpdateKey {
             let describe = |as_in: &Properties| Step::Describe(key.clone(), as_in.description.clone());
             steps.push(undoable(describe(after), vec![describe(before)]));
         }
-        steps.extend(self.change_aliases());
+        steps.extend(self.add_aliases());
         if before.expires != after.expires && self.material_present {
             let import = |key: &KeyId, as_in: &Properties| Step::ImportMaterial(key.clone(), as_in.expires.map(Into::into));
             steps.extend(members(&self.key, &self.replicas).map(|key| undoable(import(key, after), vec![import(key, before)])));
         }
+        // Last: what an application uses still is there for as long as anything can be refused.
+        steps.extend(self.remove_aliases());
         steps
     }
 
     fn finish(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         let after = self.after.row()?;
         keys::set_properties(tx, &self.key.0, &after, now)?;
+        if self.before.aliases != self.after.aliases {
+            lineages::set_aliases(tx, &self.lineage.0, &self.after.aliases.0)?;
+        }
         if !self.after.exportable {
             keys::forbid_export(tx, &self.key.0)?;
         }
@@ -138,7 +147,12 @@ impl Shape for UpdateKey {
     }
 
     fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
-        if self.before.name != self.after.name {
+        // Somebody may have taken the old name meanwhile: then it keeps the new one.
+        let is_free = |tx: &mut Tx<'_>| match lineages::by_id(tx, &self.lineage.0)? {
+            Some(lineage) => lineages::is_name_taken(tx, &lineage.account_id, &self.before.name).map(|taken| !taken),
+            None => Ok(false),
+        };
+        if self.before.name != self.after.name && is_free(tx)? {
             lineages::rename(tx, &self.lineage.0, &self.before.name)?;
         }
         if self.before.aliases != self.after.aliases {
@@ -166,7 +180,7 @@ mod tests {
         }
     }
 
-    /// FT-039: what an application uses is there before what it used is gone, and what stands in the cloud already is not taken away again.
+    /// FT-039: what an application uses is there before what it used is gone, which is the last thing; what stands in the cloud already is not taken away again.
     #[test]
     fn new_aliases_come_before_old_ones_go() {
         let key = KeyId::new(Timestamp::from_secs(1), [1; 10]);
@@ -177,12 +191,18 @@ mod tests {
             replicas: Vec::new(),
             in_cloud: Aliases::parse(["there"]).expect("an alias").into(),
             before: with(&["old", "kept"]),
-            after: with(&["kept", "new", "there"]),
+            after: Properties { expires: Some(Timestamp::from_secs(9).into()), ..with(&["kept", "new", "there"]) },
         };
-        let alias = |text: &str| keystead_domain::Alias::parse(text).expect("an alias");
+        let alias = |text: &str| Alias::parse(text).expect("an alias");
         let point = |text: &str| Step::PointAlias { alias: alias(text), to: key.clone(), from: None };
         let remove = |text: &str| Step::RemoveAlias(alias(text), key.clone());
-        let expected = [undoable(point("new"), vec![remove("new")]), harmless(point("there")), undoable(remove("old"), vec![point("old")])];
+        let import = |expires: Option<i64>| Step::ImportMaterial(key.clone(), expires.map(Timestamp::from_secs));
+        let expected = [
+            undoable(point("new"), vec![remove("new")]),
+            harmless(point("there")),
+            undoable(import(Some(9)), vec![import(None)]),
+            undoable(remove("old"), vec![point("old")]),
+        ];
         assert_eq!(saga.steps(), expected);
     }
 }

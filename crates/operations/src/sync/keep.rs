@@ -125,6 +125,10 @@ impl Keeper {
             keys::take_over(tx, row, &after, self.now)?;
         }
         let aliases = self.settle_aliases(tx, row, seen)?;
+        if aliases != row.aliases && !changed.contains(&"aliases") {
+            // One that another key had given up.
+            changed.push("aliases");
+        }
         self.put_view(tx, &row.id, seen, &aliases, "")?;
         if changed.is_empty() {
             kept.counts.unchanged += 1;
@@ -197,7 +201,7 @@ impl Keeper {
         if locks::holder(tx, key.id.as_str())?.is_some() {
             return Ok(false);
         }
-        lineages::set_aliases(tx, &holder.id, &holder.aliases.without(&alias.clone().into()))?;
+        lineages::drop_alias(tx, &holder.id, alias)?;
         tx.audit(self.entry("key.changed-in-cloud", &key, &[("changed", "aliases".to_owned()), ("lost_alias", alias.with_prefix())]));
         Ok(true)
     }

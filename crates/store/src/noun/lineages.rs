@@ -92,7 +92,7 @@ pub fn is_name_taken(tx: &mut Tx<'_>, account: &AccountId, name: &str) -> Result
 /// The living lineage of a keystore that has this alias.
 pub fn by_alias(tx: &mut Tx<'_>, keystore: &KeystoreId, alias: &Alias) -> Result<Option<LineageRow>, StoreError> {
     let values = [keystore.as_str().into(), alias.as_str().into()];
-    let sql = format!("{COLUMNS} JOIN aliases b ON b.lineage_id = l.id WHERE b.keystore_id = $1 AND b.alias = $2");
+    let sql = format!("{COLUMNS} JOIN aliases b ON b.lineage_id = l.id WHERE b.keystore_id = $1 AND b.alias = $2 AND l.live = 1");
     tx.query_opt(&sql, &values)?.map(read).transpose()
 }
 
@@ -110,7 +110,9 @@ pub fn rename(tx: &mut Tx<'_>, id: &LineageId, name: &str) -> Result<(), StoreEr
 
 /// Gives the lineage these aliases in the place of those that it had.
 pub fn set_aliases(tx: &mut Tx<'_>, id: &LineageId, aliases: &Aliases) -> Result<(), StoreError> {
-    let keystore = tx.query_opt("SELECT keystore_id FROM lineages WHERE id = $1 AND live = 1", &[id.as_str().into()])?;
+    // Behind the lock nobody else gives it aliases, and it does not end.
+    let hold = format!("SELECT keystore_id FROM lineages WHERE id = $1 AND live = 1{}", tx.dialect().for_update());
+    let keystore = tx.query_opt(&hold, &[id.as_str().into()])?;
     let keystore: KeystoreId = keystore.ok_or(StoreError::MovedOn("lineage"))?.read().id()?;
     drop_aliases(tx, id)?;
     give_aliases(tx, &keystore, id, aliases)
@@ -118,6 +120,11 @@ pub fn set_aliases(tx: &mut Tx<'_>, id: &LineageId, aliases: &Aliases) -> Result
 
 fn drop_aliases(tx: &mut Tx<'_>, id: &LineageId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM aliases WHERE lineage_id = $1", &[id.as_str().into()]).map(drop)
+}
+
+/// Takes one alias from the lineage that has it.
+pub fn drop_alias(tx: &mut Tx<'_>, id: &LineageId, alias: &Alias) -> Result<(), StoreError> {
+    tx.execute_one("lineage", "DELETE FROM aliases WHERE lineage_id = $1 AND alias = $2", &[id.as_str().into(), alias.as_str().into()])
 }
 
 /// Frees the aliases of a keystore's lineages that have ended.

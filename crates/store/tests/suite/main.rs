@@ -30,6 +30,7 @@ async fn run(world: Option<World>, case: impl AsyncFnOnce(World)) {
 
 on_both! {
     the_schema_is_made_once_and_a_newer_one_is_refused,
+    an_alias_of_an_older_schema_is_brought_along,
     a_transaction_is_kept_whole_or_not_at_all,
     a_refusal_takes_only_its_own_transaction_back,
     a_swallowed_error_takes_the_transaction_back,

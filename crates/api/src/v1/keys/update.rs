@@ -66,8 +66,8 @@ impl UpdateKey {
             name: self.name.as_deref().map(Name::parse).transpose()?,
             aliases: AliasChange {
                 all: self.aliases.map(Aliases::parse).transpose()?,
-                add: Aliases::parse(self.add_aliases)?,
-                remove: Aliases::parse(self.remove_aliases)?,
+                add: aliases("add_aliases", self.add_aliases)?,
+                remove: aliases("remove_aliases", self.remove_aliases)?,
             },
             description: self.description,
             tags: self.tags.map(GivenTags::read).transpose()?,
@@ -76,6 +76,11 @@ impl UpdateKey {
             exportable: self.exportable,
         })
     }
+}
+
+/// Aliases of a field that has another name.
+fn aliases(field: &str, texts: Vec<String>) -> Result<Aliases, Invalid> {
+    Aliases::parse(texts).map_err(|invalid| Invalid { field: field.to_owned(), ..invalid })
 }
 
 /// Change a key's properties

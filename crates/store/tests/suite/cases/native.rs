@@ -183,4 +183,7 @@ pub async fn names_and_aliases_in_use_are_found(world: World) {
         assert_eq!((found.id, found.aliases), (lineage_id(1), aliases("team/orders bills")), "by each of them, with all of them");
     }
     assert_eq!((holder(1, "orders").await, holder(2, "team/orders").await), (None, None));
+    world.write(|tx| lineages::drop_alias(tx, &lineage_id(1), &alias("team/orders"))).await.expect("is dropped");
+    assert_eq!(world.write(|tx| lineages::drop_alias(tx, &lineage_id(1), &alias("team/orders"))).await, Err(StoreError::MovedOn("lineage")));
+    assert_eq!((holder(1, "team/orders").await, holder(1, "bills").await.map(|found| found.aliases)), (None, Some(aliases("bills"))), "and the others stay");
 }

@@ -6,7 +6,8 @@ use std::sync::{
     mpsc,
 };
 
-use keystead_store::{CarriesStoreError, SCHEMA_VERSION, Store, StoreError, Tx, accounts, audit, keys, users};
+use keystead_domain::KeyState;
+use keystead_store::{CarriesStoreError, SCHEMA_VERSION, Store, StoreError, Tx, accounts, audit, keys, lineages, users};
 
 use crate::world::*;
 
@@ -41,6 +42,27 @@ pub async fn the_schema_is_made_once_and_a_newer_one_is_refused(world: World) {
     world.aside(&format!("INSERT INTO schema_version (version) VALUES ({})", SCHEMA_VERSION + 1));
     let refused = world.reopen().err();
     assert_eq!(refused, Some(StoreError::UnknownSchema { found: SCHEMA_VERSION + 1, known: SCHEMA_VERSION }));
+}
+
+/// A database of schema 8, in which a lineage had one alias at most; one that has ended keeps none.
+pub async fn an_alias_of_an_older_schema_is_brought_along(world: World) {
+    let world = world.with_keys(1..=3).await;
+    world
+        .write(|tx| keys::transition(tx, &key_id(3), KeyState::Active, KeyState::Deleted, NOW).and_then(|()| lineages::end_if_all_deleted(tx, &lineage_id(3))))
+        .await
+        .expect("ends");
+    let of = |n: u64| lineage_id(n).to_string();
+    // Back to where that schema was; what came behind it goes first.
+    world.aside(&format!(
+        "DROP TABLE aliases; ALTER TABLE lineages ADD COLUMN alias TEXT; CREATE UNIQUE INDEX lineages_alias ON lineages (keystore_id, alias) WHERE live = 1;
+         UPDATE lineages SET alias = 'team/orders' WHERE id IN ('{}', '{}'); DELETE FROM schema_version WHERE version >= 9;",
+        of(1),
+        of(3)
+    ));
+    let world = world.reopen().expect("is brought up to date");
+    let aliases_of = async |n: u64| world.read(move |tx| lineages::by_id(tx, &lineage_id(n))).await.expect("is read").expect("is there").aliases;
+    assert_eq!((aliases_of(1).await, aliases_of(2).await, aliases_of(3).await), (aliases("team/orders"), aliases(""), aliases("")));
+    assert_eq!(world.read(|tx| keys::by_id(tx, &key_id(1))).await.expect("is read").expect("is there").aliases, aliases("team/orders"));
 }
 
 pub async fn a_transaction_is_kept_whole_or_not_at_all(world: World) {
