@@ -7,8 +7,10 @@ LOCALEMU := .test-env/venv-localemu
 # What the tests find their peers by. A peer that REQUIRE names and that is missing is a failure, not a skip. localemu is there only where a Python is new
 # enough; this is looked at when a recipe runs, after the setup.
 PEERS = KEYSTEAD_PYTHON=$(CURDIR)/$(VENV)/bin/python KEYSTEAD_MINISTACK=$(CURDIR)/$(VENV)/bin/ministack \
-  $(if $(shell test -e $(LOCALEMU)/requirements.done && echo yes),KEYSTEAD_LOCALEMU=$(CURDIR)/$(LOCALEMU)/bin/python KEYSTEAD_REQUIRE_PEERS=ministack$(comma)localemu$(comma)smtp$(comma)tpm,KEYSTEAD_REQUIRE_PEERS=ministack$(comma)smtp$(comma)tpm)
+  KEYSTEAD_KRYOPTIC=$(CURDIR)/.test-env/kryoptic/libkryoptic_pkcs11.so \
+  $(if $(shell test -e $(LOCALEMU)/requirements.done && echo yes),KEYSTEAD_LOCALEMU=$(CURDIR)/$(LOCALEMU)/bin/python KEYSTEAD_REQUIRE_PEERS=ministack$(comma)localemu$(comma)$(ALWAYS),KEYSTEAD_REQUIRE_PEERS=ministack$(comma)$(ALWAYS))
 comma := ,
+ALWAYS := smtp$(comma)tpm$(comma)softhsm$(comma)kryoptic
 
 .PHONY: help demo test bench proof build build-fips fmt lint deny docs setup-demo setup-test setup-fips clean
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a build ("build"), the FIPS build ("fips") and the tests ("test") need, if it is missing: Debian packages by apt-get, Python packages into
-# .test-env/venv and, where there is a Python that is new enough, localemu into .test-env/venv-localemu.
+# .test-env/venv and, where there is a Python that is new enough, localemu into .test-env/venv-localemu; kryoptic, the second soft token, is built into
+# .test-env/kryoptic.
 # It is quiet when nothing is missing, and says what to install by hand when it may not install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,6 +68,36 @@ need_tpm() {
   ls /usr/lib/*/libtss2-tcti-swtpm.so* >/dev/null 2>&1 || need_packages libtss2-dev=keystead-needs-libtss2
 }
 
+need_softhsm() {
+  ls /usr/lib/softhsm/libsofthsm2.so >/dev/null 2>&1 || need_packages softhsm2=keystead-needs-softhsm2
+  need_packages softhsm2=softhsm2-util opensc=pkcs11-tool
+}
+
+# The second soft token comes from Rust's registry, as a library: cargo fetches it, and builds it here once (about three minutes on two cores).
+need_kryoptic() {
+  local version=1.5.4 home=.test-env/kryoptic source
+  [ -e "$home/$version.done" ] && return 0
+  need_packages pkg-config=pkg-config
+  pkg-config --exists libcrypto 2>/dev/null || need_packages libssl-dev=keystead-needs-libssl-dev
+  pkg-config --exists sqlite3 2>/dev/null || need_packages libsqlite3-dev=keystead-needs-libsqlite3-dev
+  { ls /usr/lib/llvm*/lib/libclang.so* || ls /usr/lib/*/libclang*.so*; } >/dev/null 2>&1 || need_packages libclang-dev=keystead-needs-libclang-dev
+  echo "setup: building kryoptic $version into $home"
+  rm -rf "$home"
+  mkdir -p "$home/fetch/src"
+  printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2024"\n[dependencies]\nkryoptic = { version = "=%s", default-features = false }\n[workspace]\n' "$version" \
+    >"$home/fetch/Cargo.toml"
+  touch "$home/fetch/src/lib.rs"
+  cargo fetch --quiet --manifest-path "$home/fetch/Cargo.toml"
+  source=$(ls -d "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/kryoptic-"$version" | head -1)
+  cp -r "$source" "$home/source"
+  printf '\n[workspace]\n' >>"$home/source/Cargo.toml"
+  CARGO_TARGET_DIR="$PWD/$home/target" cargo build --quiet --release --locked --manifest-path "$home/source/Cargo.toml" \
+    --no-default-features --features minimal,kryoptic-lib/dynamic
+  cp "$home/target/release/libkryoptic_pkcs11.so" "$home/"
+  rm -rf "$home/fetch" "$home/source" "$home/target"
+  touch "$home/$version.done"
+}
+
 for part in "$@"; do
   case "$part" in
     build)
@@ -80,6 +111,8 @@ for part in "$@"; do
       need_python_packages
       need_localemu
       need_tpm
+      need_softhsm
+      need_kryoptic
       ;;
     fips)
       need_packages cmake=cmake golang-go=go perl=perl

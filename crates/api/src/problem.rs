@@ -266,6 +266,9 @@ fn of_others(problem: keystead_operations::Problem) -> Problem {
         "store-unavailable" | "disk-full" => (StatusCode::SERVICE_UNAVAILABLE, "The database is not ready"),
         "cloud-throttled" => (StatusCode::SERVICE_UNAVAILABLE, "The cloud asks for patience"),
         "vault-failure" => (StatusCode::INTERNAL_SERVER_ERROR, "The vault refused"),
+        "hsm-away" => (StatusCode::SERVICE_UNAVAILABLE, "The hardware module does not answer"),
+        "hsm-cannot" => (StatusCode::UNPROCESSABLE_ENTITY, "The hardware module cannot do that"),
+        "hsm-refused" => (StatusCode::INTERNAL_SERVER_ERROR, "The hardware module refused"),
         _ => (StatusCode::BAD_GATEWAY, "The cloud refused"),
     };
     let told = Problem::new(status, &problem.kind, title, problem.detail, problem.mend);

@@ -2,7 +2,7 @@
 
 use keystead_domain::AccountId;
 use keystead_identity::{Action, Principal};
-use keystead_operations::engine::material::account_key;
+use keystead_operations::engine::material::{account_key, at_the_vault};
 use keystead_store::{StoreError, vault, vault::AccountKeyRow};
 use keystead_vault::sealed_under;
 
@@ -76,7 +76,7 @@ impl App {
 
     pub(crate) fn next_account_key(&self, account: &AccountId, old: &AccountKeyRow) -> Result<AccountKeyRow, Error> {
         let generation = old.generation + 1;
-        let sealed = self.vault().next_account_key(account, account_key(old), generation)?.into_bytes();
+        let sealed = at_the_vault(self.vault(), |vault| vault.next_account_key(account, account_key(old), generation))?.into_bytes();
         Ok(AccountKeyRow { generation, root_generation: sealed_under(&sealed)?.root_generation, sealed })
     }
 }

@@ -5,6 +5,7 @@ use keystead_audit::{
     export::{ExportError, ExportWriter},
 };
 use keystead_identity::{Action, Principal};
+use keystead_operations::engine::material::at_the_vault;
 use keystead_store::{
     Store, StoreError, audit,
     audit::{EntryRow, SignerRow},
@@ -66,10 +67,12 @@ impl App {
         let key = VerifierKey::parse(&signer.vkey).map_err(|error| Error::Internal(error.to_string()))?;
         let checkpoint = Checkpoint::new(&signer.origin, size, read_root(size, root)?);
         let vault = &self.engine.parts().vault;
-        checkpoint.sign_by(&key, |text| vault.sign_log(&signer.sealed, text).map_err(Signing::Vault)).map_err(|error| match error {
-            Signing::Vault(error) => error.into(),
-            Signing::Checkpoint(error) => Error::Internal(error.to_string()),
-        })
+        checkpoint.sign_by(&key, |text| at_the_vault(vault, |vault| vault.sign_log(&signer.sealed, text)).map_err(Signing::Vault)).map_err(
+            |error| match error {
+                Signing::Vault(error) => error.into(),
+                Signing::Checkpoint(error) => Error::Internal(error.to_string()),
+            },
+        )
     }
 
     /// The export of the whole log as chunks of a file, up to a checkpoint that is signed now.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keystead_domain::AccountId;
+use keystead_operations::engine::material::at_the_vault;
 use keystead_store::{StoreError, audit, vault};
 use keystead_vault::{RootRecord, sealed_under};
 
@@ -88,7 +89,7 @@ impl App {
 
     async fn rewrap_log_key(&self) -> Result<(), Error> {
         let Some(signer) = self.store().read("audit.signer", audit::signer).await? else { return Ok(()) };
-        let new = self.vault().rewrap_log_key(&signer.sealed)?;
+        let new = at_the_vault(self.vault(), |vault| vault.rewrap_log_key(&signer.sealed))?;
         match self.store().write("audit.reseal_signer", move |tx| audit::reseal_signer(tx, &signer.sealed, &new)).await {
             // Another node finishes the same rotation; whether the key is under the new root is looked at before the old one goes.
             Err(StoreError::MovedOn(_)) => Ok(()),

@@ -3,7 +3,7 @@
 use keystead_domain::AccountId;
 use keystead_operations::{
     Problem,
-    engine::material::{Sealed, account_key, place},
+    engine::material::{Sealed, account_key, at_the_vault, place},
 };
 use keystead_store::{StoreError, Tx, vault, vault::AccountKeyRow, versions, versions::VersionRow};
 use keystead_vault::{SealedUnder, sealed_under};
@@ -65,6 +65,8 @@ impl App {
                 Ok(Some(new)) => changed.push((version, new)),
                 Ok(None) => {}
                 Err(Error::Sealed) if self.is_sealed() => return Err(Error::Sealed),
+                // The row is whole; it is the hardware module that is away.
+                Err(Error::Problem(problem)) if problem.kind == "hsm-away" => return Err(Error::Problem(problem)),
                 Err(error) => {
                     tracing::error!(version = %version.id, key = %version.key_id, ?error, "a key version does not open and stays as it is");
                     unopened += 1;
@@ -79,8 +81,9 @@ impl App {
     /// The version as it shall be; `None` when it is so already.
     fn rewrap_version(&self, version: &VersionRow, keys: &[AccountKeyRow]) -> Result<Option<VersionRow>, Error> {
         let newest = keys.last().ok_or_else(|| Error::Internal("the account has no key".to_owned()))?;
-        let goal = SealedUnder { root_generation: self.vault().record().generation(), account_key_generation: newest.generation };
-        if version.sealed.as_deref().map(sealed_under).transpose()? == Some(goal) {
+        let goal = (self.vault().record().generation(), newest.generation);
+        let generations = |under: SealedUnder| (under.root_generation, under.account_key_generation);
+        if version.sealed.as_deref().map(sealed_under).transpose()?.map(generations) == Some(goal) {
             return Ok(None);
         }
         let under = keys.iter().find(|key| key.generation == version.account_key_generation);
@@ -88,7 +91,7 @@ impl App {
         let held = sealed.held().ok_or_else(|| Error::Internal("the version has no material".to_owned()))?;
         debug_assert_eq!(held.place, place(&version.account_id, version));
         let generation = version.generation + 1;
-        let new = self.vault().rewrap(&held, account_key(newest), generation)?;
+        let new = at_the_vault(self.vault(), |vault| vault.rewrap(&held, account_key(newest), generation))?;
         Ok(Some(VersionRow { sealed: Some(new.into_bytes()), generation, account_key_generation: newest.generation, ..version.clone() }))
     }
 }

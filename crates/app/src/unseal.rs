@@ -1,10 +1,10 @@
 //! The vault is opened. Nobody has shown a token for it: so one secret is tried at a time, and nobody holds up the next one while a database is waited for.
 
-use std::{future, net::IpAddr, time::Duration};
+use std::{future, net::IpAddr, sync::Arc, time::Duration};
 
 use keystead_domain::Invalid;
 use keystead_store::{StoreError, operations};
-use keystead_vault::{Share, UnlockSecret, UnsealError, Vault};
+use keystead_vault::{HsmError, Share, UnlockKind, UnlockSecret, UnsealError, Vault};
 
 use crate::{
     App, Error,
@@ -27,6 +27,7 @@ impl Offer {
             Self::Secret(UnlockSecret::Passphrase(_)) => "a passphrase",
             Self::Secret(UnlockSecret::KeyFile(_)) => "a key file",
             Self::Secret(UnlockSecret::Shares(_)) | Self::Share(_) => "a share",
+            Self::Secret(UnlockSecret::Module { .. }) => "the PIN of a hardware module",
         }
     }
 
@@ -113,6 +114,21 @@ impl App {
         Ok(())
     }
 
+    /// Opens the vault with its hardware module, which was away when the server started. The error says whether waiting helps.
+    ///
+    /// # Errors
+    /// What the module says.
+    pub async fn open_module(&self, secret: Arc<UnlockSecret>) -> Result<(), HsmError> {
+        let engine = self.engine.clone();
+        let opened = tokio::task::spawn_blocking(move || engine.parts().vault.unseal(&secret)).await;
+        match opened.map_err(|error| HsmError::Refused(error.to_string()))? {
+            Ok(()) => {}
+            Err(UnsealError::Module(error)) => return Err(error),
+            Err(error) => return Err(HsmError::Refused(error.to_string())),
+        }
+        self.tell_unsealed().await.map_err(|error| HsmError::Away(format!("the vault is open, and the database does not hear of it: {error:?}")))
+    }
+
     async fn note_vault(&self, action: &'static str) -> Result<(), Error> {
         let account = self.account().await?;
         let parts = self.engine.parts();
@@ -135,6 +151,11 @@ fn open(vault: &Vault, key: Key) -> Result<(), Error> {
     };
     opened.map_err(|error| match error {
         UnsealError::Share(error) => Error::Invalid(error.into()),
+        UnsealError::OtherKind { wants: UnlockKind::Module, .. } => Error::Invalid(Invalid::new(
+            "secret",
+            "does not open the vault: its root lies in a hardware module",
+            "The server reads the module's PIN when it starts, from the file that [hsm] names: restart it. A PIN is not taken from here, where anybody could lock it.",
+        )),
         other => Error::Invalid(Invalid::new("secret", format!("does not open the vault: {other}"), "Give the secret that `keystead vault status` asks for.")),
     })
 }

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::{args::parse::SandboxUser, error::CliError, output::Output};
 
-pub use keystead_server::{Check, DemoReady, InitReport};
+pub use keystead_server::{Check, DemoReady, InitReport, ModuleReport, config::Hsm};
+#[cfg(test)]
+pub use keystead_server::{Finding, Speed};
 
 /// What shall open a new vault. It has no `Debug`.
 pub enum Root {
@@ -25,6 +27,13 @@ pub enum Root {
         count: u8,
         /// How many open it.
         threshold: u8,
+    },
+    /// A hardware module, and its PIN.
+    Module {
+        /// Which.
+        module: Hsm,
+        /// Its PIN.
+        pin: Zeroizing<String>,
     },
 }
 
@@ -46,11 +55,33 @@ pub async fn serve(config: &Path) -> Result<(), CliError> {
 /// [`CliError::Local`].
 pub async fn init(config: PathBuf, root: Root, user: String) -> Result<InitReport, CliError> {
     let root = match root {
-        Root::Passphrase(passphrase) => RootChoice::Passphrase(Zeroizing::new(passphrase.as_bytes().to_vec()).into()),
+        Root::Passphrase(passphrase) => RootChoice::Passphrase(secret(&passphrase)),
         Root::KeyFile(path) => RootChoice::KeyFile(path),
         Root::Shares { count, threshold } => RootChoice::Shares { count, threshold },
+        Root::Module { module, pin } => RootChoice::Module { hsm: module, pin: secret(&pin) },
     };
     keystead_server::init(InitOptions { config, root, user }).await.map_err(failed)
+}
+
+/// The hardware module of a configuration, with the file of its PIN.
+///
+/// # Errors
+/// [`CliError::Local`] when there is none.
+pub fn configured_module(config: &Path) -> Result<Hsm, CliError> {
+    let none = || ServerError::Config { path: config.to_owned(), reason: "it has no section [hsm]. Add one, or give --hsm-module and --hsm-token.".to_owned() };
+    keystead_server::config::Config::read(config).and_then(|config| config.hsm.ok_or_else(none)).map_err(failed)
+}
+
+/// Lets a hardware module show what it can.
+///
+/// # Errors
+/// [`CliError::Local`].
+pub fn examine(module: &Hsm, pin: &Zeroizing<String>) -> Result<ModuleReport, CliError> {
+    keystead_server::examine(module, &secret(pin)).map_err(failed)
+}
+
+fn secret<T: From<Zeroizing<Vec<u8>>>>(text: &Zeroizing<String>) -> T {
+    Zeroizing::new(text.as_bytes().to_vec()).into()
 }
 
 /// Looks at an installation.

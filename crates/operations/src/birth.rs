@@ -19,7 +19,7 @@ use crate::{
     Engine,
     engine::{
         call::StepError,
-        material::{Sealed, account_key},
+        material::{Sealed, account_key, at_the_vault},
     },
     family::{PreparedFollower, ties_of_replica, unborn},
     schedule::{Born, PreparedSuccessor},
@@ -76,7 +76,10 @@ impl Engine {
         let id = VersionId::new(now, random);
         let cradle = Cradle { account: account.clone(), sealing: sealing.clone(), key: key.clone(), version: id.clone(), spec };
         let vault = parts.vault.clone();
-        let made = if spec.is_pair() {
+        // A module has a queue of its own.
+        let made = if vault.is_in_module() {
+            at_the_vault(&parts.vault, |vault| cradle.make(vault, origin))?
+        } else if spec.is_pair() {
             if vault.is_sealed() {
                 return Err(VaultError::Sealed.into());
             }

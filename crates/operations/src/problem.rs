@@ -2,7 +2,7 @@
 
 use keystead_cloud::{CloudError, Kind};
 use keystead_store::StoreError;
-use keystead_vault::VaultError;
+use keystead_vault::{HsmError, VaultError};
 use serde::{Deserialize, Serialize};
 
 /// A problem with a stable type; the API shows it as RFC 9457 problem details.
@@ -95,6 +95,13 @@ impl From<&VaultError> for Problem {
         match error {
             VaultError::Sealed => {
                 Self::new("vault-sealed", "The vault is sealed.", "Unseal it with `keystead vault unseal`; the operation then goes on by itself.")
+            }
+            VaultError::Module(error) if error.passes() => {
+                Self::new("hsm-away", format!("{error}. Nothing was changed."), "Look at the module and the network to it; operations go on by themselves.")
+            }
+            VaultError::Module(HsmError::Cannot { what, mend }) => Self::new("hsm-cannot", format!("The hardware module {what}."), mend),
+            VaultError::Module(error) => {
+                Self::new("hsm-refused", format!("{error}. Nothing was changed."), "`keystead doctor hsm` looks at the module; the server's log has more.")
             }
             other => Self::new(
                 "vault-failure",

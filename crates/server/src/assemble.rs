@@ -9,7 +9,7 @@ use keystead_operations::{
     engine::{Parts, Settings},
 };
 use keystead_store::{Store, operations, vault};
-use keystead_vault::{Random, RootRecord, SystemRandom, UnlockSecret, Vault};
+use keystead_vault::{HsmError, Random, RootRecord, SystemRandom, UnlockSecret, UnsealError, Vault};
 
 use crate::{AwsClouds, ServerError};
 
@@ -36,6 +36,8 @@ pub struct House {
     pub app: App,
     /// The engine beneath it.
     pub engine: Engine,
+    /// What opens the vault once its hardware module is there, which was away when the house was put together.
+    pub waits_for: Option<Arc<UnlockSecret>>,
 }
 
 /// Puts a house together. Operations of an earlier life are free to be taken up; nothing runs before the schedule does.
@@ -44,7 +46,7 @@ pub struct House {
 /// [`ServerError::NotInstalled`] for an empty database, [`ServerError::Vault`] for a secret that does not open it.
 pub async fn assemble(wiring: Wiring) -> Result<House, ServerError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let vault = open_vault(&wiring.store, wiring.secret, random.clone()).await?;
+    let (vault, waits_for) = open_vault(&wiring.store, wiring.secret, random.clone()).await?;
     if wiring.store.is_exclusive() {
         wiring.store.write("operations.free_all_leases", operations::free_all_leases).await?;
     }
@@ -60,16 +62,31 @@ pub async fn assemble(wiring: Wiring) -> Result<House, ServerError> {
         node: format!("node-{:016x}", u64::from_be_bytes(node)),
         settings: wiring.settings,
     });
-    Ok(House { app: App::new(engine.clone(), wiring.clouds), engine })
+    Ok(House { app: App::new(engine.clone(), wiring.clouds), engine, waits_for })
 }
 
-async fn open_vault(store: &Store, secret: Option<UnlockSecret>, random: Arc<dyn Random>) -> Result<Vault, ServerError> {
+/// The vault, open or sealed. A hardware module that is away keeps nobody from reading: the vault is sealed, and opened when the module is there.
+async fn open_vault(store: &Store, secret: Option<UnlockSecret>, random: Arc<dyn Random>) -> Result<(Vault, Option<Arc<UnlockSecret>>), ServerError> {
     let stored = store.read("vault.root", vault::root).await?;
     let bytes = stored.ok_or_else(|| ServerError::NotInstalled("The database".to_owned()))?;
     let record = RootRecord::from_bytes(&bytes).map_err(|error| ServerError::Vault(error.to_string()))?;
     let vault = Vault::sealed(record, random);
-    let Some(secret) = secret else { return Ok(vault) };
+    let Some(secret) = secret.map(Arc::new) else { return Ok((vault, None)) };
+    let kept = secret.clone();
     // Argon2id takes a while; nobody is served yet.
-    let opened = tokio::task::spawn_blocking(move || vault.unseal(&secret).map(|()| vault)).await;
-    opened.map_err(|error| ServerError::Vault(error.to_string()))?.map_err(|error| ServerError::Vault(error.to_string()))
+    let (vault, opened) = tokio::task::spawn_blocking(move || {
+        let opened = vault.unseal(&secret);
+        (vault, opened)
+    })
+    .await
+    .map_err(|error| ServerError::Vault(error.to_string()))?;
+    match opened {
+        Ok(()) => Ok((vault, None)),
+        // A token that is not there at a start may be one whose module is still coming up behind a power cut.
+        Err(UnsealError::Module(error)) if error.passes() || matches!(error, HsmError::NoToken { .. }) => {
+            tracing::warn!(%error, "the vault stays sealed until its hardware module answers");
+            Ok((vault, Some(kept)))
+        }
+        Err(error) => Err(ServerError::Vault(error.to_string())),
+    }
 }

@@ -10,7 +10,11 @@ use keystead_domain::{Clock, Name};
 use keystead_store::Store;
 use keystead_vault::{NewUnlock, PassphraseCost, SecretBytes, SystemRandom, UnlockSecret, root};
 
-use crate::{ServerError, SystemClock, config::Config, harden, install};
+use crate::{
+    ServerError, SystemClock,
+    config::{Config, Hsm},
+    harden, hsm, install,
+};
 
 /// How the root shall be protected.
 pub enum RootChoice {
@@ -24,6 +28,13 @@ pub enum RootChoice {
         count: u8,
         /// How many are needed.
         threshold: u8,
+    },
+    /// It is made in a hardware module, and stays there.
+    Module {
+        /// Which.
+        hsm: Hsm,
+        /// Its PIN.
+        pin: SecretBytes,
     },
 }
 
@@ -62,10 +73,14 @@ pub async fn init(options: InitOptions) -> Result<InitReport, ServerError> {
         RootChoice::KeyFile(path) => Some(path.clone()),
         _ => None,
     };
-    write_config(&options.config, key_file.as_deref())?;
+    let root = absolute(options.root)?;
+    write_config(&options.config, key_file.as_deref(), &root)?;
     let config = Config::read(&options.config)?;
+    check_module(&root, &config, &options.config)?;
     let store = Store::open(&config.database()?)?;
-    let (unlock, secret_again) = prepare(options.root)?;
+    // Before anything is made: what is made in a hardware module stays there.
+    install::check_empty(&store).await?;
+    let (unlock, secret_again) = prepare(root)?;
     let created = root::create(&unlock, &SystemRandom).map_err(|error| ServerError::Vault(error.to_string()))?;
     let shares: Vec<String> = created.shares.iter().map(|share| share.text().expose().to_owned()).collect();
     let secret = secret_again.unwrap_or(UnlockSecret::Shares(created.shares));
@@ -88,11 +103,26 @@ fn prepare(choice: RootChoice) -> Result<(NewUnlock, Option<UnlockSecret>), Serv
             (NewUnlock::KeyFile(one), Some(UnlockSecret::KeyFile(two)))
         }
         RootChoice::Shares { count, threshold } => (NewUnlock::Shares { threshold, count }, None),
+        RootChoice::Module { hsm, pin } => {
+            let (unlock, secret) = hsm::new_root(&hsm, &pin)?;
+            (unlock, Some(secret))
+        }
     })
 }
 
+/// The paths of a module as they are from here: the configuration may stand elsewhere.
+fn absolute(root: RootChoice) -> Result<RootChoice, ServerError> {
+    let RootChoice::Module { mut hsm, pin } = root else { return Ok(root) };
+    let here = |path: &Path| std::path::absolute(path).map_err(|error| ServerError::file(path, error));
+    if hsm.module.components().count() > 1 {
+        hsm.module = here(&hsm.module)?;
+    }
+    hsm.pin_file = hsm.pin_file.as_deref().map(here).transpose()?;
+    Ok(RootChoice::Module { hsm, pin })
+}
+
 /// Writes a configuration if there is none. One that exists is kept as it is.
-fn write_config(path: &Path, key_file: Option<&Path>) -> Result<(), ServerError> {
+fn write_config(path: &Path, key_file: Option<&Path>, root: &RootChoice) -> Result<(), ServerError> {
     if path.exists() {
         return Ok(());
     }
@@ -101,7 +131,40 @@ fn write_config(path: &Path, key_file: Option<&Path>) -> Result<(), ServerError>
         let absolute = std::path::absolute(key_file).map_err(|error| ServerError::file(key_file, error))?;
         text = text.replace("# key_file = \"/etc/keystead/root.key\"", &format!("key_file = {:?}", absolute.display().to_string()));
     }
+    if let RootChoice::Module { hsm, .. } = root {
+        text = with_module(&text, hsm);
+    }
     write_new(path, text.as_bytes())
+}
+
+/// The template with the lines of `[hsm]` that are known.
+fn with_module(text: &str, hsm: &Hsm) -> String {
+    let mut lines = format!("[hsm]\nmodule = {:?}\ntoken = {:?}\n", hsm.module.display().to_string(), hsm.token);
+    if let Some(pin_file) = &hsm.pin_file {
+        lines.push_str(&format!("pin_file = {:?}\n", pin_file.display().to_string()));
+    }
+    let (before, section) = text.split_once("# [hsm]\n").unwrap_or((text, ""));
+    let rest: Vec<&str> = section.lines().filter(|line| !["# module =", "# token ="].iter().any(|known| line.starts_with(known))).collect();
+    let rest = rest.into_iter().filter(|line| hsm.pin_file.is_none() || !line.starts_with("# pin_file =")).collect::<Vec<_>>().join("\n");
+    format!("{before}{lines}{rest}\n")
+}
+
+/// A configuration that was there before must name the same module: the server looks for the root where it says.
+fn check_module(root: &RootChoice, config: &Config, path: &Path) -> Result<(), ServerError> {
+    let RootChoice::Module { hsm, .. } = root else {
+        return match &config.hsm {
+            None => Ok(()),
+            Some(_) => Err(ServerError::Config {
+                path: path.to_owned(),
+                reason: "it has a section [hsm], and the root shall not lie in a module. Remove the section, or give --hsm-module and --hsm-token.".to_owned(),
+            }),
+        };
+    };
+    if config.hsm.as_ref().is_some_and(|found| (&found.module, &found.token) == (&hsm.module, &hsm.token)) {
+        return Ok(());
+    }
+    let reason = format!("it does not name this module. Add the lines [hsm], module = {:?} and token = {:?}.", hsm.module.display().to_string(), hsm.token);
+    Err(ServerError::Config { path: path.to_owned(), reason })
 }
 
 /// Writes a file that only its owner can read, and that must not exist: a key that is overwritten is lost.

@@ -27,9 +27,7 @@ pub struct Installed {
 /// # Errors
 /// [`ServerError::Installed`] when there is one already.
 pub async fn install(store: &Store, record: RootRecord, secret: &UnlockSecret, user: Name, now: Timestamp) -> Result<Installed, ServerError> {
-    if store.read("vault.root", vault::root).await?.is_some() {
-        return Err(ServerError::Installed("the database has a vault".to_owned()));
-    }
+    check_empty(store).await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let opened = Vault::sealed(record.clone(), random.clone());
     opened.unseal(secret).map_err(|error| ServerError::Vault(error.to_string()))?;
@@ -64,6 +62,14 @@ pub async fn install(store: &Store, record: RootRecord, secret: &UnlockSecret, u
         })
         .await?;
     Ok(Installed { account, user, token })
+}
+
+/// Refuses a database that has an installation.
+pub(crate) async fn check_empty(store: &Store) -> Result<(), ServerError> {
+    match store.read("vault.root", vault::root).await? {
+        None => Ok(()),
+        Some(_) => Err(ServerError::Installed("the database has a vault".to_owned())),
+    }
 }
 
 fn signer(vault: &Vault, account: &AccountId) -> Result<SignerRow, ServerError> {

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::{
     AwsClouds, AwsSettings, House, ServerError, SystemClock, Wiring, assemble,
     config::{Config, read_line},
-    harden, tasks, telemetry,
+    harden, hsm, tasks, telemetry,
 };
 
 /// How long running requests may go on after the signal to stop.
@@ -29,8 +29,10 @@ pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
     telemetry::start(&config.log);
     harden::harden();
     let channels = config.alerts.channels()?;
-    let house = build(&config).await?;
-    let tasks = tasks::start(&house, channels);
+    let mut house = build(&config).await?;
+    // Whoever holds it holds the module: a sealed vault shall let it go.
+    let waits_for = house.waits_for.take();
+    let tasks = tasks::start(&house, channels, waits_for);
     if house.app.is_sealed() {
         tracing::warn!("the vault is sealed: operations wait until `keystead vault unseal`");
     }
@@ -86,6 +88,9 @@ fn face(config: &Config) -> Result<keystead_api::Settings, ServerError> {
 
 /// What opens the vault at a start, when the configuration names a file for it.
 pub(crate) fn secret(config: &Config) -> Result<Option<UnlockSecret>, ServerError> {
+    if let Some(module) = &config.hsm {
+        return hsm::secret(module).map(Some);
+    }
     if let Some(path) = &config.vault.passphrase_file {
         return Ok(Some(UnlockSecret::Passphrase(SecretBytes::from(read_line(path)?))));
     }

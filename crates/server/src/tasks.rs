@@ -1,9 +1,10 @@
 //! What runs beside the listener: the schedule, the courier of alerts, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use keystead_app::{App, Error};
 use keystead_notify::Channel;
+use keystead_vault::{HsmError, UnlockSecret};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{Courier, House};
@@ -15,18 +16,42 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often a node looks whether another one changed the root.
 const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 
+/// How often a hardware module is looked for that was away at the start.
+const LOOK_FOR_MODULE_EVERY: Duration = Duration::from_secs(5);
+
 /// How long a rotation of the root rests that could not be finished: a row that does not open is looked at, and told, each time.
 const FINISH_REST: Duration = Duration::from_secs(60);
 
 /// Starts the background tasks; dropping the set ends them.
-pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>) -> JoinSet<()> {
+pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>, waits_for: Option<Arc<UnlockSecret>>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(house.engine.clone().run_schedule());
     tasks.spawn(Courier::new(house.engine.clone(), channels).run());
     tasks.spawn(sign_checkpoints(house.app.clone()));
     tasks.spawn(follow_root(house.app.clone()));
     tasks.spawn(tell_knocks_by_and_by(house.app.clone()));
+    if let Some(secret) = waits_for {
+        tasks.spawn(open_module(house.app.clone(), secret));
+    }
     tasks
+}
+
+/// Opens the vault when its hardware module, which was away at the start, is there. A wrong PIN is not tried again: each try counts.
+async fn open_module(app: App, secret: Arc<UnlockSecret>) {
+    loop {
+        tokio::time::sleep(LOOK_FOR_MODULE_EVERY).await;
+        match app.open_module(secret.clone()).await {
+            Ok(()) => {
+                tracing::info!("the hardware module is there; the vault is open");
+                return;
+            }
+            Err(error) if error.passes() || matches!(error, HsmError::NoToken { .. }) => tracing::debug!(%error, "the hardware module is still away"),
+            Err(error) => {
+                tracing::error!(%error, "the vault stays sealed");
+                return;
+            }
+        }
+    }
 }
 
 async fn sign_checkpoints(app: App) {

@@ -3,6 +3,7 @@
 //! What a person typed wrong is a type of its own with a reason and a mend, and becomes an [`Invalid`] that names the field.
 
 use crate::{
+    HsmError,
     hazmat::{ProviderFailed, health::HealthFailure, rsa::PublicKeyError},
     safe::{ShareError, UnlockKind, UnlockRefused},
 };
@@ -90,6 +91,23 @@ pub enum VaultError {
     /// The module refused.
     #[error(transparent)]
     Provider(#[from] ProviderFailed),
+    /// The hardware module did not do it.
+    #[error(transparent)]
+    Module(#[from] HsmError),
+    /// The row is sealed under a root of the other kind than the account key that was given with it.
+    #[error("{0} is sealed under a root of another kind")]
+    OtherKindOfRoot(Blob),
+}
+
+impl VaultError {
+    /// Whether it passes by itself, or when the vault is opened: who waits has lost nothing.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Sealed => true,
+            Self::Module(error) => error.passes(),
+            _ => false,
+        }
+    }
 }
 
 /// Why material was not taken in. Nothing was stored.
@@ -217,6 +235,9 @@ pub enum UnsealError {
     /// The module refused.
     #[error(transparent)]
     Provider(#[from] ProviderFailed),
+    /// The hardware module did not open.
+    #[error(transparent)]
+    Module(#[from] HsmError),
 }
 
 /// Why no root was made or changed. Nothing was changed.
@@ -246,4 +267,10 @@ pub enum RootError {
     /// The module refused.
     #[error(transparent)]
     Provider(#[from] ProviderFailed),
+    /// The hardware module did not do it.
+    #[error(transparent)]
+    Module(#[from] HsmError),
+    /// The root lies in a hardware module, or would have to be moved into one: neither is made new while the house is open.
+    #[error("a root in a hardware module is not changed from here; its PIN is changed with the module's own tools")]
+    InModule,
 }

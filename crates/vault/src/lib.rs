@@ -8,6 +8,8 @@
 //!          └─ seals that again    (outer layer)
 //! ```
 //!
+//! Or the root lies in a hardware module, and with it every key while it is plain: [`Hsm`] is the port, `safe/module` the rooms.
+//!
 //! *Invariants*
 //! - No function returns a plain key. What leaves is sealed for the store, or wrapped under an RSA public key for a cloud or a person; what an operator
 //!   must keep himself, shares and key files, leaves once, when it is made.
@@ -25,12 +27,14 @@
 pub mod der;
 mod error;
 mod hazmat;
+mod hsm;
 mod random;
 pub mod safe;
 mod secret;
 
 pub use error::{Blob, MaterialRefused, RootError, UnsealError, VaultError};
 pub use hazmat::{ProviderFailed, health::HealthFailure, key_wrap::KeyWrapMode, rsa::PublicKeyError};
+pub use hsm::{Abilities, Hsm, HsmError, HsmKey, HsmSession, Job, Mac, Made, PublicNumbers, Purpose, RootId, RootKeys, WayAround};
 pub use random::{Random, SystemRandom};
 pub use safe::*;
 pub use secret::{SecretBytes, SecretText};

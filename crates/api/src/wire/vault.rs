@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub(crate) struct Vault {
     /// Whether it is closed: reading works, keys do not.
     sealed: bool,
-    /// What opens it: `passphrase`, `key-file` or `shares`.
+    /// What opens it: `passphrase`, `key-file`, `shares`, or `hsm`: the PIN of a hardware module, which the server reads at its start.
     kind: &'static str,
     /// How many shares open it; null when shares do not.
     #[schema(required)]
@@ -48,6 +48,7 @@ impl From<VaultStatus> for Vault {
                 UnlockKind::Passphrase => "passphrase",
                 UnlockKind::KeyFile => "key-file",
                 UnlockKind::Shares => "shares",
+                UnlockKind::Module => "hsm",
             },
             shares_needed: status.shares.map(|progress| progress.need),
             shares_have: status.shares.map(|progress| progress.have),

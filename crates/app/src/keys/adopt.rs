@@ -54,7 +54,7 @@ impl App {
             return Ok(Err(invalid));
         }
         let keystore = self.keystore_by_id(&key.keystore_id).await?;
-        Ok(self.catalog.check_importable(&keystore.location, key.spec))
+        Ok(self.check_importable(&keystore, key.spec))
     }
 
     /// Forgets the pointer to a key that the cloud has deleted; the operation looks first, and fails while the key is there.

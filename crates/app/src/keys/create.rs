@@ -9,7 +9,7 @@ use keystead_operations::{Saga, birth::Origin, engine::call::StepError, saga::cr
 use keystead_store::{
     StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow,
 };
-use keystead_vault::SecretBytes;
+use keystead_vault::{HsmError, SecretBytes, VaultError, export_method};
 
 use super::rules::{check_kept, check_place};
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -164,7 +164,22 @@ impl App {
 
     /// Whether the place takes this kind of key; the vault takes every kind that it makes.
     pub(crate) fn check_importable(&self, keystore: &KeystoreRow, spec: KeySpec) -> Result<(), Invalid> {
-        if keystore.is_vault() { Ok(()) } else { self.catalog.check_importable(&keystore.location, spec) }
+        if keystore.is_vault() {
+            return Ok(());
+        }
+        self.catalog.check_importable(&keystore.location, spec)?;
+        self.check_wrappable(spec)
+    }
+
+    /// Whether the hardware module that holds the root can wrap this kind of key for a cloud: if not, nothing is begun.
+    pub(crate) fn check_wrappable(&self, spec: KeySpec) -> Result<(), Invalid> {
+        match self.vault().method_for_cloud(spec, export_method(spec)) {
+            Err(VaultError::Module(HsmError::Cannot { what, mend })) => {
+                Err(Invalid::new("spec", format!("cannot go to a cloud: the hardware module {what}"), mend))
+            }
+            // That the vault is sealed or the module away is said where it is used.
+            _ => Ok(()),
+        }
     }
 
     fn rows(&self, principal: &Principal, keystore: &KeystoreRow, new: &NewKey, now: Timestamp) -> (KeyRow, LineageRow) {

@@ -2,7 +2,7 @@
 
 use keystead_domain::{Custody, Event, Invalid, Timestamp, Verdict, WrapMethod, verdict};
 use keystead_identity::{Action, Principal};
-use keystead_operations::engine::material::{Material, account_key};
+use keystead_operations::engine::material::{Material, account_key, at_the_vault};
 use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users, versions};
 use keystead_vault::{ExportKey, Preparation, export_method};
 
@@ -63,7 +63,7 @@ impl App {
             seal: Vec::new(),
         };
         let sealing = self.engine.account_key(&key.account_id).await?;
-        row.seal = self.vault().seal_preparation(&preparation(&row, &export_key), account_key(&sealing))?;
+        row.seal = at_the_vault(self.vault(), |vault| vault.seal_preparation(&preparation(&row, &export_key), account_key(&sealing)))?;
         let prepared = Prepared { key: key.clone(), prepared_at: row.prepared_at, public_key_fingerprint: export_key.fingerprint_sha256() };
         let entry = self.entry(principal, "key.prepare-export", proof.rule).key(&key).detail("public_key", prepared.public_key_fingerprint.clone()).done();
         self.store()
@@ -120,7 +120,8 @@ impl App {
         let sealing = self.engine.account_key(&key.account_id).await?;
         // The row is held against the key that is asked for, not against what it says of itself.
         let row = ExportRow { key_id: key.id.clone(), account_id: key.account_id.clone(), ..export.clone() };
-        let is_as_prepared = self.vault().is_as_prepared(&preparation(&row, &export_key), account_key(&sealing), &export.seal)?;
+        let preparation = preparation(&row, &export_key);
+        let is_as_prepared = at_the_vault(self.vault(), |vault| vault.is_as_prepared(&preparation, account_key(&sealing), &export.seal))?;
         if is_as_prepared { Ok(export_key) } else { Err(changed()) }
     }
 
@@ -135,7 +136,7 @@ impl App {
     ) -> Result<(Vec<u8>, String), Error> {
         let export_key = self.sealed_export_key(key, &export).await?;
         let held = material.sealed.held().ok_or_else(|| Error::Internal("the key has no material".to_owned()))?;
-        let wrapped = self.engine.parts().vault.export(&held, &export_key)?;
+        let wrapped = at_the_vault(self.vault(), |vault| vault.export(&held, &export_key))?;
         let entry = self
             .entry(principal, "key.download-export", "dual-control")
             .key(key)

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum, value_parser};
 
 use super::{
     parse,
@@ -34,6 +34,7 @@ Examples:
   keystead init
   keystead init --config /etc/keystead/keystead.toml --root key-file --key-file /etc/keystead/root.key --user ann
   keystead init --root shares --shares 5 --threshold 3
+  keystead init --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-token keystead --hsm-pin-file /etc/keystead/hsm-pin
 
 The first user's token, and the shares if there are any, are printed this once.")]
 pub struct Init {
@@ -48,9 +49,25 @@ pub struct Init {
     pub key_file: Option<PathBuf>,
     #[command(flatten)]
     pub secret: RootSecret,
+    #[command(flatten)]
+    pub module: Module,
     /// The first user
     #[arg(long, value_name = "NAME", default_value = "admin", value_parser = parse::name)]
     pub user: String,
+}
+
+/// A hardware module, where the root is made in one.
+#[derive(Args)]
+pub struct Module {
+    /// The library of a hardware module, for PKCS#11: the root is made in it
+    #[arg(long, value_name = "FILE", requires = "hsm_token")]
+    pub hsm_module: Option<PathBuf>,
+    /// The label of the module's token
+    #[arg(long, value_name = "LABEL", requires = "hsm_module")]
+    pub hsm_token: Option<String>,
+    /// A file with the token's PIN; without it, the PIN is asked for
+    #[arg(long, value_name = "FILE", requires = "hsm_module")]
+    pub hsm_pin_file: Option<PathBuf>,
 }
 
 /// `serve`
@@ -64,11 +81,29 @@ pub struct Serve {
 
 /// `doctor`
 #[derive(Args)]
-#[command(after_help = "Example:\n  keystead doctor --config /etc/keystead/keystead.toml")]
+#[command(after_help = "\
+Examples:
+  keystead doctor --config /etc/keystead/keystead.toml
+  keystead doctor hsm --config /etc/keystead/keystead.toml
+  keystead doctor hsm --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-token keystead
+
+`doctor hsm` lets the module show what it can, and how fast. It leaves nothing in the token.")]
 pub struct Doctor {
+    /// What to look at: without it, the whole installation
+    #[arg(value_enum, value_name = "WHAT")]
+    pub what: Option<DoctorOf>,
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "keystead.toml")]
     pub config: PathBuf,
+    #[command(flatten)]
+    pub module: Module,
+}
+
+/// What `doctor` looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorOf {
+    /// The hardware module of the configuration, or one that is named here
+    Hsm,
 }
 
 /// `completions`

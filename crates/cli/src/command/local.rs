@@ -8,23 +8,24 @@ use std::{
 use keystead_domain::Invalid;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{Context, root_rotation::check_threshold};
 use crate::{
     args::{
-        local::{Demo, Doctor, Init, Serve},
+        local::{Demo, Doctor, DoctorOf, Init, Module as ModuleArgs, Serve},
         vault::RootKind,
     },
     client::Client,
     error::CliError,
-    local::{self, Check, DemoReady, InitReport, Root},
+    local::{self, Check, DemoReady, Hsm, InitReport, ModuleReport, Root},
     output::{
         Row,
         table::{section, sheet},
     },
     profile::{FILE_NAME, Profile},
     route::Route,
-    secret::{Token, new_passphrase},
+    secret::{Token, ask, new_passphrase, read_text},
     settings::Connection,
 };
 
@@ -139,6 +140,10 @@ pub async fn init(context: &Context, args: Init) -> Result<(), CliError> {
 }
 
 fn root(args: &Init) -> Result<Root, CliError> {
+    if let Some(module) = named_module(&args.module) {
+        let pin = pin_of(&module)?;
+        return Ok(Root::Module { module, pin });
+    }
     Ok(match args.root {
         RootKind::Passphrase => Root::Passphrase(new_passphrase(args.secret.passphrase_file.as_deref())?),
         RootKind::KeyFile => Root::KeyFile(args.key_file.clone().unwrap_or_else(|| beside(&args.config))),
@@ -147,6 +152,20 @@ fn root(args: &Init) -> Result<Root, CliError> {
             Root::Shares { count: args.secret.shares, threshold: args.secret.threshold }
         }
     })
+}
+
+/// The module that the arguments name.
+fn named_module(args: &ModuleArgs) -> Option<Hsm> {
+    let (module, token) = args.hsm_module.clone().zip(args.hsm_token.clone())?;
+    Some(Hsm::new(module, token, args.hsm_pin_file.clone()))
+}
+
+/// The PIN from its file, or else from the person in front of it.
+fn pin_of(module: &Hsm) -> Result<Zeroizing<String>, CliError> {
+    match &module.pin_file {
+        Some(path) => read_text("hsm_pin_file", path),
+        None => ask("hsm_pin", "PIN of the hardware module's token: ", "--hsm-pin-file"),
+    }
 }
 
 /// The key file's place when nobody says.
@@ -176,6 +195,9 @@ fn installed_json(report: &InitReport) -> Value {
 /// # Errors
 /// [`CliError::NotHealthy`].
 pub async fn doctor(context: &Context, args: Doctor) -> Result<(), CliError> {
+    if args.what == Some(DoctorOf::Hsm) {
+        return doctor_of_module(context, &args);
+    }
     let checks = local::doctor(&args.config).await;
     let told: Vec<Value> = checks.iter().map(check_json).collect();
     if context.output.is_json() {
@@ -187,6 +209,30 @@ pub async fn doctor(context: &Context, args: Doctor) -> Result<(), CliError> {
         0 => Ok(()),
         failed => Err(CliError::NotHealthy { failed }),
     }
+}
+
+fn doctor_of_module(context: &Context, args: &Doctor) -> Result<(), CliError> {
+    let module = match named_module(&args.module) {
+        Some(module) => module,
+        None => local::configured_module(&args.config)?,
+    };
+    let report = local::examine(&module, &pin_of(&module)?)?;
+    context.output.text(&module_sheet(&report), &module_json(&report))
+}
+
+fn module_sheet(report: &ModuleReport) -> String {
+    let speed = |per_second: Option<f64>| per_second.map_or_else(|| "cannot".to_owned(), |per_second| format!("{per_second:.0} a second"));
+    let speeds = report.speeds.iter().map(|of| vec![of.what.to_owned(), speed(of.per_second)]).collect();
+    let head = sheet(vec![("module", Some(report.description.clone()))]);
+    // Sentences, which a table would make wider than any terminal.
+    let found: String = report.findings.iter().map(|of| format!("\n{}: {}\n  {}\n", of.what, of.found, of.so)).collect();
+    format!("{head}{found}{}", section("How fast, in one session", &["what", "speed"], speeds))
+}
+
+fn module_json(report: &ModuleReport) -> Value {
+    let findings = report.findings.iter().map(|of| json!({"what": of.what, "whole": of.is_whole, "found": of.found, "so": of.so})).collect::<Vec<_>>();
+    let speeds = report.speeds.iter().map(|of| json!({"what": of.what, "per_second": of.per_second})).collect::<Vec<_>>();
+    json!({"module": report.description, "findings": findings, "speeds": speeds})
 }
 
 fn check_json(check: &Check) -> Value {
@@ -212,7 +258,10 @@ impl Row for CheckRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Script, Server};
+    use crate::{
+        local::{Finding, Speed},
+        testing::{Script, Server},
+    };
 
     async fn taken(profile: &str) -> bool {
         let dir = tempfile::tempdir().expect("a directory");
@@ -278,6 +327,26 @@ Token and shares are shown this once. Next: keystead serve --config k.toml
 ";
         assert_eq!(installed(&report), expected);
         assert_eq!(installed_json(&report)["shares"], json!(["s1", "s2"]));
+    }
+
+    #[test]
+    fn what_a_module_can_is_told_in_sentences_and_its_speed_in_a_table() {
+        let finding = Finding { what: "padding", is_whole: false, found: "zeros".into(), so: "Clouds refuse that.".into() };
+        let speeds = vec![Speed { what: "make AES_256", per_second: Some(12.4) }, Speed { what: "wrap", per_second: None }];
+        let report = ModuleReport { description: "a token".into(), findings: vec![finding], speeds };
+        let expected = "\
+module  a token
+
+padding: zeros
+  Clouds refuse that.
+
+How fast, in one session
+WHAT          SPEED
+make AES_256  12 a second
+wrap          cannot
+";
+        assert_eq!(module_sheet(&report), expected);
+        assert_eq!(module_json(&report)["findings"][0]["whole"], json!(false));
     }
 
     #[test]

@@ -81,6 +81,10 @@ async fn unseal_by_asking(context: &Context, client: &Client) -> Result<Value, C
             let passphrase = ask("passphrase", "Passphrase of the vault: ", "--passphrase-file")?;
             give(client, Secret { passphrase: Some(passphrase), ..Secret::default() }).await
         }
+        "hsm" => {
+            let mend = "The server reads its PIN when it starts, from the file that [hsm] names: restart the server.";
+            Err(Invalid::new("secret", "cannot be given here: the root lies in a hardware module", mend).into())
+        }
         _ => Err(Invalid::new("key_file", "is needed: this vault opens by a key file", "Give it with --key-file.").into()),
     }
 }

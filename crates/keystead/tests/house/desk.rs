@@ -11,7 +11,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// A directory in which somebody works. Nothing of the tester's own environment is seen from it.
-pub struct Desk(tempfile::TempDir);
+pub struct Desk {
+    directory: tempfile::TempDir,
+    /// What its commands find in their environment.
+    environment: Vec<(&'static str, PathBuf)>,
+}
 
 /// What a command answered.
 pub struct Ran {
@@ -22,11 +26,15 @@ pub struct Ran {
 
 impl Desk {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
+        Self::in_environment(Vec::new())
+    }
+
+    pub fn in_environment(environment: Vec<(&'static str, PathBuf)>) -> Self {
+        Self { directory: tempfile::tempdir().expect("a directory"), environment }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub fn write(&self, name: &str, bytes: &[u8]) {
@@ -38,7 +46,8 @@ impl Desk {
         for name in ["URL", "TOKEN", "PROFILE", "SANDBOX_URL", "CA_FILE"] {
             command.env_remove(format!("KEYSTEAD_{name}"));
         }
-        command.args(args).current_dir(self.0.path()).env("HOME", self.0.path()).stdin(Stdio::null());
+        let home = self.directory.path();
+        command.args(args).current_dir(home).env("HOME", home).envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }
 

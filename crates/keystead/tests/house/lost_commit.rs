@@ -40,7 +40,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 async fn an_operation_whose_commit_is_not_answered_goes_on_when_its_lease_has_ended() {
     let Some((world, wire)) = world_over_wire().await else { return };
     // The intent's COMMIT comes first; then those of the outcomes, the last with the ending.
-    for (skip, at) in (1..=3).flat_map(|skip| [(skip, Break::BeforeCommit), (skip, Break::BehindCommit)]) {
+    for (skip, at) in (1..=4).flat_map(|skip| [(skip, Break::BeforeCommit), (skip, Break::BehindCommit)]) {
         let name = world.fresh_name("lost");
         let before = world.cloud_keys().await.len();
         wire.break_at(at, skip);
@@ -49,7 +49,7 @@ async fn an_operation_whose_commit_is_not_answered_goes_on_when_its_lease_has_en
         until("the run is dropped", || world.house.engine.in_hand() == 0).await;
         let id = started.operation.as_ref().expect("an operation").id.clone();
         let left = world.operation(&id).await.expect("an operation");
-        let is_kept = skip == 3 && at == Break::BehindCommit;
+        let is_kept = skip == 4 && at == Break::BehindCommit;
         assert_eq!(left.state, if is_kept { "SUCCEEDED" } else { "RUNNING" }, "{skip} {at:?}");
         // Longer than an interrupted run rests, shorter than a lease holds.
         world.sandbox.advance(10 * SECOND as u64);

@@ -15,6 +15,7 @@ mod exports;
 mod families;
 mod forgotten;
 mod full_disk;
+mod hsm;
 mod in_place;
 mod kill;
 mod kinds;

@@ -47,8 +47,9 @@ fn the_table_of_the_architecture_is_what_cargo_sees() {
     assert_eq!(written, dependencies());
 }
 
-/// Pairs on one storey that the plan allows: everybody may know the nouns, the use-cases start operations for those who may ask, and composition knows the faces.
-const SIBLINGS: [(&str, &str); 4] = [("cloud", "domain"), ("app", "identity"), ("app", "operations"), ("server", "api")];
+/// Pairs on one storey that the plan allows: everybody may know the nouns, a hardware module answers the vault's port, the use-cases start operations for those who
+/// may ask, and composition knows the faces.
+const SIBLINGS: [(&str, &str); 5] = [("cloud", "domain"), ("vault-pkcs11", "vault"), ("app", "identity"), ("app", "operations"), ("server", "api")];
 
 #[test]
 fn a_storey_knows_only_storeys_below_it() {
@@ -111,11 +112,14 @@ fn nothing_is_left_undone_and_nothing_is_unsafe() {
     let banned =
         [concat!("to", "do!("), concat!("unimple", "mented!("), concat!("db", "g!("), concat!("un", "safe {"), concat!("FIX", "ME"), concat!("#[ig", "nore")];
     for (name, text) in all_sources().into_iter().filter(|(name, _)| !PARTS_OF_OTHER_TESTS.contains(&name.as_str())) {
-        for word in banned {
+        for word in banned.into_iter().filter(|word| name != FOREIGN_FUNCTIONS || !word.starts_with("un")) {
             assert!(!text.contains(word), "{name} has {word}");
         }
     }
 }
+
+/// The only file in which functions of a C library are called.
+const FOREIGN_FUNCTIONS: &str = "crates/vault-pkcs11/src/raw.rs";
 
 /// Files with a test that is left out of an ordinary run because another test starts it as a child process of its own.
 const PARTS_OF_OTHER_TESTS: [&str; 3] =

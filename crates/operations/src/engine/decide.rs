@@ -64,7 +64,9 @@ enum Wish {
 
 fn wish(error: &StepError, at: Standing) -> Wish {
     match error {
-        StepError::Vault(VaultError::Sealed) | StepError::Store(_) => Wish::Again,
+        StepError::Store(_) => Wish::Again,
+        // A vault is opened, and a hardware module that is busy, silent or away comes back; meanwhile nothing is lost.
+        StepError::Vault(error) if error.passes() => Wish::Again,
         // The row was read before a rotation put another in its place; each attempt reads it anew.
         StepError::Vault(VaultError::UnknownRoot { .. } | VaultError::OtherAccountKey { .. }) => Wish::AgainAtMost(FRESH_MAX),
         StepError::Vault(_) | StepError::Gone | StepError::NotYet(_) | StepError::Missing(_) => Wish::Never,
@@ -93,6 +95,7 @@ fn pause(attempts: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use keystead_cloud::{CloudError, Fault};
+    use keystead_vault::HsmError;
 
     use super::*;
 
@@ -108,6 +111,18 @@ mod tests {
         for attempts in [1, 10, 1000] {
             let at = Standing { attempts, age_micros: 999 * SECOND, ..UNTOUCHED };
             assert!(matches!(decide(&cloud(Kind::Throttled, Retry::Backoff), at), Decision::Again(pause) if pause <= PAUSE_MAX));
+        }
+    }
+
+    #[test]
+    fn a_hardware_module_that_is_away_is_waited_for_and_one_that_cannot_is_not() {
+        let of = |error| StepError::Vault(VaultError::Module(error));
+        let late = Standing { attempts: 1000, age_micros: 999 * SECOND, ..UNTOUCHED };
+        for error in [HsmError::Busy { waiting: 9 }, HsmError::Silent { seconds: 60 }, HsmError::Away("DeviceRemoved".into())] {
+            assert!(matches!(decide(&of(error), late), Decision::Again(pause) if pause <= PAUSE_MAX));
+        }
+        for error in [HsmError::Cannot { what: "cannot".into(), mend: "Choose.".into() }, HsmError::NoRoot, HsmError::PinLocked] {
+            assert_eq!(decide(&of(error), UNTOUCHED), Decision::TakeBack);
         }
     }
 

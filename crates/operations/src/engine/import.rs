@@ -11,7 +11,7 @@ use keystead_store::{
 use super::{
     Engine,
     call::StepError,
-    material::Material,
+    material::{Material, at_the_vault},
     perform::{Bench, Outcome, facts_of},
 };
 
@@ -47,7 +47,8 @@ impl Engine {
         expires: Option<Timestamp>,
     ) -> Result<Outcome, StepError> {
         let (cloud, capabilities) = (&bench.cloud, bench.cloud.capabilities());
-        let method = capabilities.wrap_for(key.spec).ok_or(StepError::NotImportable(key.spec))?;
+        let preferred = capabilities.wrap_for(key.spec).ok_or(StepError::NotImportable(key.spec))?;
+        let method = self.parts().vault.method_for_cloud(key.spec, preferred)?;
         let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(id, method, capabilities.wrapping_key)).await?;
         let wrapped = self.wrap(key, &material.sealed, &offered.value, capabilities.wrapping_key)?;
         let import = Import { token: offered.value.token, wrapped, expires, which };
@@ -65,7 +66,7 @@ impl Engine {
     /// Whether the cloud holds the pair that we sent: its public half shows it. A disabled key shows none.
     async fn compare(&self, bench: &Bench, key: &KeyRow, id: &CloudKeyId, current: &Material) -> Result<(), StepError> {
         let held = current.sealed.held().ok_or_else(|| StepError::Missing(key.id.clone()))?;
-        let Some(ours) = self.parts().vault.public_key(&held)? else { return Ok(()) };
+        let Some(ours) = at_the_vault(&self.parts().vault, |vault| vault.public_key(&held))? else { return Ok(()) };
         let theirs = match self.look(bench, Call::PublicKey, bench.cloud.public_key(id)).await {
             Err(StepError::Cloud(error)) if error.kind == Kind::WrongState => return Err(StepError::NotVisible),
             other => other?,

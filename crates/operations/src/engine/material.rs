@@ -3,7 +3,8 @@
 use keystead_cloud::WrappingKey;
 use keystead_domain::{AccountId, VersionId, WrappingKeySpec};
 use keystead_store::{StoreError, Tx, keys::KeyRow, vault, vault::AccountKeyRow, versions, versions::VersionRow};
-use keystead_vault::{AccountKey, Held, Place};
+use keystead_vault::{AccountKey, Held, Place, Vault};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{Engine, call::StepError};
 
@@ -41,6 +42,13 @@ pub struct Material {
     pub version: VersionRow,
     /// Where the material lies.
     pub sealed: Sealed,
+}
+
+/// Uses the vault from an async task. Over a software root that takes microseconds; a hardware module takes milliseconds, or makes one wait: then the other tasks
+/// of this thread go on elsewhere.
+pub fn at_the_vault<T>(vault: &Vault, work: impl FnOnce(&Vault) -> T) -> T {
+    let has_threads = || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if vault.is_in_module() && has_threads() { tokio::task::block_in_place(|| work(vault)) } else { work(vault) }
 }
 
 impl Engine {
@@ -88,7 +96,8 @@ impl Engine {
     /// Wraps a key's material for the cloud that offered a wrapping key.
     pub(super) fn wrap(&self, key: &KeyRow, sealed: &Sealed, offered: &WrappingKey, asked_for: WrappingKeySpec) -> Result<Vec<u8>, StepError> {
         let held = sealed.held().ok_or_else(|| StepError::Missing(key.id.clone()))?;
-        Ok(self.parts.vault.wrap_for_cloud(&held, &offered.public_key, offered.method, asked_for)?)
+        let wrapped = at_the_vault(&self.parts.vault, |vault| vault.wrap_for_cloud(&held, &offered.public_key, offered.method, asked_for));
+        Ok(wrapped?)
     }
 }
 

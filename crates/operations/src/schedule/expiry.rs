@@ -7,7 +7,6 @@ use keystead_domain::{
     time::DAY,
 };
 use keystead_store::{StoreError, due, due::Task, keys::KeyRow};
-use keystead_vault::VaultError;
 
 use super::{Looked, choose::Chosen};
 use crate::{Engine, Saga, engine::call::StepError, family, saga::upload_key::UploadKey, stored::Stored, words, words::Who};
@@ -62,7 +61,7 @@ impl Engine {
                 let saga = prepared.saga();
                 self.begin(Task::Expiry, one, saga, "expiry-policy-renew", move |tx| prepared.write(tx)).await
             }
-            Err(StepError::Vault(VaultError::Sealed)) => Ok(false),
+            Err(StepError::Vault(error)) if error.passes() => Ok(false),
             Err(StepError::Store(error)) => Err(error),
             Err(error) => {
                 tracing::warn!(key = %one.key.id, ?error, "a renewal that is due could not begin");

@@ -7,7 +7,6 @@ use keystead_domain::{
     rotation::{Due, History, Policy, Rule, Strategy},
 };
 use keystead_store::{StoreError, Tx, due::Task, keys::KeyRow, lineages, rotations, rotations::PolicyRow};
-use keystead_vault::VaultError;
 
 use super::{Looked, PreparedSuccessor, choose::Chosen, waves::WithCopies};
 use crate::{Engine, Saga, engine::call::StepError, family, in_place::PreparedInPlace, saga::deactivate_key::DeactivateKey, stored::Stored, words, words::Who};
@@ -224,7 +223,7 @@ impl Engine {
                 self.begin(Task::Rotation, one, saga, RULE, write).await
             }
             Ok(Prepared::InPlace(prepared)) => self.begin(Task::Rotation, one, prepared.saga(), RULE, move |tx| prepared.write(tx)).await,
-            Err(StepError::Vault(VaultError::Sealed)) => Ok(false),
+            Err(StepError::Vault(error)) if error.passes() => Ok(false),
             Err(StepError::Store(error)) => Err(error),
             Err(error) => {
                 tracing::warn!(key = %one.key.id, ?error, "a rotation that is due could not begin");

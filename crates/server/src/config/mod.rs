@@ -1,6 +1,7 @@
 //! `keystead.toml`: one section, one struct. Unknown fields are refused with their line; secrets stand in files of their own, never here.
 
 mod alerts;
+mod hsm;
 
 use std::{
     net::SocketAddr,
@@ -8,6 +9,7 @@ use std::{
 };
 
 pub use alerts::{Alerts, MailTo, Smtp, WebhookTo};
+pub use hsm::Hsm;
 use keystead_store::Database;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,9 @@ pub struct Config {
     pub store: Store,
     /// How the vault opens at a start.
     pub vault: Vault,
+    /// The hardware module, if the root lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hsm: Option<Hsm>,
     /// The clouds.
     pub clouds: Clouds,
     /// Operations.
@@ -183,6 +188,12 @@ impl Config {
         if self.vault.passphrase_file.is_some() && self.vault.key_file.is_some() {
             return Err("vault: passphrase_file and key_file exclude each other. Give the one that the vault was made with.".to_owned());
         }
+        if let Some(hsm) = &self.hsm {
+            hsm.check()?;
+            if self.vault.passphrase_file.is_some() || self.vault.key_file.is_some() {
+                return Err("vault: a root in a hardware module opens by its PIN. Remove passphrase_file and key_file, or [hsm].".to_owned());
+            }
+        }
         if !matches!(self.log.format.as_str(), "text" | "json") {
             return Err("log.format: give text or json.".to_owned());
         }
@@ -194,8 +205,11 @@ impl Config {
 
     /// Makes every path one that does not depend on where the process was started.
     fn resolve(&mut self, base: &Path) {
-        let Self { http, store, vault, clouds, alerts, .. } = self;
+        let Self { http, store, vault, hsm, clouds, alerts, .. } = self;
         alerts.resolve(base);
+        if let Some(hsm) = hsm {
+            hsm.resolve(base);
+        }
         store.sqlite = base.join(&store.sqlite);
         let optional = [
             &mut http.tls_cert,
@@ -268,9 +282,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_hardware_module_is_named_whole_and_allows_nothing_by_itself() {
+        let text = "[hsm]\nmodule = \"/usr/lib/m.so\"\ntoken = \"keystead\"\n";
+        let hsm = read(text).expect("module and token are enough").hsm.expect("it has one");
+        assert_eq!((hsm.sessions, hsm.allow.len(), hsm.settings().allow.len()), (4, 0, 0));
+        let allowed = read(&format!("{text}allow = [\"host-wrap\"]\npin_file = \"pin\"\n")).expect("a known way around").hsm.expect("it has one");
+        assert!(allowed.settings().allow.len() == 1 && allowed.pin_file.is_some_and(|path| path.is_absolute()));
+        for (wrong, named) in [
+            ("allow = [\"host-oaep\"]", "hsm.allow"),
+            ("sessions = 0", "hsm.sessions"),
+            ("queue = 0", "hsm.queue"),
+            ("patience_seconds = 0", "hsm.patience"),
+            ("pin = \"1234\"", "pin"),
+            ("[vault]\nkey_file = \"k\"", "[hsm]"),
+        ] {
+            let refusal = read(&format!("{text}{wrong}\n")).expect_err(wrong);
+            assert!(refusal.contains(named), "{refusal}");
+        }
+        assert!(read("[hsm]\ntoken = \"keystead\"\n").is_err_and(|refusal| refusal.contains("module")));
+    }
+
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC*(\n\\PC*)*", section in "http|store|vault|clouds.aws|operations|alerts|alerts.smtp|log|x", line in "[a-z_]{1,12} = [a-z0-9\"\\[\\]{}.:-]{0,12}") {
+        fn no_text_makes_it_panic(text in "\\PC*(\n\\PC*)*", section in "http|store|vault|hsm|clouds.aws|operations|alerts|alerts.smtp|log|x", line in "[a-z_]{1,12} = [a-z0-9\"\\[\\]{}.:-]{0,12}") {
             let _ = (read(&text), read(&format!("[{section}]\n{line}\n")));
         }
     }

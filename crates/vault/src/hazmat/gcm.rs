@@ -5,8 +5,11 @@
 
 use super::{ProviderFailed, aad::Aad};
 use crate::{Random, SecretBytes, random};
-use aws_lc_rs::aead::{self, AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{self, AES_256_GCM, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
+
+/// Length of a nonce in bytes.
+pub(crate) const NONCE_LEN: usize = aead::NONCE_LEN;
 
 /// Length of the tag in bytes.
 const TAG_LEN: usize = 16;

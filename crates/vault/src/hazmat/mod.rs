@@ -10,6 +10,7 @@ pub(crate) mod pair;
 pub(crate) mod pbes2;
 pub(crate) mod rsa;
 pub(crate) mod shamir;
+pub(crate) mod spki;
 
 /// The cryptographic module refused an operation that has no reason to fail: out of memory, a failed self-test, or a fault of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -105,6 +105,11 @@ impl Recipient {
         Ok(Self { key, spki: spki.as_ref().to_vec(), bits })
     }
 
+    /// The same key once more: it was found fit before.
+    pub(crate) fn again(&self) -> Result<Self, ProviderFailed> {
+        Self::from_spki(&self.spki).map_err(ProviderFailed::at("read a public key again"))
+    }
+
     /// Size of the modulus in bits.
     pub(crate) fn bits(&self) -> usize {
         self.bits

@@ -1,14 +1,15 @@
 //! Account keys: one a tenant, random, sealed under the root and bound to the account. They are opened for each use and forgotten after it.
 
 use super::{
-    blob::SealedUnder,
+    blob::{Format, SealedUnder},
+    module::ModuleRoot,
     place::{AccountKey, SealedAccountKey},
     root::{Root, Roots},
     vault::Vault,
 };
 use crate::{
     Blob, Random, VaultError,
-    hazmat::{aad::Aad, gcm, health},
+    hazmat::{aad::Aad, health},
     secret::Secret,
 };
 use keystead_domain::AccountId;
@@ -39,6 +40,9 @@ impl Vault {
     /// [`VaultError::Sealed`], [`VaultError::UnhealthyRandom`].
     pub fn new_account_key(&self, account: &AccountId, generation: u32) -> Result<SealedAccountKey, VaultError> {
         self.with_roots(|roots| {
+            if let Some(module) = roots.current.module() {
+                return module.new_account_key(under(&roots.current, generation), account, self.shared_random());
+            }
             let secrets = AccountSecrets { generation, both: health::tested_key(self.random())? };
             seal(&roots.current, account, &secrets, self.random())
         })
@@ -51,6 +55,9 @@ impl Vault {
     /// Those of opening the old key; [`VaultError::UnhealthyRandom`].
     pub fn next_account_key(&self, account: &AccountId, old: AccountKey<'_>, generation: u32) -> Result<SealedAccountKey, VaultError> {
         self.with_roots(|roots| {
+            if let Some(module) = roots.current.module() {
+                return module.next_account_key(under(&roots.current, generation), account, old, self.shared_random());
+            }
             let old = open(roots, account, old)?;
             let fresh = health::tested_key::<32>(self.random())?;
             let both = Secret::init_with(|both| {
@@ -67,19 +74,36 @@ impl Vault {
 pub(crate) fn open(roots: &Roots, account: &AccountId, key: AccountKey<'_>) -> Result<AccountSecrets, VaultError> {
     let (under, ciphertext) = SealedUnder::split(Blob::AccountKey, key.sealed)?;
     under.expect_account_key(Blob::AccountKey, key.generation)?;
+    let root = root_of(roots, under)?;
+    under.expect_format(Blob::AccountKey, root.format())?;
+    under.expect_format(Blob::AccountKey, Format::Software)?;
+    let both = root.open(Blob::AccountKey, &aad(under, account), ciphertext)?;
+    let both: &[u8; 64] = both.expose().try_into().map_err(|_| VaultError::DoesNotOpen(Blob::AccountKey))?;
+    Ok(AccountSecrets { generation: key.generation, both: Secret::init_with(|out| out.copy_from_slice(both)) })
+}
+
+/// The module in which an account's key opens; `None` when it opens in this process.
+pub(crate) fn module<'a>(roots: &'a Roots, key: AccountKey<'_>) -> Result<Option<&'a ModuleRoot>, VaultError> {
+    let (under, _) = SealedUnder::split(Blob::AccountKey, key.sealed)?;
+    Ok(root_of(roots, under)?.module())
+}
+
+fn root_of(roots: &Roots, under: SealedUnder) -> Result<&Root, VaultError> {
     let generation = under.root_generation;
-    let root = roots.find(generation).ok_or(VaultError::UnknownRoot { blob: Blob::AccountKey, generation })?;
-    let both = Secret::try_init_with(|out| gcm::open_into(root.key.expose(), &aad(under, account), ciphertext, out));
-    Ok(AccountSecrets { generation: key.generation, both: both.map_err(|_| VaultError::DoesNotOpen(Blob::AccountKey))? })
+    roots.find(generation).ok_or(VaultError::UnknownRoot { blob: Blob::AccountKey, generation })
 }
 
 fn seal(root: &Root, account: &AccountId, secrets: &AccountSecrets, random: &dyn Random) -> Result<SealedAccountKey, VaultError> {
-    let under = SealedUnder { root_generation: root.generation, account_key_generation: secrets.generation };
-    let ciphertext = gcm::seal(root.key.expose(), &aad(under, account), secrets.both.expose(), random)?;
+    let under = under(root, secrets.generation);
+    let ciphertext = root.seal(&aad(under, account), secrets.both.expose(), random)?;
     Ok(SealedAccountKey(under.join(&ciphertext)))
 }
 
-fn aad(under: SealedUnder, account: &AccountId) -> Aad {
+fn under(root: &Root, generation: u32) -> SealedUnder {
+    SealedUnder { root_generation: root.generation, account_key_generation: generation, format: root.format() }
+}
+
+pub(crate) fn aad(under: SealedUnder, account: &AccountId) -> Aad {
     Aad::of("keystead account key under the root").bytes(&under.header()).text(account.as_str())
 }
 

@@ -36,6 +36,11 @@ impl Fingerprint {
         let head = Aad::of("keystead fingerprint").text(spec.as_str()).number(len);
         Self(derive::mac_128(secrets.fingerprint_key(), &head, material.expose()))
     }
+
+    /// The first 16 bytes of a MAC that a module made; `None` when it is shorter.
+    pub(crate) fn from_mac(mac: &[u8]) -> Option<Self> {
+        mac.first_chunk().copied().map(Self)
+    }
 }
 
 impl std::fmt::Display for Fingerprint {
@@ -49,6 +54,8 @@ impl std::fmt::Display for Fingerprint {
 pub enum Source {
     /// Made in this vault.
     Generated,
+    /// Made in the hardware module that holds the root.
+    GeneratedInModule,
     /// Brought in plain.
     ImportedRaw,
     /// Brought in wrapped, and unwrapped in this vault.
@@ -92,26 +99,48 @@ pub struct Birth {
     pub source: Source,
     /// By what means, with its standard.
     pub mechanism: &'static str,
-    /// The module that did it.
+    /// The module that did it: the software's, or, where the next field names one, the binding to that.
     pub module: Module,
+    /// The hardware module that did it.
+    pub hardware: Option<String>,
+    /// The way around under which the key lives, where its hardware module falls short and its owner allows it.
+    pub way_around: Option<&'static str>,
     /// Health tests of the source that were passed; none for imports, whose source we did not see.
     pub health_tests: &'static [&'static str],
 }
 
 impl Birth {
     pub(crate) fn new(source: Source, mechanism: &'static str, health_tests: &'static [&'static str]) -> Self {
-        Self { source, mechanism, module: Module::present(), health_tests }
+        Self { source, mechanism, module: Module::present(), hardware: None, way_around: None, health_tests }
+    }
+
+    pub(crate) fn in_module(
+        source: Source,
+        mechanism: &'static str,
+        hardware: String,
+        health_tests: &'static [&'static str],
+        way_around: Option<&'static str>,
+    ) -> Self {
+        Self { hardware: Some(hardware), way_around, ..Self::new(source, mechanism, health_tests) }
     }
 
     /// The record as names and values, for the audit log and for people.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let source = match &self.source {
             Source::Generated => "generated in the vault".to_owned(),
+            Source::GeneratedInModule => "generated in the hardware module".to_owned(),
+            Source::ImportedRaw if self.hardware.is_some() => "imported, plain: it was in the host's memory on its way into the hardware module".to_owned(),
             Source::ImportedRaw => "imported, plain".to_owned(),
             Source::ImportedWrapped { key, version, .. } => format!("imported, wrapped under {key} {version}"),
         };
         let module = format!("{} (AWS-LC {})", self.module.binding, self.module.library_version);
-        let mut fields = vec![("source", source), ("mechanism", self.mechanism.to_owned()), ("module", module), ("fips", self.module.fips.to_string())];
+        let mut fields = vec![("source", source), ("mechanism", self.mechanism.to_owned())];
+        match &self.hardware {
+            // Whether a hardware module is validated, and in which mode it runs, its own certificate says.
+            Some(hardware) => fields.push(("module", hardware.clone())),
+            None => fields.extend([("module", module), ("fips", self.module.fips.to_string())]),
+        }
+        fields.extend(self.way_around.map(|way| ("way_around", way.to_owned())));
         fields.extend(self.health_tests.iter().map(|test| ("health_test", (*test).to_owned())));
         fields
     }

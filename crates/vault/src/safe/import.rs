@@ -1,10 +1,13 @@
 //! Material from elsewhere: taken in plain, or unwrapped by a key that is already here (FT-041, FT-042).
 
 use super::{
+    account_key,
     birth::{Birth, Generated, Source},
-    material::Fresh,
+    material::{self, Fresh},
+    module::material::{Cradle, Piece},
     pkcs8,
     place::{AccountKey, Held, Place},
+    root::Roots,
     vault::Vault,
 };
 use crate::{
@@ -53,11 +56,32 @@ impl Vault {
         if kek.place.spec != KeySpec::Aes256 {
             return Err(MaterialRefused::NotAnUnwrappingKey { spec: kek.place.spec }.into());
         }
-        let (material, mode) = self.with_material(kek, |kek| unwrap(kek, wrapped))?;
+        if let Some(made) = self.with_roots(|roots| self.unwrap_inside(roots, place, account_key, wrapped, kek))? {
+            return Ok(made);
+        }
+        let (material, mode) = self.with_roots(|roots| unwrap(&material::open(roots, kek)?.0, wrapped))?;
         let fresh = check(place.spec, trimmed(place.spec, material))?;
-        let source = Source::ImportedWrapped { key: kek.place.key.clone(), version: kek.place.version.clone(), mode };
-        self.keep(place, account_key, &fresh, Birth::new(source, mechanism(mode), &[]))
+        self.keep(place, account_key, &fresh, Birth::new(unwrapped_by(kek, mode), mechanism(mode), &[]))
     }
+
+    /// Unwraps in the module, if the root lies in one.
+    fn unwrap_inside(
+        &self,
+        roots: &Roots,
+        place: &Place<'_>,
+        account_key: AccountKey<'_>,
+        wrapped: &[u8],
+        kek: &Held<'_>,
+    ) -> Result<Option<Generated>, VaultError> {
+        let Some(module) = account_key::module(roots, account_key)? else { return Ok(None) };
+        let cradle = Cradle::new(module, roots.current.generation, place, account_key, self.shared_random())?;
+        let (kept, mode) = module.take_in_wrapped(Piece::read(module, kek)?, cradle, place.spec, wrapped)?;
+        Ok(Some(module.generated(kept, place.spec, unwrapped_by(kek, mode), mechanism(mode))))
+    }
+}
+
+fn unwrapped_by(kek: &Held<'_>, mode: KeyWrapMode) -> Source {
+    Source::ImportedWrapped { key: kek.place.key.clone(), version: kek.place.version.clone(), mode }
 }
 
 fn unwrap(kek: &SecretBytes, wrapped: &[u8]) -> Result<(SecretBytes, KeyWrapMode), VaultError> {
@@ -73,7 +97,7 @@ fn mechanism(mode: KeyWrapMode) -> &'static str {
 }
 
 /// Some modules pad a document with zeros before they wrap it: what follows its DER is cut off, if it is nothing else.
-fn trimmed(spec: KeySpec, material: SecretBytes) -> SecretBytes {
+pub(crate) fn trimmed(spec: KeySpec, material: SecretBytes) -> SecretBytes {
     match der::document_len(material.expose()) {
         Some(len) if spec.is_pair() && material.expose().iter().skip(len).all(|byte| *byte == 0) => material.shortened(len),
         _ => material,

@@ -1,5 +1,6 @@
 //! The key that signs the audit log's checkpoints: an Ed25519 seed (RFC 8032, section 5.1.5), sealed under the root. It signs in here, like every key works in
-//! here; whoever has the database but not the root cannot forge a checkpoint.
+//! here; whoever has the database but not the root cannot forge a checkpoint. With a root in a hardware module it stays a key of the host, sealed by the module:
+//! it protects no material, and few modules sign with Ed25519.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     Blob, Random, VaultError,
-    hazmat::{ProviderFailed, aad::Aad, gcm, health},
+    hazmat::{ProviderFailed, aad::Aad, health},
     secret::Secret,
 };
 
@@ -70,12 +71,15 @@ fn open(roots: &Roots, sealed: &[u8]) -> Result<Secret<32>, VaultError> {
     let (under, ciphertext) = SealedUnder::split(Blob::LogKey, sealed)?;
     let generation = under.root_generation;
     let root = roots.find(generation).ok_or(VaultError::UnknownRoot { blob: Blob::LogKey, generation })?;
-    Secret::try_init_with(|out| gcm::open_into(root.key.expose(), &aad(under), ciphertext, out)).map_err(|_| VaultError::DoesNotOpen(Blob::LogKey))
+    under.expect_format(Blob::LogKey, root.format())?;
+    let seed = root.open(Blob::LogKey, &aad(under), ciphertext)?;
+    let seed: &[u8; 32] = seed.expose().try_into().map_err(|_| VaultError::DoesNotOpen(Blob::LogKey))?;
+    Ok(Secret::init_with(|out| out.copy_from_slice(seed)))
 }
 
 fn seal(root: &Root, seed: &Secret<32>, random: &dyn Random) -> Result<Vec<u8>, VaultError> {
-    let under = SealedUnder { root_generation: root.generation, account_key_generation: 0 };
-    Ok(under.join(&gcm::seal(root.key.expose(), &aad(under), seed.expose(), random)?))
+    let under = SealedUnder { root_generation: root.generation, account_key_generation: 0, format: root.format() };
+    Ok(under.join(&root.seal(&aad(under), seed.expose(), random)?))
 }
 
 fn aad(under: SealedUnder) -> Aad {

@@ -3,7 +3,11 @@
 use super::{
     account_key::{self, AccountSecrets},
     birth::{Birth, Fingerprint, Generated, Source},
-    blob::SealedUnder,
+    blob::{Format, SealedUnder},
+    module::{
+        ModuleRoot,
+        material::{Cradle, Piece},
+    },
     place::{AccountKey, Held, Place, SealedMaterial},
     root::{Root, Roots},
     vault::Vault,
@@ -18,7 +22,7 @@ use crate::{
 };
 
 /// Purposes of the two layers. They are part of the format.
-const INNER: &str = "keystead material under its account key";
+pub(crate) const INNER: &str = "keystead material under its account key";
 const OUTER: &str = "keystead material under the root";
 
 impl Vault {
@@ -28,6 +32,9 @@ impl Vault {
     /// [`VaultError::UnhealthyRandom`] when the source fails a test (with a sound one, once in a thousand million times: try again); those of opening the
     /// account key.
     pub fn generate(&self, place: &Place<'_>, account_key: AccountKey<'_>) -> Result<Generated, VaultError> {
+        if let Some(made) = self.with_roots(|roots| self.generate_inside(roots, place, account_key))? {
+            return Ok(made);
+        }
         if let Some(pair) = pair::generate(place.spec)? {
             return self.keep(place, account_key, &pair.into(), Birth::new(Source::Generated, pair::MECHANISM, &[]));
         }
@@ -42,8 +49,12 @@ impl Vault {
     /// Those of opening what is held.
     pub fn rewrap(&self, held: &Held<'_>, to: AccountKey<'_>, generation: u32) -> Result<SealedMaterial, VaultError> {
         self.with_roots(|roots| {
-            let (material, _) = open(roots, held)?;
             let place = Place { generation, ..held.place };
+            if let Some(module) = module_of(roots, held)? {
+                let cradle = Cradle::new(module, roots.current.generation, &place, to, self.shared_random())?;
+                return module.rewrap(Piece::read(module, held)?, cradle);
+            }
+            let (material, _) = open(roots, held)?;
             let secrets = account_key::open(roots, place.account, to)?;
             seal(&roots.current, &secrets, &place, &material, self.random())
         })
@@ -55,32 +66,48 @@ impl Vault {
     /// Those of opening what is held.
     pub fn fingerprint(&self, held: &Held<'_>) -> Result<Fingerprint, VaultError> {
         self.with_roots(|roots| {
+            if let Some(module) = module_of(roots, held)? {
+                return module.fingerprint(Piece::read(module, held)?);
+            }
             let (material, secrets) = open(roots, held)?;
             Ok(Fingerprint::of(&secrets, held.place.spec, &material))
         })
     }
 
-    /// The public half of a pair (SubjectPublicKeyInfo in DER), computed from the private one: what stands beside it in the database could have been changed.
+    /// The public half of a pair (SubjectPublicKeyInfo in DER), computed from the private one, or sealed with it in a module: what stands beside it in the
+    /// database could have been changed.
     ///
     /// # Errors
     /// Those of opening what is held.
     pub fn public_key(&self, held: &Held<'_>) -> Result<Option<Vec<u8>>, VaultError> {
-        self.with_material(held, |material| Ok(pair::read(held.place.spec, material.expose()).map(|pair| pair.public)))
+        self.with_roots(|roots| {
+            if let Some(module) = module_of(roots, held)? {
+                return module.public_key(Piece::read(module, held)?);
+            }
+            let (material, _) = open(roots, held)?;
+            Ok(pair::read(held.place.spec, material.expose()).map(|pair| pair.public))
+        })
+    }
+
+    /// Makes material in the module, if the root lies in one.
+    fn generate_inside(&self, roots: &Roots, place: &Place<'_>, account_key: AccountKey<'_>) -> Result<Option<Generated>, VaultError> {
+        let Some(module) = account_key::module(roots, account_key)? else { return Ok(None) };
+        let cradle = Cradle::new(module, roots.current.generation, place, account_key, self.shared_random())?;
+        module.generate(cradle).map(Some)
     }
 
     /// Seals new material and says what is known of it.
     pub(crate) fn keep(&self, place: &Place<'_>, account_key: AccountKey<'_>, fresh: &Fresh, birth: Birth) -> Result<Generated, VaultError> {
         self.with_roots(|roots| {
+            if let Some(module) = account_key::module(roots, account_key)? {
+                let cradle = Cradle::new(module, roots.current.generation, place, account_key, self.shared_random())?;
+                return module.take_in(cradle, place.spec, fresh, birth.mechanism, self.random());
+            }
             let secrets = account_key::open(roots, place.account, account_key)?;
             let sealed = seal(&roots.current, &secrets, place, &fresh.material, self.random())?;
             let fingerprint = Fingerprint::of(&secrets, place.spec, &fresh.material);
             Ok(Generated { sealed, fingerprint, public_key: fresh.public_key.clone(), birth })
         })
-    }
-
-    /// Runs a use of plain material. It is wiped when the use ends.
-    pub(crate) fn with_material<T>(&self, held: &Held<'_>, work: impl FnOnce(&SecretBytes) -> Result<T, VaultError>) -> Result<T, VaultError> {
-        self.with_roots(|roots| work(&open(roots, held)?.0))
     }
 }
 
@@ -109,27 +136,35 @@ impl Birth {
 }
 
 fn seal(root: &Root, secrets: &AccountSecrets, place: &Place<'_>, material: &SecretBytes, random: &dyn Random) -> Result<SealedMaterial, VaultError> {
-    let under = SealedUnder { root_generation: root.generation, account_key_generation: secrets.generation };
+    let under = SealedUnder { root_generation: root.generation, account_key_generation: secrets.generation, format: root.format() };
     let inner = gcm::seal(secrets.key(), &aad(INNER, under, place), material.expose(), random)?;
-    let outer = gcm::seal(root.key.expose(), &aad(OUTER, under, place), &inner, random)?;
+    let outer = root.seal(&aad(OUTER, under, place), &inner, random)?;
     Ok(SealedMaterial(under.join(&outer)))
 }
 
+/// The module in which what is held opens; `None` when it opens in this process.
+pub(crate) fn module_of<'a>(roots: &'a Roots, held: &Held<'_>) -> Result<Option<&'a ModuleRoot>, VaultError> {
+    let (under, _) = SealedUnder::split(Blob::Material, held.sealed)?;
+    let generation = under.root_generation;
+    let root = roots.find(generation).ok_or(VaultError::UnknownRoot { blob: Blob::Material, generation })?;
+    Ok(root.module())
+}
+
 /// Opens material with the account's secrets, which the next thing one does with it usually needs.
-fn open(roots: &Roots, held: &Held<'_>) -> Result<(SecretBytes, AccountSecrets), VaultError> {
+pub(crate) fn open(roots: &Roots, held: &Held<'_>) -> Result<(SecretBytes, AccountSecrets), VaultError> {
     let Held { place, account_key, sealed } = held;
     let (under, outer) = SealedUnder::split(Blob::Material, sealed)?;
     under.expect_account_key(Blob::Material, account_key.generation)?;
     let generation = under.root_generation;
     let root = roots.find(generation).ok_or(VaultError::UnknownRoot { blob: Blob::Material, generation })?;
+    under.expect_format(Blob::Material, Format::Software)?;
     let secrets = account_key::open(roots, place.account, *account_key)?;
-    let refused = |_| VaultError::DoesNotOpen(Blob::Material);
-    let inner = gcm::open(root.key.expose(), &aad(OUTER, under, place), outer).map_err(refused)?;
-    let material = gcm::open(secrets.key(), &aad(INNER, under, place), inner.expose()).map_err(refused)?;
+    let inner = root.open(Blob::Material, &aad(OUTER, under, place), outer)?;
+    let material = gcm::open(secrets.key(), &aad(INNER, under, place), inner.expose()).map_err(|_| VaultError::DoesNotOpen(Blob::Material))?;
     Ok((material, secrets))
 }
 
-fn aad(purpose: &str, under: SealedUnder, place: &Place<'_>) -> Aad {
+pub(crate) fn aad(purpose: &str, under: SealedUnder, place: &Place<'_>) -> Aad {
     let Place { account, key, version, spec, generation } = place;
     let names = Aad::of(purpose).bytes(&under.header()).text(account.as_str()).text(key.as_str()).text(version.as_str());
     names.text(spec.as_str()).number(*generation)
@@ -194,7 +229,7 @@ mod tests {
     #[test]
     fn every_part_of_the_place_is_bound() {
         // So far there is one kind of key: that a blob of another kind does not open is seen in what is authenticated.
-        let under = SealedUnder { root_generation: 1, account_key_generation: 1 };
+        let under = SealedUnder { root_generation: 1, account_key_generation: 1, format: Format::Software };
         let house = House::new("house");
         let bound = aad(INNER, under, &house.place());
         for part in [house.account.as_str(), house.key.as_str(), house.version.as_str(), "AES_256", INNER] {

@@ -8,6 +8,7 @@ mod import;
 mod later;
 mod log_key;
 mod material;
+mod module;
 mod offer;
 mod pem;
 mod pkcs8;
@@ -25,7 +26,7 @@ mod vault;
 mod wrap;
 
 pub use birth::{Birth, Fingerprint, Generated, Module, Source};
-pub use blob::{SealedUnder, sealed_under};
+pub use blob::{Format, SealedUnder, sealed_under};
 pub use export_key::{ExportKey, ExportKeyError};
 pub use later::LaterRoot;
 pub use log_key::NewLogKey;

@@ -1,7 +1,8 @@
 //! The root record: all that is kept of a root, and nothing that opens it without its unlock secret.
 //!
-//! Format 1, numbers big-endian: format (1 byte), kind (1), what the kind needs (for shares: threshold, count, set, a commitment to each), root generation (4), mark of the root (16), the root under the unlock key
-//! (60), then 0, or 1 with the previous root's generation (4) and the previous root under this root (60). Everything before a wrapped root is authenticated
+//! Format 1, numbers big-endian: format (1 byte), kind (1), what the kind needs (for shares: threshold, count, set, a commitment to each; for a hardware
+//! module: the name of the root in it, 16), root generation (4), mark of the root (16), the root under the unlock key, or for a hardware module the mark
+//! and zeros under the root (60), then 0, or 1 with the previous root's generation (4) and the previous root under this root (60). Everything before a wrapped root is authenticated
 //! with it.
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     share_set::ShareSet,
     unlock::{Method, PassphraseCost, UnlockKind},
 };
-use crate::hazmat::gcm;
+use crate::{RootId, hazmat::gcm};
 
 /// The one format so far.
 const FORMAT: u8 = 1;
@@ -127,6 +128,10 @@ impl RootRecord {
                 head.extend(set.id.0);
                 head.extend(set.commitments().as_flattened());
             }
+            Method::Module(RootId(id)) => {
+                head.push(4);
+                head.extend(id);
+            }
         }
         head.extend(self.generation.to_be_bytes());
         head.extend(self.mark);
@@ -174,6 +179,7 @@ fn method(from: &mut Reader<'_>) -> Option<Method> {
             let commitments: Option<Vec<_>> = (0..count).map(|_| from.bytes()).collect();
             ShareSet::new(threshold, id, commitments?).map(Method::Shares)
         }
+        [4] => from.bytes().map(|id| Method::Module(RootId(id))),
         _ => None,
     }
 }
@@ -186,7 +192,7 @@ mod tests {
     fn records() -> Vec<RootRecord> {
         let cost = PassphraseCost { memory_kib: 64, passes: 1, lanes: 1 };
         let shares = ShareSet::new(3, SetId([1, 2, 3, 4]), (0..5).map(|number| [number; 32]).collect()).expect("3 of 5 can be");
-        let methods = [Method::Passphrase { salt: [7; 16], cost }, Method::KeyFile, Method::Shares(shares)];
+        let methods = [Method::Passphrase { salt: [7; 16], cost }, Method::KeyFile, Method::Shares(shares), Method::Module(RootId([3; 16]))];
         let previous = [None, Some(Previous { generation: 8, wrapped: [5; WRAPPED_LEN] })];
         let record = |method: &Method, previous: &Option<Previous>| RootRecord {
             method: method.clone(),
@@ -231,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..700), kind in 1u8..4) {
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..700), kind in 1u8..5) {
             let _ = RootRecord::from_bytes(&bytes);
             if let Ok(record) = RootRecord::from_bytes(&[&[FORMAT, kind], &bytes[..]].concat()) {
                 prop_assert_eq!(record.to_bytes(), [&[FORMAT, kind], &bytes[..]].concat());

@@ -1,12 +1,16 @@
 //! Roots: made here, wrapped for their keepers, and opened again.
 
 use super::{
+    blob::Format,
+    module::{self, ModuleRoot},
     record::{Previous, RootRecord, WRAPPED_LEN},
     share::Share,
-    unlock::{self, KEY_FILE_LEN, NewUnlock, Prepared, UnlockSecret},
+    unlock::{self, KEY_FILE_LEN, Method, NewUnlock, Prepared, UnlockSecret},
 };
+use std::sync::Arc;
+
 use crate::{
-    ProviderFailed, Random, RootError, SecretBytes, UnsealError,
+    Blob, HsmError, ProviderFailed, Random, RootError, SecretBytes, UnsealError, VaultError,
     hazmat::{aad::Aad, derive, gcm, health},
     secret::Secret,
 };
@@ -24,8 +28,13 @@ pub struct Created {
 /// # Errors
 /// [`RootError::Unlock`] when the unlock secret is not fit; [`RootError::UnhealthyRandom`].
 pub fn create(unlock: &NewUnlock, random: &dyn Random) -> Result<Created, RootError> {
+    if let NewUnlock::Module { hsm, pin } = unlock {
+        let (record, _) = module::create(hsm, pin, random)?;
+        return Ok(Created { record, shares: Vec::new() });
+    }
     let prepared = unlock::prepare(unlock, random)?;
-    wrap(prepared, &Root::fresh(1, random)?, None, random)
+    let root = Root::fresh(1, random)?;
+    wrap(prepared, &root, None, random)
 }
 
 /// Makes the contents of a key file, for its owner to write to a file that only the server can read.
@@ -39,7 +48,15 @@ pub fn new_key_file(random: &dyn Random) -> Result<SecretBytes, RootError> {
 /// A root key.
 pub(crate) struct Root {
     pub(crate) generation: u32,
-    pub(crate) key: Secret<32>,
+    pub(crate) key: RootKey,
+}
+
+/// Where the key is.
+pub(crate) enum RootKey {
+    /// In this process.
+    Software(Secret<32>),
+    /// In a hardware module.
+    Module(Arc<ModuleRoot>),
 }
 
 /// The roots that an open vault holds: one to seal under, and while a rotation runs one more to open with.
@@ -50,17 +67,79 @@ pub(crate) struct Roots {
 
 impl Root {
     pub(crate) fn fresh(generation: u32, random: &dyn Random) -> Result<Self, RootError> {
-        Ok(Self { generation, key: health::tested_key(random)? })
+        Ok(Self { generation, key: RootKey::Software(health::tested_key(random)?) })
     }
 
-    /// What tells this root from every other, and says nothing of it.
-    fn mark(&self) -> Result<[u8; 16], ProviderFailed> {
-        let mark = derive::mark(self.key.expose(), &Aad::of("keystead root mark").number(self.generation))?;
-        Ok(*mark.first_chunk().unwrap_or(&[0; 16]))
+    /// The format of what is sealed under it.
+    pub(crate) fn format(&self) -> Format {
+        match self.key {
+            RootKey::Software(_) => Format::Software,
+            RootKey::Module(_) => Format::Module,
+        }
+    }
+
+    /// The module that it lies in, if it does.
+    pub(crate) fn module(&self) -> Option<&ModuleRoot> {
+        match &self.key {
+            RootKey::Software(_) => None,
+            RootKey::Module(module) => Some(module),
+        }
+    }
+
+    /// Seals bytes under it.
+    pub(crate) fn seal(&self, aad: &Aad, plain: &[u8], random: &dyn Random) -> Result<Vec<u8>, VaultError> {
+        match &self.key {
+            RootKey::Software(key) => Ok(gcm::seal(key.expose(), aad, plain, random)?),
+            RootKey::Module(module) => module.seal(aad, plain, random),
+        }
+    }
+
+    /// Opens bytes that were sealed under it.
+    pub(crate) fn open(&self, blob: Blob, aad: &Aad, sealed: &[u8]) -> Result<SecretBytes, VaultError> {
+        match &self.key {
+            RootKey::Software(key) => gcm::open(key.expose(), aad, sealed).map_err(|_| VaultError::DoesNotOpen(blob)),
+            RootKey::Module(module) => module.open(aad, sealed).map_err(|error| match error {
+                VaultError::Module(HsmError::Unauthentic) => VaultError::DoesNotOpen(blob),
+                other => other,
+            }),
+        }
+    }
+
+    /// The key, where it is in this process: only such a root is wrapped for keepers.
+    fn software(&self) -> Result<&Secret<32>, RootError> {
+        match &self.key {
+            RootKey::Software(key) => Ok(key),
+            RootKey::Module(_) => Err(RootError::InModule),
+        }
+    }
+
+    /// Whether it is the root of this record.
+    fn is_of(&self, record: &RootRecord) -> bool {
+        match &self.key {
+            RootKey::Software(key) => mark(key, self.generation).is_ok_and(|mark| mark == record.mark),
+            // That the token's keys made the record was seen when it was opened.
+            RootKey::Module(module) => matches!(&record.method, Method::Module(id) if *id == module.id),
+        }
     }
 }
 
+/// What tells a root from every other, and says nothing of it.
+fn mark(key: &Secret<32>, generation: u32) -> Result<[u8; 16], ProviderFailed> {
+    let mark = derive::mark(key.expose(), &Aad::of("keystead root mark").number(generation))?;
+    Ok(*mark.first_chunk().unwrap_or(&[0; 16]))
+}
+
 impl Roots {
+    /// The same once more, where they lie in a module: then they hold no key.
+    pub(crate) fn in_module(&self) -> Option<Self> {
+        match (&self.current.key, &self.previous) {
+            (RootKey::Module(module), None) => {
+                Some(Self { current: Root { generation: self.current.generation, key: RootKey::Module(module.clone()) }, previous: None })
+            }
+            _ => None,
+        }
+    }
+
     /// The root of this generation, if the vault holds it.
     pub(crate) fn find(&self, generation: u32) -> Option<&Root> {
         [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|root| root.generation == generation)
@@ -70,33 +149,39 @@ impl Roots {
 /// Wraps a root, and with it the root before.
 pub(crate) fn wrap(prepared: Prepared, root: &Root, previous: Option<&Root>, random: &dyn Random) -> Result<Created, RootError> {
     let Prepared { method, key, shares } = prepared;
-    let mut record = RootRecord { method, generation: root.generation, mark: root.mark()?, wrapped: [0; WRAPPED_LEN], previous: None };
-    record.wrapped = seal(&key, &root_aad(&record), root, random)?;
+    let root_key = root.software()?;
+    let mark = mark(root_key, root.generation)?;
+    let mut record = RootRecord { method, generation: root.generation, mark, wrapped: [0; WRAPPED_LEN], previous: None };
+    record.wrapped = seal(&key, &root_aad(&record), root_key, random)?;
     record.previous = previous.map(|previous| wrap_previous(root, previous, random)).transpose()?;
     Ok(Created { record, shares })
 }
 
-fn wrap_previous(current: &Root, previous: &Root, random: &dyn Random) -> Result<Previous, ProviderFailed> {
-    let wrapped = seal(&current.key, &previous_aad(current.generation, previous.generation), previous, random)?;
+fn wrap_previous(current: &Root, previous: &Root, random: &dyn Random) -> Result<Previous, RootError> {
+    let wrapped = seal(current.software()?, &previous_aad(current.generation, previous.generation), previous.software()?, random)?;
     Ok(Previous { generation: previous.generation, wrapped })
 }
 
-fn seal(key: &Secret<32>, aad: &Aad, root: &Root, random: &dyn Random) -> Result<[u8; WRAPPED_LEN], ProviderFailed> {
-    let wrapped = gcm::seal(key.expose(), aad, root.key.expose(), random)?;
+fn seal(key: &Secret<32>, aad: &Aad, root: &Secret<32>, random: &dyn Random) -> Result<[u8; WRAPPED_LEN], ProviderFailed> {
+    let wrapped = gcm::seal(key.expose(), aad, root.expose(), random)?;
     wrapped.try_into().map_err(ProviderFailed::at("seal a root key"))
 }
 
-/// Opens a record with the secret that somebody brought. With a passphrase it takes as long as its cost says.
+/// Opens a record with the secret that somebody brought. With a passphrase it takes as long as its cost says, with a module as long as that.
 pub(crate) fn open(record: &RootRecord, secret: &UnlockSecret) -> Result<Roots, UnsealError> {
+    if let (Method::Module(id), UnlockSecret::Module { hsm, pin }) = (&record.method, secret) {
+        let current = module::open(record, *id, hsm, pin)?;
+        return with_previous(current, record).ok_or(UnsealError::WrongSecret);
+    }
     let unlock_key = record.method.key(secret)?;
     let key = Secret::try_init_with(|out| gcm::open_into(unlock_key.expose(), &root_aad(record), &record.wrapped, out));
-    let current = Root { generation: record.generation, key: key.map_err(|_| UnsealError::WrongSecret)? };
+    let current = Root { generation: record.generation, key: RootKey::Software(key.map_err(|_| UnsealError::WrongSecret)?) };
     with_previous(current, record).ok_or(UnsealError::WrongSecret)
 }
 
 /// The roots of a record whose root is open already; `None` when the record does not fit it.
 pub(crate) fn with_previous(current: Root, record: &RootRecord) -> Option<Roots> {
-    if current.mark().ok()? != record.mark {
+    if !current.is_of(record) {
         return None;
     }
     let previous = match &record.previous {
@@ -108,8 +193,9 @@ pub(crate) fn with_previous(current: Root, record: &RootRecord) -> Option<Roots>
 
 fn open_previous(current: &Root, previous: &Previous) -> Option<Root> {
     let aad = previous_aad(current.generation, previous.generation);
-    let key = Secret::try_init_with(|out| gcm::open_into(current.key.expose(), &aad, &previous.wrapped, out)).ok()?;
-    Some(Root { generation: previous.generation, key })
+    let current = current.software().ok()?;
+    let key = Secret::try_init_with(|out| gcm::open_into(current.expose(), &aad, &previous.wrapped, out)).ok()?;
+    Some(Root { generation: previous.generation, key: RootKey::Software(key) })
 }
 
 fn root_aad(record: &RootRecord) -> Aad {

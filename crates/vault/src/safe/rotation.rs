@@ -108,6 +108,9 @@ impl State {
             return Err(RootError::RotationUnsettled);
         }
         let generation = roots.current.generation.checked_add(1).ok_or(RootError::GenerationsExhausted)?;
+        if roots.current.module().is_some() {
+            return Err(RootError::InModule);
+        }
         let root = Root::fresh(generation, random)?;
         Ok((root::wrap(prepared, &root, Some(&roots.current), random)?, root))
     }

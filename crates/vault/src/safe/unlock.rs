@@ -1,16 +1,18 @@
-//! What a root opens by: a passphrase, a key file, or k of n shares. Each ends in the same thing, an AES-256 key that wraps the root and nothing else.
+//! What a root opens by: a passphrase, a key file, or k of n shares. Each ends in the same thing, an AES-256 key that wraps the root and nothing else. A root in
+//! a hardware module is wrapped by nothing: its module's PIN opens it.
 
 use super::{
     share::{SetId, Share},
     share_set::{self, ShareSet},
 };
 use crate::{
-    Random, RootError, SecretBytes, UnsealError,
+    Hsm, Random, RootError, RootId, SecretBytes, UnsealError,
     hazmat::{aad::Aad, derive, health},
     random,
     secret::{Secret, is_one_byte_repeated},
 };
 use keystead_domain::Invalid;
+use std::sync::Arc;
 
 /// Shortest passphrase in bytes. Who has the root record can try passphrases at home, at the cost that [`PassphraseCost`] sets; length is what stops him.
 pub const PASSPHRASE_LEN_MIN: usize = 12;
@@ -61,6 +63,8 @@ pub enum UnlockKind {
     KeyFile,
     /// k of n shares.
     Shares,
+    /// The PIN of the hardware module that holds the root.
+    Module,
 }
 
 impl std::fmt::Display for UnlockKind {
@@ -69,6 +73,7 @@ impl std::fmt::Display for UnlockKind {
             Self::Passphrase => "a passphrase",
             Self::KeyFile => "a key file",
             Self::Shares => "shares",
+            Self::Module => "the PIN of a hardware module",
         })
     }
 }
@@ -81,6 +86,13 @@ pub enum UnlockSecret {
     KeyFile(SecretBytes),
     /// At least as many shares as the threshold says; further ones are left aside.
     Shares(Vec<Share>),
+    /// A hardware module, and the PIN of its token.
+    Module {
+        /// The module.
+        hsm: Arc<dyn Hsm>,
+        /// The PIN. A wrong one counts against the token.
+        pin: SecretBytes,
+    },
 }
 
 impl UnlockSecret {
@@ -90,6 +102,7 @@ impl UnlockSecret {
             Self::Passphrase(_) => UnlockKind::Passphrase,
             Self::KeyFile(_) => UnlockKind::KeyFile,
             Self::Shares(_) => UnlockKind::Shares,
+            Self::Module { .. } => UnlockKind::Module,
         }
     }
 }
@@ -111,6 +124,13 @@ pub enum NewUnlock {
         threshold: u8,
         /// How many there are: at most [`SHARES_MAX`].
         count: u8,
+    },
+    /// A root that is made in a hardware module, and stays there.
+    Module {
+        /// The module.
+        hsm: Arc<dyn Hsm>,
+        /// The PIN of its token.
+        pin: SecretBytes,
     },
 }
 
@@ -172,6 +192,7 @@ pub(crate) enum Method {
     Passphrase { salt: [u8; 16], cost: PassphraseCost },
     KeyFile,
     Shares(ShareSet),
+    Module(RootId),
 }
 
 impl Method {
@@ -180,6 +201,7 @@ impl Method {
             Self::Passphrase { .. } => UnlockKind::Passphrase,
             Self::KeyFile => UnlockKind::KeyFile,
             Self::Shares(_) => UnlockKind::Shares,
+            Self::Module(_) => UnlockKind::Module,
         }
     }
 
@@ -208,6 +230,8 @@ pub(crate) fn prepare(new: &NewUnlock, random: &dyn Random) -> Result<Prepared, 
         NewUnlock::Passphrase { passphrase, cost } => prepare_passphrase(passphrase, *cost, random),
         NewUnlock::KeyFile(file) => prepare_key_file(file),
         NewUnlock::Shares { threshold, count } => prepare_shares(*threshold, *count, random),
+        // Nothing wraps such a root: `root::create` makes it in its module, and a rotation does not lead there yet.
+        NewUnlock::Module { .. } => Err(RootError::InModule),
     }
 }
 
@@ -252,6 +276,7 @@ fn wrapping_key(kind: UnlockKind, secret: &[u8]) -> Result<Secret<32>, crate::Pr
         UnlockKind::Passphrase => "passphrase",
         UnlockKind::KeyFile => "key file",
         UnlockKind::Shares => "shares",
+        UnlockKind::Module => "hardware module",
     };
     derive::subkey(secret, &Aad::of("keystead unlock key").text(purpose))
 }

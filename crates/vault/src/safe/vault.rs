@@ -70,9 +70,18 @@ impl Vault {
         Ok(())
     }
 
-    /// Forgets every root key and every share. When it returns, no use is running and none can begin.
+    /// Forgets every root key and every share. When it returns, no use is running and none can begin; one that a hardware module has not answered for some seconds
+    /// may still run there, and holds no key here.
     pub fn seal(&self) {
-        self.write().wipe();
+        let roots = {
+            let mut state = self.write();
+            let roots = state.roots.take();
+            state.wipe();
+            roots
+        };
+        if let Some(module) = roots.as_ref().and_then(|roots| roots.current.module()) {
+            module.close();
+        }
     }
 
     /// Whether the vault holds no root key.
@@ -120,7 +129,18 @@ impl Vault {
         self.random.as_ref()
     }
 
-    /// Runs a use of the roots. The vault cannot be sealed under its feet.
+    /// The same for work that another thread does.
+    pub(crate) fn shared_random(&self) -> Arc<dyn Random> {
+        self.random.clone()
+    }
+
+    /// Whether the root lies in a hardware module: then a use takes milliseconds, and may wait for others.
+    pub fn is_in_module(&self) -> bool {
+        self.read().roots.as_ref().is_some_and(|roots| roots.current.module().is_some())
+    }
+
+    /// Runs a use of the roots. The vault cannot be sealed under its feet. A use of a module takes as long as the module likes, and holds no key: nobody shall wait
+    /// for it who only wants to know how the vault stands, so it runs with a handle of its own.
     ///
     /// A blob under a later root means that another node rotated and this vault has not heard of it yet. For that blob it is as good as sealed, and says so:
     /// who asked shall wait until the vault is opened with the new secret, and not take the row for a damaged one. When the stored record knows no such root,
@@ -128,6 +148,16 @@ impl Vault {
     pub(crate) fn with_roots<T>(&self, work: impl FnOnce(&Roots) -> Result<T, VaultError>) -> Result<T, VaultError> {
         let state = self.read();
         let roots = state.roots.as_ref().ok_or(VaultError::Sealed)?;
+        match roots.in_module() {
+            None => self.use_roots(roots, work),
+            Some(roots) => {
+                drop(state);
+                self.use_roots(&roots, work)
+            }
+        }
+    }
+
+    fn use_roots<T>(&self, roots: &Roots, work: impl FnOnce(&Roots) -> Result<T, VaultError>) -> Result<T, VaultError> {
         match work(roots) {
             Err(VaultError::UnknownRoot { blob, generation }) if generation > roots.current.generation && !self.later.is_denied(blob, generation) => {
                 self.later.meet(blob, generation);

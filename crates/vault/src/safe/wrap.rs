@@ -1,8 +1,8 @@
 //! The only way out: material wrapped under somebody's RSA public key, a cloud's or a person's.
 
-use super::{export_key::ExportKey, place::Held, vault::Vault};
+use super::{export_key::ExportKey, material, module::material::Piece, place::Held, vault::Vault};
 use crate::{
-    VaultError,
+    Random, SecretBytes, VaultError,
     hazmat::rsa::{PublicKeyError, Recipient, WrapError},
 };
 use keystead_domain::{Hash, KeySpec, WrapMethod, WrappingKeySpec};
@@ -15,7 +15,18 @@ impl Vault {
     /// [`VaultError::WrappingKey`], [`VaultError::TooLong`] (direct RSA-OAEP only), and those of opening what is held.
     pub fn wrap_for_cloud(&self, held: &Held<'_>, public_key: &[u8], method: WrapMethod, asked_for: WrappingKeySpec) -> Result<Vec<u8>, VaultError> {
         let recipient = cloud_key(public_key, asked_for.bits()).map_err(VaultError::WrappingKey)?;
-        self.wrap(held, &recipient, method)
+        self.wrap(held, recipient, method)
+    }
+
+    /// By which method material of this kind goes to a cloud that takes OAEP with either hash: the one that is preferred, or what a hardware module can instead.
+    ///
+    /// # Errors
+    /// [`VaultError::Sealed`]; [`VaultError::Module`] when the root's module can do neither.
+    pub fn method_for_cloud(&self, spec: KeySpec, preferred: WrapMethod) -> Result<WrapMethod, VaultError> {
+        self.with_roots(|roots| match roots.current.module() {
+            Some(module) => module.method(spec, preferred),
+            None => Ok(preferred),
+        })
     }
 
     /// Wraps material for a person who holds the private half of `to`, as [`export_method`] says.
@@ -23,21 +34,29 @@ impl Vault {
     /// # Errors
     /// Those of opening what is held.
     pub fn export(&self, held: &Held<'_>, to: &ExportKey) -> Result<Vec<u8>, VaultError> {
-        self.wrap(held, to.recipient(), export_method(held.place.spec))
+        self.wrap(held, to.recipient().again()?, export_method(held.place.spec))
     }
 
-    fn wrap(&self, held: &Held<'_>, recipient: &Recipient, method: WrapMethod) -> Result<Vec<u8>, VaultError> {
-        self.with_material(held, |material| {
-            let wrapped = match method {
-                WrapMethod::RsaOaep(hash) => recipient.oaep(hash, material.expose()),
-                WrapMethod::RsaAesKwp(hash) => recipient.aes_kwp(hash, material.expose(), self.random()),
-            };
-            wrapped.map_err(|error| match error {
-                WrapError::TooLong { max } => VaultError::TooLong { max, found: material.len() },
-                WrapError::Provider(failed) => VaultError::Provider(failed),
-            })
+    fn wrap(&self, held: &Held<'_>, recipient: Recipient, method: WrapMethod) -> Result<Vec<u8>, VaultError> {
+        self.with_roots(|roots| {
+            if let Some(module) = material::module_of(roots, held)? {
+                return module.wrap(Piece::read(module, held)?, recipient, method, self.shared_random());
+            }
+            on_the_host(&recipient, method, &material::open(roots, held)?.0, self.random())
         })
     }
+}
+
+/// Wraps plain material in this process.
+pub(crate) fn on_the_host(to: &Recipient, method: WrapMethod, material: &SecretBytes, random: &dyn Random) -> Result<Vec<u8>, VaultError> {
+    let wrapped = match method {
+        WrapMethod::RsaOaep(hash) => to.oaep(hash, material.expose()),
+        WrapMethod::RsaAesKwp(hash) => to.aes_kwp(hash, material.expose(), random),
+    };
+    wrapped.map_err(|error| match error {
+        WrapError::TooLong { max } => VaultError::TooLong { max, found: material.len() },
+        WrapError::Provider(failed) => VaultError::Provider(failed),
+    })
 }
 
 /// How a key leaves for a person: RSAES-OAEP with SHA-256 (CM-064); a pair, which is longer than any RSA block, by RSA-AES-KWP.

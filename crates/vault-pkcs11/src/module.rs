@@ -1,0 +1,267 @@
+//! The module as the vault sees it: opened with a PIN, asked by jobs, closed when its last owner lets it go.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use cryptoki::types::AuthPin;
+use keystead_vault::{Abilities, Hsm, HsmError, Job, RootId, SecretBytes, WayAround};
+
+use crate::{
+    library::{Access, Library},
+    probe,
+    session::Live,
+    worker::{self, Lost, Task},
+};
+
+/// How the refusal of a further session ends (CKR_SESSION_COUNT).
+const NO_ROOM: &str = "SessionCount";
+/// How long the end of a module waits for its workers.
+const CLOSING_TAKES: Duration = Duration::from_secs(5);
+
+/// Which module, and how it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The module's library.
+    pub library: PathBuf,
+    /// The label of its token.
+    pub token: String,
+    /// How many sessions work side by side.
+    pub sessions: usize,
+    /// How many jobs may wait for a session.
+    pub queue: usize,
+    /// How long somebody waits for an answer.
+    pub patience: Duration,
+    /// What is allowed where the module falls short.
+    pub allow: Vec<WayAround>,
+}
+
+/// A token of a PKCS#11 module.
+pub struct Pkcs11Module {
+    settings: Settings,
+    shared: Arc<Shared>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+    /// Jobs that wait or run.
+    waiting: AtomicUsize,
+}
+
+/// A worker's session, counted for as long as it has it.
+pub(crate) struct Connected {
+    live: Live,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl std::ops::Deref for Connected {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        &self.live
+    }
+}
+
+/// What the workers share.
+pub(crate) struct Shared {
+    label: String,
+    pub(crate) library: Library,
+    /// Where jobs wait; closed before the workers are waited for.
+    queue: Mutex<Option<SyncSender<Task>>>,
+    /// How many workers have a session.
+    connected: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    pin: Option<AuthPin>,
+    /// What became of the last login that failed for good. It is not tried again with the same PIN.
+    refused: Option<HsmError>,
+    description: String,
+}
+
+impl Pkcs11Module {
+    /// Loads the library and starts the workers. Nothing is asked of the token before it is opened.
+    ///
+    /// # Errors
+    /// [`HsmError::Library`].
+    pub fn load(settings: Settings) -> Result<Self, HsmError> {
+        let library = Library::load(&settings.library)?;
+        let (queue, jobs) = sync_channel(settings.queue.max(1));
+        let (queue, connected) = (Mutex::new(Some(queue)), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { label: settings.token.clone(), library, queue, connected, state: Mutex::default() });
+        let jobs = Arc::new(Mutex::new(jobs));
+        let mut workers = Vec::new();
+        for number in 0..settings.sessions.max(1) {
+            let (shared, jobs) = (shared.clone(), jobs.clone());
+            let worker = std::thread::Builder::new().name(format!("hsm-{number}"));
+            let started = worker.spawn(move || worker::work(&shared, &jobs));
+            workers.push(started.map_err(|error| HsmError::Library(format!("no thread: {error}")))?);
+        }
+        Ok(Self { settings, shared, workers: Mutex::new(workers), waiting: AtomicUsize::new(0) })
+    }
+
+    /// What the module can, what Keystead does with it, and how fast each is. It opens the token, and leaves nothing in it.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    pub fn examine(&self, pin: &SecretBytes, measure_for: Duration) -> Result<probe::Report, HsmError> {
+        let abilities = self.open(pin)?;
+        let (slot, _) = self.shared.library.find(&self.shared.label)?;
+        let mechanisms = self.shared.library.mechanisms(slot)?;
+        let speeds = self.ask(move |session| Ok(probe::measure(session, measure_for)))?;
+        Ok(probe::Report::new(self.description(), &abilities, &mechanisms, speeds))
+    }
+
+    fn ask<T: Send + 'static>(&self, work: impl Fn(&dyn keystead_vault::HsmSession) -> Result<T, HsmError> + Send + Sync + 'static) -> Result<T, HsmError> {
+        let answer = Arc::new(Mutex::new(None));
+        let told = answer.clone();
+        self.run(Arc::new(move |session| {
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(work(session)?);
+            Ok(())
+        }))?;
+        let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answered.ok_or_else(|| HsmError::Away("a job ended without an answer".to_owned()))
+    }
+
+    fn wait(&self, task: Task, answer: &std::sync::mpsc::Receiver<Result<(), HsmError>>) -> Result<(), HsmError> {
+        let queue = self.shared.queue().clone();
+        let Some(queue) = queue else { return Err(HsmError::Away("it is closed".to_owned())) };
+        match queue.try_send(task) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(HsmError::Busy { waiting: self.settings.queue }),
+            Err(TrySendError::Disconnected(_)) => return Err(HsmError::Away("its workers have ended".to_owned())),
+        }
+        match answer.recv_timeout(self.settings.patience) {
+            Ok(done) => done,
+            Err(RecvTimeoutError::Timeout) => Err(HsmError::Silent { seconds: self.settings.patience.as_secs() }),
+            Err(RecvTimeoutError::Disconnected) => Err(HsmError::Silent { seconds: self.settings.patience.as_secs() }),
+        }
+    }
+
+    /// How many jobs wait or run now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Hsm for Pkcs11Module {
+    fn open(&self, pin: &SecretBytes) -> Result<Abilities, HsmError> {
+        let text = std::str::from_utf8(pin.expose()).map_err(|_| HsmError::PinWrong)?;
+        self.shared.use_pin(text);
+        let abilities = self.ask(|session| probe::abilities(session))?;
+        Ok(Abilities { allow: self.settings.allow.clone(), ..abilities })
+    }
+
+    fn make_root(&self, id: RootId) -> Result<(), HsmError> {
+        let session = self.shared.connect_with(Access::Write)?;
+        let _calling = self.shared.library.call();
+        session.make_root(id)
+    }
+
+    fn run(&self, job: Job) -> Result<(), HsmError> {
+        let (told, answer) = sync_channel(1);
+        let task = Task { job, answer: told, until: Instant::now() + self.settings.patience };
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let done = self.wait(task, &answer);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        done
+    }
+
+    /// Workers close their sessions before this ends: a library whose process ends while it is being called may crash it. One that hangs is not waited for.
+    fn close(&self) {
+        *self.shared.queue() = None;
+        let until = Instant::now() + CLOSING_TAKES;
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        for worker in workers {
+            while !worker.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    fn description(&self) -> String {
+        self.shared.state().description.clone()
+    }
+}
+
+impl Drop for Pkcs11Module {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn use_pin(&self, pin: &str) {
+        let mut state = self.state();
+        state.pin = Some(AuthPin::from(pin.to_owned()));
+        state.refused = None;
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Task>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session for a worker. One that the token has no room for is not needed as long as another worker has one.
+    pub(crate) fn connect(self: &Arc<Self>) -> Result<Connected, Lost> {
+        match self.connect_with(Access::Read) {
+            Ok(live) => {
+                self.connected.fetch_add(1, Ordering::Relaxed);
+                Ok(Connected { live, shared: self.clone() })
+            }
+            Err(HsmError::Away(told)) if told.ends_with(NO_ROOM) && self.connected.load(Ordering::Relaxed) > 0 => Err(Lost::NoRoom),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Closes a session; the library is not initialised anew meanwhile.
+    pub(crate) fn close(&self, session: Option<Connected>) {
+        let _calling = self.library.call();
+        drop(session);
+    }
+
+    /// Gives a job to the other workers.
+    pub(crate) fn put_back(&self, task: Task) {
+        let queue = self.queue().clone();
+        if let Some(Err(TrySendError::Full(task) | TrySendError::Disconnected(task))) = queue.map(|queue| queue.try_send(task)) {
+            drop(task.answer.send(Err(HsmError::Busy { waiting: 0 })));
+        }
+    }
+
+    /// One login at a time: that a PIN is wrong shall be found out once, and not by every worker.
+    fn connect_with(&self, access: Access) -> Result<Live, HsmError> {
+        let mut state = self.state();
+        if let Some(refused) = &state.refused {
+            return Err(refused.clone());
+        }
+        let pin = state.pin.as_ref().ok_or_else(|| HsmError::Away("it was not opened".to_owned()))?;
+        let (slot, token) = match self.library.find(&self.label) {
+            // It was there before, and may come back.
+            Err(gone @ HsmError::NoToken { .. }) if !state.description.is_empty() => return Err(HsmError::Away(gone.to_string())),
+            found => found?,
+        };
+        let _calling = self.library.call();
+        let opened = self.library.session(slot, access, pin);
+        if let Err(refused @ (HsmError::PinWrong | HsmError::PinLocked)) = &opened {
+            state.refused = Some(refused.clone());
+        }
+        let live = Live::new(opened?, self.library.raw.clone(), self.library.key_wrap(slot)?);
+        state.description = self.library.describe(&token);
+        Ok(live)
+    }
+}

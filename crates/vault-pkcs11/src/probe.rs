@@ -1,0 +1,288 @@
+//! What a module can, found out by letting it: wrapped as for a cloud, and opened as a cloud would. What it lists is told beside that.
+
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::{
+    encoding::AsDer as _,
+    key_wrap::{AES_256, AesKek, KeyWrapPadded as _},
+    rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+};
+use cryptoki_sys::CK_MECHANISM_TYPE;
+use keystead_domain::{Hash, KeyFamily, KeySpec};
+use keystead_vault::{Abilities, HsmError, HsmKey, HsmSession, Mac, Purpose, der};
+use zeroize::Zeroizing;
+
+/// Finds out what a module can. What it makes for this ends with the job.
+///
+/// # Errors
+/// [`HsmError::Cannot`] for what Keystead cannot do without; [`HsmError`] when the module is away.
+pub(crate) fn abilities(session: &dyn HsmSession) -> Result<Abilities, HsmError> {
+    seals(session)?;
+    let cloud = Cloud::new()?;
+    let oaep = [Hash::Sha256, Hash::Sha1].into_iter();
+    let oaep = gather(oaep, |hash| Ok(cloud.opens(session, hash, session.generate(Purpose::Transport)?.key)?.is_some()))?;
+    let (wraps_by_rfc_5649, pads) = match known_key(session, &cloud, &oaep)? {
+        Some((key, value)) => wraps(session, key, &value)?,
+        None => (false, false),
+    };
+    let mut makes = gather(KeySpec::ALL.into_iter().filter(|spec| !is_large(*spec)), |spec| makes(session, spec))?;
+    if makes.contains(&KeySpec::Rsa2048) {
+        makes.extend(KeySpec::ALL.into_iter().filter(|spec| is_large(*spec)));
+    }
+    Ok(Abilities { makes, oaep, wraps_by_rfc_5649, pads, allow: Vec::new() })
+}
+
+/// Those for which the answer is yes. That a module cannot is an answer; that it is away is not.
+fn gather<T: Copy>(all: impl Iterator<Item = T>, can: impl Fn(T) -> Result<bool, HsmError>) -> Result<Vec<T>, HsmError> {
+    let mut found = Vec::new();
+    for one in all {
+        if or_not(can(one))?.unwrap_or_default() {
+            found.push(one);
+        }
+    }
+    Ok(found)
+}
+
+fn or_not<T>(tried: Result<T, HsmError>) -> Result<Option<T>, HsmError> {
+    match tried {
+        Ok(done) => Ok(Some(done)),
+        Err(HsmError::Cannot { .. } | HsmError::Refused(_) | HsmError::Unauthentic) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// Without this there is no vault.
+fn seals(session: &dyn HsmSession) -> Result<(), HsmError> {
+    let lacking = |what: &str| HsmError::Cannot { what: what.to_owned(), mend: "Keystead needs it. Choose another module.".to_owned() };
+    let key = session.generate(Purpose::Account)?.key;
+    let (nonce, aad, text) = ([7; 12], b"beside it", b"a text");
+    let sealed = or_not(session.seal(key, nonce, aad, text))?.ok_or_else(|| lacking("has no AES-GCM (CKM_AES_GCM)"))?;
+    let opened = session.open(key, nonce, aad, &sealed)?;
+    if opened.expose() != text || or_not(session.open(key, nonce, b"something else", &sealed))?.is_some() {
+        return Err(lacking("opens AES-GCM wrongly"));
+    }
+    let mac = session.generate(Purpose::AccountMac)?.key;
+    or_not(session.mac(mac, Mac::Sha256, text))?.ok_or_else(|| lacking("has no HMAC-SHA-256 (CKM_SHA256_HMAC)")).map(drop)
+}
+
+/// The other side of a wrapping: an RSA pair that lives as long as the probe.
+struct Cloud {
+    private: OaepPrivateDecryptingKey,
+    public: Vec<u8>,
+}
+
+impl Cloud {
+    fn new() -> Result<Self, HsmError> {
+        let failed = |_| HsmError::Refused("no RSA pair for the probe".to_owned());
+        let private = PrivateDecryptingKey::generate(KeySize::Rsa2048).map_err(failed)?;
+        let public = private.public_key().as_der().map_err(failed)?.as_ref().to_vec();
+        Ok(Self { private: OaepPrivateDecryptingKey::new(private).map_err(failed)?, public })
+    }
+
+    fn wrapped(&self, session: &dyn HsmSession, hash: Hash, key: HsmKey) -> Result<Vec<u8>, HsmError> {
+        let numbers = der::read_spki(&self.public).map_err(|error| HsmError::Refused(error.to_string()))?;
+        session.oaep(numbers.modulus, numbers.exponent, hash, key)
+    }
+
+    /// The key, if it was wrapped as the standard says: OAEP notices when it was not.
+    fn opens(&self, session: &dyn HsmSession, hash: Hash, key: HsmKey) -> Result<Option<Zeroizing<Vec<u8>>>, HsmError> {
+        let wrapped = self.wrapped(session, hash, key)?;
+        let mut room = Zeroizing::new(vec![0; wrapped.len()]);
+        let algorithm = if hash == Hash::Sha1 { &OAEP_SHA1_MGF1SHA1 } else { &OAEP_SHA256_MGF1SHA256 };
+        let opened = self.private.decrypt(algorithm, &wrapped, &mut room, None);
+        Ok(opened.ok().filter(|key| key.len() == 32).map(|key| Zeroizing::new(key.to_vec())))
+    }
+}
+
+/// A key of the session, and its value.
+type Known = (HsmKey, Zeroizing<Vec<u8>>);
+
+/// A key that wraps, and its value: brought in, or else taken out as a cloud would. It wraps nothing but what the probe makes.
+fn known_key(session: &dyn HsmSession, cloud: &Cloud, oaep: &[Hash]) -> Result<Option<Known>, HsmError> {
+    let mut value = Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(&mut *value).map_err(|_| HsmError::Refused("no randomness for the probe".to_owned()))?;
+    if let Some(key) = or_not(session.bring_in(&value, Purpose::Transport))? {
+        return Ok(Some((key, Zeroizing::new(value.to_vec()))));
+    }
+    let Some(hash) = oaep.first() else { return Ok(None) };
+    let key = session.generate(Purpose::Transport)?.key;
+    Ok(cloud.opens(session, *hash, key)?.map(|value| (key, value)))
+}
+
+/// Whether its wrapping is AES-KWP, and whether it puts zeros behind what is no multiple of eight bytes.
+fn wraps(session: &dyn HsmSession, under: HsmKey, value: &[u8]) -> Result<(bool, bool), HsmError> {
+    let through = |spec| {
+        let Some(made) = or_not(session.generate(Purpose::Material(spec)))? else { return Ok(None) };
+        Ok::<_, HsmError>(or_not(session.wrap(under, made.key))?.and_then(|wrapped| unwrapped(value, &wrapped)))
+    };
+    let is_kwp = through(KeySpec::Hmac256)?.is_some_and(|secret| secret.len() == 32);
+    let pads_secrets = through(KeySpec::Hmac224)?.is_some_and(|secret| secret.len() != 28);
+    let pads_pairs = through(KeySpec::EcP256)?.is_some_and(|document| der::document_len(&document) != Some(document.len()));
+    Ok((is_kwp, pads_secrets || pads_pairs))
+}
+
+fn unwrapped(key: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut room = Zeroizing::new(vec![0; wrapped.len()]);
+    let len = AesKek::new(&AES_256, key).ok()?.unwrap_with_padding(wrapped, &mut room).ok()?.len();
+    room.truncate(len);
+    Some(room)
+}
+
+/// RSA pairs of more than 2048 bits take long; a module that makes the smaller is believed.
+const fn is_large(spec: KeySpec) -> bool {
+    matches!(spec, KeySpec::Rsa3072 | KeySpec::Rsa4096)
+}
+
+/// Whether it makes a kind of key, and can show which it is.
+fn makes(session: &dyn HsmSession, spec: KeySpec) -> Result<bool, HsmError> {
+    let key = session.generate(Purpose::Material(spec))?.key;
+    match spec.family() {
+        KeyFamily::Aes => session.encrypt_block(key, [0; 16]).map(drop)?,
+        KeyFamily::Hmac => session.mac(key, mac_of(spec), b"text").map(drop)?,
+        KeyFamily::Rsa | KeyFamily::Ec => session.sign(key, spec, &[7; 32]).map(drop)?,
+    }
+    Ok(true)
+}
+
+const fn mac_of(spec: KeySpec) -> Mac {
+    match spec {
+        KeySpec::Hmac224 => Mac::Sha224,
+        KeySpec::Hmac384 => Mac::Sha384,
+        KeySpec::Hmac512 => Mac::Sha512,
+        _ => Mac::Sha256,
+    }
+}
+
+/// How fast a module did something, one session after another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Speed {
+    /// What.
+    pub what: &'static str,
+    /// How often in a second; `None` when it cannot.
+    pub per_second: Option<f64>,
+}
+
+/// Measures what Keystead asks of a module, each for about this long.
+pub(crate) fn measure(session: &dyn HsmSession, each: Duration) -> Vec<Speed> {
+    let cloud = Cloud::new().ok();
+    let key = |purpose| session.generate(purpose).map(|made| made.key);
+    let (account, transport, material) = (key(Purpose::Account), key(Purpose::Transport), key(Purpose::Material(KeySpec::Aes256)));
+    let both = || Ok::<_, HsmError>((transport.clone()?, material.clone()?));
+    vec![
+        speed("make AES_256", each, || key(Purpose::Material(KeySpec::Aes256)).map(drop)),
+        speed("make EC_P256", each, || key(Purpose::Material(KeySpec::EcP256)).map(drop)),
+        speed("make RSA_2048", each, || key(Purpose::Material(KeySpec::Rsa2048)).map(drop)),
+        speed("wrap a key under a key", each, || both().and_then(|(under, key)| session.wrap(under, key)).map(drop)),
+        speed("seal 100 bytes", each, || session.seal(account.clone()?, [1; 12], b"", &[0; 100]).map(drop)),
+        speed("wrap for a cloud (RSA_2048, OAEP with SHA-256)", each, || wrap_once(session, cloud.as_ref(), Hash::Sha256, material.clone()?)),
+        speed("wrap for a cloud (RSA_2048, OAEP with SHA-1)", each, || wrap_once(session, cloud.as_ref(), Hash::Sha1, material.clone()?)),
+    ]
+}
+
+fn wrap_once(session: &dyn HsmSession, cloud: Option<&Cloud>, hash: Hash, key: HsmKey) -> Result<(), HsmError> {
+    let cloud = cloud.ok_or_else(|| HsmError::Refused("no RSA pair for the probe".to_owned()))?;
+    cloud.wrapped(session, hash, key).map(drop)
+}
+
+fn speed(what: &'static str, each: Duration, work: impl Fn() -> Result<(), HsmError>) -> Speed {
+    let (began, mut count) = (Instant::now(), 0_u32);
+    while count == 0 || began.elapsed() < each {
+        if work().is_err() {
+            return Speed { what, per_second: None };
+        }
+        count += 1;
+    }
+    Speed { what, per_second: Some(f64::from(count) / began.elapsed().as_secs_f64()) }
+}
+
+/// One thing that was found out, and what it means for Keystead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: &'static str,
+    /// Whether the module can all that Keystead wants of it there.
+    pub is_whole: bool,
+    /// What was found.
+    pub found: String,
+    /// What Keystead does with it.
+    pub so: String,
+}
+
+/// What `keystead doctor hsm` tells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Token and library.
+    pub description: String,
+    /// What was found out.
+    pub findings: Vec<Finding>,
+    /// How fast it is.
+    pub speeds: Vec<Speed>,
+}
+
+impl Report {
+    pub(crate) fn new(description: String, abilities: &Abilities, mechanisms: &[CK_MECHANISM_TYPE], speeds: Vec<Speed>) -> Self {
+        let findings = vec![makes_finding(abilities), oaep_finding(abilities), wrap_finding(abilities), padding_finding(abilities), listed(mechanisms)];
+        Self { description, findings, speeds }
+    }
+}
+
+fn finding(what: &'static str, is_whole: bool, found: impl Into<String>, so: impl Into<String>) -> Finding {
+    Finding { what, is_whole, found: found.into(), so: so.into() }
+}
+
+fn makes_finding(abilities: &Abilities) -> Finding {
+    let names = |makes: bool| KeySpec::ALL.into_iter().filter(|spec| abilities.makes.contains(spec) == makes).map(KeySpec::as_str).collect::<Vec<_>>();
+    let (can, cannot) = (names(true).join(", "), names(false).join(", "));
+    let so = if cannot.is_empty() { "Keystead makes every kind of key in it.".to_owned() } else { format!("Keystead cannot make {cannot} with it.") };
+    finding("kinds of key", cannot.is_empty(), can, so)
+}
+
+fn oaep_finding(abilities: &Abilities) -> Finding {
+    let (found, so) = match abilities.oaep.as_slice() {
+        [Hash::Sha256, ..] => ("OAEP with SHA-256", "Keystead wraps for clouds and people with SHA-256."),
+        [_] => (
+            "OAEP with SHA-1 only",
+            "Keystead wraps for clouds with SHA-1, which they take; an export to a person, by SHA-256, needs the way around host-wrap.",
+        ),
+        [] | [_, ..] => ("no OAEP that others read", "Nothing is wrapped for a cloud or a person without the way around host-wrap."),
+    };
+    finding("wrapping by RSA", abilities.oaep.contains(&Hash::Sha256), found, so)
+}
+
+fn wrap_finding(abilities: &Abilities) -> Finding {
+    let (found, so) = if abilities.wraps_by_rfc_5649 {
+        ("AES-KWP as RFC 5649 has it", "Keystead composes RSA-AES-KWP of it, and brings material in by it.")
+    } else {
+        ("another wrapping than AES-KWP", "Keystead keeps keys by it; pairs go to no cloud, and material cannot be brought in.")
+    };
+    finding("wrapping by AES", abilities.wraps_by_rfc_5649, found, so)
+}
+
+fn padding_finding(abilities: &Abilities) -> Finding {
+    let (found, so) = if abilities.pads {
+        ("zeros stand behind what is no multiple of eight bytes", "Clouds refuse that: pairs and HMAC_224 go to no cloud without the way around host-wrap.")
+    } else {
+        ("keys are wrapped as they are", "Every kind of key is wrapped for clouds inside.")
+    };
+    finding("padding", !abilities.pads, found, so)
+}
+
+/// Mechanisms that Keystead knows by name, for whoever talks to the module's maker.
+fn listed(mechanisms: &[CK_MECHANISM_TYPE]) -> Finding {
+    const KNOWN: [(&str, CK_MECHANISM_TYPE); 12] = [
+        ("CKM_AES_KEY_GEN", cryptoki_sys::CKM_AES_KEY_GEN),
+        ("CKM_AES_GCM", cryptoki_sys::CKM_AES_GCM),
+        ("CKM_AES_ECB", cryptoki_sys::CKM_AES_ECB),
+        ("CKM_AES_KEY_WRAP", cryptoki_sys::CKM_AES_KEY_WRAP),
+        ("CKM_AES_KEY_WRAP_PAD", cryptoki_sys::CKM_AES_KEY_WRAP_PAD),
+        ("CKM_AES_KEY_WRAP_KWP", cryptoki_sys::CKM_AES_KEY_WRAP_KWP),
+        ("CKM_GENERIC_SECRET_KEY_GEN", cryptoki_sys::CKM_GENERIC_SECRET_KEY_GEN),
+        ("CKM_SHA256_HMAC", cryptoki_sys::CKM_SHA256_HMAC),
+        ("CKM_RSA_PKCS_KEY_PAIR_GEN", cryptoki_sys::CKM_RSA_PKCS_KEY_PAIR_GEN),
+        ("CKM_RSA_PKCS_OAEP", cryptoki_sys::CKM_RSA_PKCS_OAEP),
+        ("CKM_EC_KEY_PAIR_GEN", cryptoki_sys::CKM_EC_KEY_PAIR_GEN),
+        ("CKM_RSA_AES_KEY_WRAP", cryptoki_sys::CKM_RSA_AES_KEY_WRAP),
+    ];
+    let of = |there: bool| KNOWN.iter().filter(|(_, number)| mechanisms.contains(number) == there).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    finding("listed mechanisms", true, format!("{} in all; of those that matter: {}", mechanisms.len(), of(true)), format!("It does not list {}.", of(false)))
+}

@@ -1,0 +1,256 @@
+//! One session with a token, in the words of the port.
+
+use std::{cell::RefCell, sync::Arc};
+
+use cryptoki::{
+    error::{Error, Rv, RvError},
+    mechanism::{
+        Mechanism, MechanismType,
+        aead::GcmParams,
+        rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource},
+    },
+    object::{Attribute, AttributeType, ObjectHandle},
+    session::Session,
+};
+use cryptoki_sys::{CK_MECHANISM, CK_MECHANISM_TYPE, CK_RV, CKM_AES_KEY_WRAP};
+use keystead_domain::{Hash, KeyFamily, KeySpec};
+use keystead_vault::{HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootId, RootKeys, SecretBytes};
+
+use crate::{
+    classify,
+    raw::{self, Raw},
+    template::{self, RootUse},
+};
+
+/// Length of GCM's tag in bits.
+const TAG_BITS: u64 = 128;
+
+/// A session, with the keys that the running job has in it.
+pub(crate) struct Live {
+    session: Session,
+    raw: Arc<Raw>,
+    /// The number of the mechanism that is, or passes for, AES-KWP.
+    key_wrap: CK_MECHANISM_TYPE,
+    /// Keys of the running job.
+    keys: RefCell<Vec<u64>>,
+    /// Roots that were found: looking for one takes a module long, and its handle stays good as long as the session.
+    roots: RefCell<Vec<(RootId, RootKeys)>>,
+}
+
+impl Live {
+    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE) -> Self {
+        Self { session, raw, key_wrap, keys: RefCell::default(), roots: RefCell::default() }
+    }
+
+    /// Destroys the keys of a job that ended. An error means that the session shall be closed, which destroys them, too.
+    pub(crate) fn clean(&self) -> Result<(), HsmError> {
+        let keys = self.keys.take();
+        keys.into_iter().try_for_each(|key| self.session.destroy_object(raw::handle(key)).map_err(classify::error))
+    }
+
+    /// Makes the keys of a root, both or none. The session must be one that may write.
+    pub(crate) fn make_root(&self, id: RootId) -> Result<(), HsmError> {
+        let make = |of| self.session.generate_key(&Mechanism::AesKeyGen, &template::root(id, of)).map_err(classify::error);
+        let wrapping = make(RootUse::Wrapping)?;
+        make(RootUse::Sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
+    }
+
+    fn note(&self, handle: ObjectHandle) -> HsmKey {
+        let key = HsmKey(handle.handle());
+        self.keys.borrow_mut().push(key.0);
+        key
+    }
+
+    fn find_root(&self, id: RootId, of: RootUse) -> Result<HsmKey, HsmError> {
+        let found = self.session.find_objects(&template::root_search(id, of)).map_err(classify::error)?;
+        match found.as_slice() {
+            [one] => Ok(HsmKey(one.handle())),
+            _ => Err(HsmError::NoRoot),
+        }
+    }
+
+    fn make_pair(&self, spec: KeySpec) -> Result<Made, HsmError> {
+        let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcsKeyPairGen } else { Mechanism::EccKeyPairGen };
+        let private = template::key(Purpose::Material(spec));
+        let template = template::public(spec);
+        let made = self.judged("GenerateKeyPair", || self.session.generate_key_pair(&mechanism, &template, &private).map_err(own));
+        let (public, private) = made?;
+        let (public, key) = (self.note(public), self.note(private));
+        let numbers = self.public(public, spec)?.ok_or_else(|| HsmError::Refused("a pair without a public half".to_owned()))?;
+        Ok(Made { key, public: Some(numbers) })
+    }
+
+    fn make_secret(&self, purpose: Purpose) -> Result<Made, HsmError> {
+        let is_generic = matches!(purpose, Purpose::AccountMac) || matches!(purpose, Purpose::Material(spec) if spec.family() == KeyFamily::Hmac);
+        let mechanism = if is_generic { Mechanism::GenericSecretKeyGen } else { Mechanism::AesKeyGen };
+        let mut wanted = template::key(purpose);
+        wanted.push(Attribute::ValueLen(template::len(purpose).into()));
+        let key = self.session.generate_key(&mechanism, &wanted).map_err(classify::error)?;
+        Ok(Made { key: self.note(key), public: None })
+    }
+
+    fn wrap_by(&self, mechanism: CK_MECHANISM, under: HsmKey, key: HsmKey) -> Result<Vec<u8>, HsmError> {
+        self.judged("WrapKey", || self.raw.wrap(self.session.handle(), mechanism, under.0, key.0).map_err(value_of))
+    }
+
+    fn unwrap_by(&self, mechanism: CK_MECHANISM_TYPE, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
+        let template = template::key(purpose);
+        let unwrap = || self.raw.unwrap(self.session.handle(), raw::plain(mechanism), under.0, wrapped, &template).map_err(value_of);
+        let key = self.judged("UnwrapKey", unwrap)?;
+        self.keys.borrow_mut().push(key);
+        Ok(HsmKey(key))
+    }
+
+    /// Whether the session answers at all.
+    fn is_alive(&self) -> bool {
+        let mut bytes = [0; 8];
+        self.session.generate_random_slice(&mut bytes).is_ok()
+    }
+
+    /// Makes a call whose input may not fit. Modules answer such input as they answer their own failure; so where that is not clear, the call is made once more. A
+    /// module that says the same again, and still works, has refused; one that does not work is away.
+    fn judged<T>(&self, function: &str, call: impl Fn() -> Result<T, RvError>) -> Result<T, HsmError> {
+        let judge = |rv: RvError| if classify::is_ambiguous(rv) && self.is_alive() { None } else { Some(classify::value(rv, function)) };
+        let first = match call() {
+            Ok(done) => return Ok(done),
+            Err(rv) => judge(rv),
+        };
+        if let Some(error) = first {
+            return Err(error);
+        }
+        call().map_err(|rv| judge(rv).unwrap_or_else(|| HsmError::Refused(format!("{function}: {rv:?}"))))
+    }
+}
+
+/// The module's own value, of an error of the `cryptoki` crate.
+fn own(error: Error) -> RvError {
+    match error {
+        Error::Pkcs11(rv, _) => rv,
+        Error::NullFunctionPointer | Error::NotSupported => RvError::FunctionNotSupported,
+        _ => RvError::ArgumentsBad,
+    }
+}
+
+fn value_of(rv: CK_RV) -> RvError {
+    match Rv::from(rv) {
+        Rv::Error(rv) => rv,
+        Rv::Ok => RvError::FunctionFailed,
+    }
+}
+
+impl HsmSession for Live {
+    fn root(&self, id: RootId) -> Result<RootKeys, HsmError> {
+        let known = self.roots.borrow().iter().find(|(known, _)| *known == id).map(|(_, keys)| *keys);
+        if let Some(keys) = known {
+            return Ok(keys);
+        }
+        let keys = RootKeys { wrapping: self.find_root(id, RootUse::Wrapping)?, sealing: self.find_root(id, RootUse::Sealing)? };
+        self.roots.borrow_mut().push((id, keys));
+        Ok(keys)
+    }
+
+    fn generate(&self, purpose: Purpose) -> Result<Made, HsmError> {
+        match purpose {
+            Purpose::Material(spec) if spec.is_pair() => self.make_pair(spec),
+            _ => self.make_secret(purpose),
+        }
+    }
+
+    fn bring_in(&self, key: &[u8; 32], purpose: Purpose) -> Result<HsmKey, HsmError> {
+        let mut wanted = template::key(purpose);
+        wanted.push(Attribute::Value(key.to_vec()));
+        let created = self.session.create_object(&wanted).map_err(classify::error)?;
+        Ok(self.note(created))
+    }
+
+    fn wrap(&self, under: HsmKey, key: HsmKey) -> Result<Vec<u8>, HsmError> {
+        self.wrap_by(raw::plain(self.key_wrap), under, key)
+    }
+
+    fn unwrap(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
+        self.unwrap_by(self.key_wrap, under, wrapped, purpose)
+    }
+
+    fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
+        self.unwrap_by(CKM_AES_KEY_WRAP, under, wrapped, purpose)
+    }
+
+    fn len(&self, key: HsmKey) -> Result<Option<usize>, HsmError> {
+        let found = self.session.get_attributes(raw::handle(key.0), &[AttributeType::ValueLen]).map_err(classify::error)?;
+        Ok(match found.as_slice() {
+            [Attribute::ValueLen(len)] => usize::try_from(u64::from(*len)).ok().filter(|len| *len > 0),
+            _ => None,
+        })
+    }
+
+    fn public(&self, key: HsmKey, spec: KeySpec) -> Result<Option<PublicNumbers>, HsmError> {
+        let wanted = if spec.family() == KeyFamily::Rsa {
+            &[AttributeType::Modulus, AttributeType::PublicExponent][..]
+        } else {
+            &[AttributeType::EcPoint, AttributeType::PublicKeyInfo]
+        };
+        let found = self.session.get_attributes(raw::handle(key.0), wanted).map_err(classify::error)?;
+        Ok(match found.as_slice() {
+            [Attribute::Modulus(modulus), Attribute::PublicExponent(exponent)] => {
+                Some(PublicNumbers::Rsa { modulus: modulus.clone(), exponent: exponent.clone() })
+            }
+            some => some.iter().find_map(|attribute| point(spec, attribute)),
+        })
+    }
+
+    fn oaep(&self, modulus: &[u8], exponent: &[u8], hash: Hash, key: HsmKey) -> Result<Vec<u8>, HsmError> {
+        let recipient = self.session.create_object(&template::recipient(modulus, exponent)).map_err(classify::error)?;
+        let recipient = self.note(recipient);
+        let (hash, mgf) = match hash {
+            Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
+            Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
+        };
+        let mechanism = Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()));
+        self.wrap_by((&mechanism).into(), recipient, key)
+    }
+
+    fn seal(&self, key: HsmKey, mut nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError> {
+        let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(classify::error)?;
+        self.session.encrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), plain).map_err(classify::error)
+    }
+
+    fn open(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, HsmError> {
+        let opened = self.judged("Decrypt", || {
+            let mut nonce = nonce;
+            let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(own)?;
+            self.session.decrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), sealed).map_err(own)
+        });
+        opened.map(SecretBytes::from).map_err(|error| match error {
+            HsmError::Refused(_) => HsmError::Unauthentic,
+            other => other,
+        })
+    }
+
+    fn encrypt_block(&self, key: HsmKey, block: [u8; 16]) -> Result<[u8; 16], HsmError> {
+        let encrypted = self.session.encrypt(&Mechanism::AesEcb, raw::handle(key.0), &block).map_err(classify::error)?;
+        encrypted.try_into().map_err(|_| HsmError::Refused("a block of AES has another length".to_owned()))
+    }
+
+    fn mac(&self, key: HsmKey, mac: Mac, bytes: &[u8]) -> Result<Vec<u8>, HsmError> {
+        let mechanism = match mac {
+            Mac::Sha224 => Mechanism::Sha224Hmac,
+            Mac::Sha256 => Mechanism::Sha256Hmac,
+            Mac::Sha384 => Mechanism::Sha384Hmac,
+            Mac::Sha512 => Mechanism::Sha512Hmac,
+        };
+        self.session.sign(&mechanism, raw::handle(key.0), bytes).map_err(classify::error)
+    }
+
+    fn sign(&self, key: HsmKey, spec: KeySpec, digest: &[u8]) -> Result<Vec<u8>, HsmError> {
+        let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcs } else { Mechanism::Ecdsa };
+        self.session.sign(&mechanism, raw::handle(key.0), digest).map_err(classify::error)
+    }
+}
+
+/// A point, which a module gives bare, in an OCTET STRING, or at the end of a SubjectPublicKeyInfo.
+fn point(spec: KeySpec, attribute: &Attribute) -> Option<PublicNumbers> {
+    let (Attribute::EcPoint(bytes) | Attribute::PublicKeyInfo(bytes)) = attribute else { return None };
+    let from = bytes.len().checked_sub(template::point_len(spec)?)?;
+    let point = bytes.get(from..).filter(|point| point.first() == Some(&4))?;
+    Some(PublicNumbers::Ec { point: point.to_vec() })
+}

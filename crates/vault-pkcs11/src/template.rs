@@ -1,0 +1,198 @@
+//! The attributes of every key that is made, unwrapped or brought in. Each use is said, those that are not meant with *false*: a module's defaults are its own.
+
+use cryptoki::object::{Attribute, KeyType, ObjectClass};
+use keystead_domain::{KeyFamily, KeySpec};
+use keystead_vault::{Purpose, RootId};
+
+/// Length of an account's MAC key, and of AES-256, in bytes.
+pub(crate) const KEY_LEN: u64 = 32;
+
+/// What a key may be used for.
+#[derive(Default)]
+struct Uses {
+    encrypt: bool,
+    decrypt: bool,
+    wrap: bool,
+    unwrap: bool,
+    sign: bool,
+}
+
+fn uses(purpose: Purpose) -> Uses {
+    match purpose {
+        Purpose::Material(spec) => match spec.family() {
+            KeyFamily::Aes => Uses { encrypt: true, ..Uses::default() },
+            KeyFamily::Hmac | KeyFamily::Rsa | KeyFamily::Ec => Uses { sign: true, ..Uses::default() },
+        },
+        Purpose::Unwrapping => Uses { unwrap: true, ..Uses::default() },
+        Purpose::Account => Uses { encrypt: true, decrypt: true, ..Uses::default() },
+        Purpose::AccountMac => Uses { sign: true, ..Uses::default() },
+        Purpose::Transport => Uses { wrap: true, ..Uses::default() },
+    }
+}
+
+/// Class and type of a key.
+fn kind(purpose: Purpose) -> (ObjectClass, KeyType) {
+    match purpose {
+        Purpose::Material(spec) => match spec.family() {
+            KeyFamily::Aes => (ObjectClass::SECRET_KEY, KeyType::AES),
+            KeyFamily::Hmac => (ObjectClass::SECRET_KEY, KeyType::GENERIC_SECRET),
+            KeyFamily::Rsa => (ObjectClass::PRIVATE_KEY, KeyType::RSA),
+            KeyFamily::Ec => (ObjectClass::PRIVATE_KEY, KeyType::EC),
+        },
+        Purpose::AccountMac => (ObjectClass::SECRET_KEY, KeyType::GENERIC_SECRET),
+        Purpose::Unwrapping | Purpose::Account | Purpose::Transport => (ObjectClass::SECRET_KEY, KeyType::AES),
+    }
+}
+
+/// A key of a job: sensitive, and to be taken out wrapped only.
+pub(crate) fn key(purpose: Purpose) -> Vec<Attribute> {
+    let ((class, key_type), uses) = (kind(purpose), uses(purpose));
+    let mut template = vec![
+        Attribute::Class(class),
+        Attribute::KeyType(key_type),
+        Attribute::Token(false),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(true),
+        Attribute::Decrypt(uses.decrypt),
+        Attribute::Unwrap(uses.unwrap),
+        Attribute::Sign(uses.sign),
+    ];
+    if class == ObjectClass::SECRET_KEY {
+        template.extend([Attribute::Encrypt(uses.encrypt), Attribute::Wrap(uses.wrap), Attribute::Verify(false)]);
+    }
+    template
+}
+
+/// Length of a secret key that is made, in bytes.
+pub(crate) fn len(purpose: Purpose) -> u64 {
+    match purpose {
+        Purpose::Material(spec) => spec.material_len().map_or(KEY_LEN, |len| len as u64),
+        _ => KEY_LEN,
+    }
+}
+
+/// The public half of a pair that is made.
+pub(crate) fn public(spec: KeySpec) -> Vec<Attribute> {
+    let mut template = vec![Attribute::Token(false), Attribute::Private(false), Attribute::Verify(true)];
+    match (spec.modulus_bits(), curve(spec)) {
+        (Some(bits), _) => template.extend([Attribute::ModulusBits((bits as u64).into()), Attribute::PublicExponent(vec![1, 0, 1])]),
+        (_, Some(curve)) => template.push(Attribute::EcParams(curve.to_vec())),
+        (None, None) => {}
+    }
+    template
+}
+
+/// A foreign RSA public key that wraps.
+pub(crate) fn recipient(modulus: &[u8], exponent: &[u8]) -> Vec<Attribute> {
+    vec![
+        Attribute::Class(ObjectClass::PUBLIC_KEY),
+        Attribute::KeyType(KeyType::RSA),
+        Attribute::Token(false),
+        Attribute::Private(false),
+        Attribute::Wrap(true),
+        Attribute::Encrypt(false),
+        Attribute::Verify(false),
+        Attribute::Modulus(modulus.to_vec()),
+        Attribute::PublicExponent(exponent.to_vec()),
+    ]
+}
+
+/// Which of a root's two keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RootUse {
+    Wrapping,
+    Sealing,
+}
+
+impl RootUse {
+    /// The key's CKA_ID: the root's name, and one byte.
+    pub(crate) fn id(self, root: RootId) -> Vec<u8> {
+        let last = match self {
+            Self::Wrapping => b'w',
+            Self::Sealing => b's',
+        };
+        [&root.0[..], &[last]].concat()
+    }
+}
+
+/// A key of a root: in the token for good, never to be taken out, and either for keys or for bytes.
+pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
+    let (is_wrapping, label) = match of {
+        RootUse::Wrapping => (true, "Keystead root, wraps keys"),
+        RootUse::Sealing => (false, "Keystead root, seals records"),
+    };
+    vec![
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        Attribute::KeyType(KeyType::AES),
+        Attribute::ValueLen(KEY_LEN.into()),
+        Attribute::Label(label.as_bytes().to_vec()),
+        Attribute::Id(of.id(id)),
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Modifiable(false),
+        Attribute::Wrap(is_wrapping),
+        Attribute::Unwrap(is_wrapping),
+        Attribute::Encrypt(!is_wrapping),
+        Attribute::Decrypt(!is_wrapping),
+        Attribute::Sign(false),
+        Attribute::Verify(false),
+    ]
+}
+
+/// How a root's key is found.
+pub(crate) fn root_search(id: RootId, of: RootUse) -> Vec<Attribute> {
+    vec![Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true), Attribute::Id(of.id(id))]
+}
+
+/// The curve's object identifier in DER (RFC 5480, section 2.1.1.1; SEC 2, appendix A.2.1).
+const fn curve(spec: KeySpec) -> Option<&'static [u8]> {
+    match spec {
+        KeySpec::EcP256 => Some(&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7]),
+        KeySpec::EcP384 => Some(&[6, 5, 0x2b, 0x81, 4, 0, 0x22]),
+        KeySpec::EcP521 => Some(&[6, 5, 0x2b, 0x81, 4, 0, 0x23]),
+        KeySpec::EcSecp256k1 => Some(&[6, 5, 0x2b, 0x81, 4, 0, 0x0a]),
+        _ => None,
+    }
+}
+
+/// Length of a point in bytes, uncompressed.
+pub(crate) const fn point_len(spec: KeySpec) -> Option<usize> {
+    match spec {
+        KeySpec::EcP256 | KeySpec::EcSecp256k1 => Some(65),
+        KeySpec::EcP384 => Some(97),
+        KeySpec::EcP521 => Some(133),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_root_never_leave_and_neither_does_both() {
+        for of in [RootUse::Wrapping, RootUse::Sealing] {
+            let template = root(RootId([1; 16]), of);
+            for must in [Attribute::Extractable(false), Attribute::Sensitive(true), Attribute::Modifiable(false)] {
+                assert!(template.contains(&must), "{must:?}");
+            }
+            let wraps = template.contains(&Attribute::Wrap(true)) || template.contains(&Attribute::Unwrap(true));
+            let opens = template.contains(&Attribute::Encrypt(true)) || template.contains(&Attribute::Decrypt(true));
+            assert!(wraps != opens, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_job_is_sensitive_and_does_not_outlive_it() {
+        let purposes = [Purpose::Unwrapping, Purpose::Account, Purpose::AccountMac, Purpose::Transport];
+        for purpose in purposes.into_iter().chain(KeySpec::ALL.map(Purpose::Material)) {
+            let template = key(purpose);
+            assert!(template.contains(&Attribute::Sensitive(true)) && template.contains(&Attribute::Token(false)), "{purpose:?}");
+            let (wraps, opens) = (template.contains(&Attribute::Wrap(true)), template.contains(&Attribute::Decrypt(true)));
+            assert!(!(wraps && opens), "{purpose:?}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Bad luck with a module: each of its calls fails, once or for a while; it hangs; it has too few sessions; it locks the PIN. A shim between us and SoftHSM2
+//! (`testkit/shim.c`) does it. Nothing is lost, what is told is clear, and when the trouble is over everything goes on.
+
+use std::{
+    env,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use keystead_domain::{AccountId, KeyId, KeySpec, Timestamp, VersionId};
+use keystead_testkit::{
+    shim::{SESSIONS, Shim},
+    token::{Kind, LABEL, PIN, apart},
+};
+use keystead_vault::{AccountKey, Held, Hsm as _, HsmError, NewUnlock, Place, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root};
+use keystead_vault_pkcs11::{Pkcs11Module, Settings};
+
+// Numbers of functions in CK_FUNCTION_LIST, and of return values.
+const LOGIN: u8 = 18;
+const GENERATE_KEY: u8 = 58;
+const WRAP_KEY: u8 = 60;
+/// What one use of the vault calls, in its order.
+const CALLS: [(u8, &str); 11] = [
+    (12, "C_OpenSession"),
+    (18, "C_Login"),
+    (26, "C_FindObjectsInit"),
+    (33, "C_DecryptInit"),
+    (34, "C_Decrypt"),
+    (61, "C_UnwrapKey"),
+    (58, "C_GenerateKey"),
+    (60, "C_WrapKey"),
+    (43, "C_Sign"),
+    (30, "C_Encrypt"),
+    (22, "C_DestroyObject"),
+];
+const GENERAL_ERROR: u16 = 0x5;
+const DEVICE_ERROR: u16 = 0x30;
+const DEVICE_REMOVED: u16 = 0x32;
+const PIN_LOCKED: u16 = 0xa4;
+const SESSION_HANDLE_INVALID: u16 = 0xb3;
+const TOKEN_NOT_PRESENT: u16 = 0xe0;
+const USER_NOT_LOGGED_IN: u16 = 0x101;
+
+fn settings(shim: &Shim) -> Settings {
+    Settings { library: shim.library.clone(), token: LABEL.to_owned(), sessions: 2, queue: 4, patience: Duration::from_secs(20), allow: Vec::new() }
+}
+
+/// Runs a test before a token with the shim in between, in a process of its own.
+fn with_shim(name: &str, more: &[(&str, &str)], body: impl FnOnce(&Shim)) {
+    apart(name, Kind::Softhsm, |library, home| {
+        if let Some(shim) = Shim::of_this_process(home, library) {
+            return body(&shim);
+        }
+        let shim = Shim::build(home, library);
+        let mut test = Command::new(env::current_exe().expect("a test has a name"));
+        test.args(["--exact", name, "--nocapture"]).envs(shim.environment()).envs(more.iter().copied());
+        let done = test.output().expect("a test starts again");
+        let told = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success() && told.contains("1 passed"), "{told}");
+    });
+}
+
+fn pin() -> SecretBytes {
+    SecretBytes::from(PIN.to_owned())
+}
+
+/// An open vault, and one account.
+struct House {
+    vault: Vault,
+    account: AccountId,
+    key: KeyId,
+    version: VersionId,
+    account_key: Vec<u8>,
+}
+
+impl House {
+    fn new(settings: Settings) -> Self {
+        let hsm = Arc::new(Pkcs11Module::load(settings).expect("the shim loads"));
+        let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), pin: pin() }, &SystemRandom).expect("a root is made").record;
+        let vault = Vault::sealed(record, Arc::new(SystemRandom));
+        vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }).expect("the right PIN");
+        let at = Timestamp::from_secs(1_790_000_000);
+        let account = AccountId::new(at, [1; 10]);
+        let account_key = vault.new_account_key(&account, 1).expect("the vault is open").into_bytes();
+        Self { vault, account, key: KeyId::new(at, [2; 10]), version: VersionId::new(at, [3; 10]), account_key }
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { account: &self.account, key: &self.key, version: &self.version, spec: KeySpec::Aes256, generation: 1 }
+    }
+
+    /// Makes a key, and knows it again.
+    fn use_it(&self) -> Result<(), VaultError> {
+        let account_key = AccountKey { generation: 1, sealed: &self.account_key };
+        let made = self.vault.generate(&self.place(), account_key)?;
+        let held = Held { place: self.place(), account_key, sealed: made.sealed.as_bytes() };
+        let again = self.vault.fingerprint(&held)?;
+        assert_eq!(again, made.fingerprint);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_call_that_fails_once_is_made_again_and_nobody_notices() {
+    with_shim("a_call_that_fails_once_is_made_again_and_nobody_notices", &[], |shim| {
+        let house = House::new(settings(shim));
+        for value in [GENERAL_ERROR, DEVICE_ERROR, DEVICE_REMOVED, SESSION_HANDLE_INVALID, TOKEN_NOT_PRESENT, USER_NOT_LOGGED_IN] {
+            for (function, name) in CALLS {
+                shim.fails(function, value, 1, Duration::ZERO);
+                assert_eq!(house.use_it(), Ok(()), "{name} answers {value:#x} once");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_module_that_is_gone_is_told_as_such_and_comes_back() {
+    with_shim("a_module_that_is_gone_is_told_as_such_and_comes_back", &[], |shim| {
+        let house = House::new(settings(shim));
+        for value in [DEVICE_REMOVED, SESSION_HANDLE_INVALID, TOKEN_NOT_PRESENT] {
+            for (function, name) in CALLS.into_iter().filter(|(function, _)| ![12, 18, 22, 26].contains(function)) {
+                shim.fails(function, value, -1, Duration::ZERO);
+                let told = house.use_it();
+                assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{name} answers {value:#x} for a while: {told:?}");
+                assert!(!house.vault.is_sealed(), "the vault stays open, and waits");
+                shim.works();
+                assert_eq!(house.use_it(), Ok(()), "behind {name}");
+            }
+        }
+    });
+}
+
+/// Uses it in turn, so that each who comes before has been taken on.
+fn later(turn: u32, house: &House) -> Result<(), VaultError> {
+    std::thread::sleep(turn * Duration::from_millis(100));
+    house.use_it()
+}
+
+#[test]
+fn a_module_that_hangs_holds_its_workers_and_nobody_else() {
+    with_shim("a_module_that_hangs_holds_its_workers_and_nobody_else", &[], |shim| {
+        let house = &House::new(Settings { patience: Duration::from_secs(2), queue: 1, ..settings(shim) });
+        shim.fails(GENERATE_KEY, 0, -1, Duration::from_secs(6));
+        let began = Instant::now();
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..6).map(|turn| scope.spawn(move || later(turn, house))).collect();
+            asking.into_iter().map(|one| one.join().expect("no panic")).collect()
+        });
+        assert!(began.elapsed() < Duration::from_secs(5), "nobody waits longer than their patience");
+        let count = |wanted: fn(&HsmError) -> bool| told.iter().filter(|one| matches!(one, Err(VaultError::Module(error)) if wanted(error))).count();
+        let (silent, busy) = (count(|error| matches!(error, HsmError::Silent { .. })), count(|error| matches!(error, HsmError::Busy { .. })));
+        assert!(silent >= 1 && busy >= 1 && silent + busy == 6, "some are at work or wait, the others are told: {told:?}");
+        shim.works();
+        std::thread::sleep(Duration::from_secs(9));
+        assert_eq!(house.use_it(), Ok(()));
+    });
+}
+
+#[test]
+fn a_vault_tells_how_it_stands_and_is_sealed_though_its_module_hangs() {
+    with_shim("a_vault_tells_how_it_stands_and_is_sealed_though_its_module_hangs", &[], |shim| {
+        let house = House::new(settings(shim));
+        shim.fails(GENERATE_KEY, 0, -1, Duration::from_secs(12));
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| house.use_it());
+            std::thread::sleep(Duration::from_millis(500));
+            let began = Instant::now();
+            assert!(!house.vault.is_sealed() && began.elapsed() < Duration::from_secs(1), "who asks does not wait");
+            house.vault.seal();
+            assert!(house.vault.is_sealed() && began.elapsed() < Duration::from_secs(8), "some seconds are waited, and no more");
+            assert_eq!(house.vault.new_log_key().err(), Some(VaultError::Sealed));
+            let told = asking.join().expect("no panic");
+            assert!(matches!(told, Ok(()) | Err(VaultError::Sealed | VaultError::Module(_))), "{told:?}");
+        });
+        // The worker closes its session; a process that ended meanwhile would pull the library away under it.
+        std::thread::sleep(Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn a_token_with_two_sessions_serves_eight_workers() {
+    with_shim("a_token_with_two_sessions_serves_eight_workers", &[(SESSIONS, "2")], |shim| {
+        // Making the root takes one of its own, and gives it back.
+        let house = House::new(Settings { sessions: 1, ..settings(shim) });
+        let record = house.vault.record();
+        house.vault.seal();
+        let hsm = Arc::new(Pkcs11Module::load(Settings { sessions: 8, queue: 64, ..settings(shim) }).expect("the shim loads"));
+        let vault = Vault::sealed(record, Arc::new(SystemRandom));
+        vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }).expect("the right PIN");
+        let house = House { vault, ..house };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..5).for_each(|_| assert_eq!(house.use_it(), Ok(()))));
+            }
+        });
+    });
+}
+
+#[test]
+fn a_pin_that_is_locked_is_found_out_once() {
+    with_shim("a_pin_that_is_locked_is_found_out_once", &[], |shim| {
+        let house = House::new(settings(shim));
+        let record = house.vault.record();
+        house.vault.seal();
+        drop(house);
+        let hsm = Arc::new(Pkcs11Module::load(Settings { sessions: 4, ..settings(shim) }).expect("the shim loads"));
+        // Once: a second try of any worker would succeed.
+        shim.fails(LOGIN, PIN_LOCKED, 1, Duration::ZERO);
+        assert_eq!(hsm.open(&pin()), Err(HsmError::PinLocked));
+        for _ in 0..6 {
+            assert_eq!(hsm.run(Arc::new(|_| Ok(()))), Err(HsmError::PinLocked), "no worker tries it again by itself");
+        }
+        let vault = Vault::sealed(record, Arc::new(SystemRandom));
+        assert_eq!(vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }), Ok(()), "but a person may");
+    });
+}
+
+#[test]
+fn a_mechanism_that_is_refused_is_told_and_not_tried_again() {
+    with_shim("a_mechanism_that_is_refused_is_told_and_not_tried_again", &[], |shim| {
+        let house = House::new(settings(shim));
+        shim.fails(WRAP_KEY, 0x70, -1, Duration::ZERO);
+        let told = house.use_it();
+        assert!(matches!(&told, Err(VaultError::Module(HsmError::Cannot { what, .. })) if what.contains("MechanismInvalid")), "{told:?}");
+        shim.works();
+        assert_eq!(house.use_it(), Ok(()));
+    });
+}

@@ -1,0 +1,306 @@
+//! The port to a hardware module: what the vault asks of one, in words that fit any, and nothing of how it is asked. `vault-pkcs11` answers.
+//!
+//! A piece of work is a [`Job`]: a function over one session, in which keys are only named. It makes nothing that outlives it, so that it may be run again
+//! from its beginning when the session was lost under it.
+
+use std::sync::Arc;
+
+use keystead_domain::{Hash, KeySpec};
+
+use crate::SecretBytes;
+
+/// Which root a token holds: the name under which its two keys are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RootId(pub [u8; 16]);
+
+/// A key in the session of a job. Behind the job the number means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HsmKey(pub u64);
+
+/// The two keys of a root. One wraps and unwraps keys, the other encrypts and decrypts bytes, and neither does what the other does: with a key that does both,
+/// whoever may use it could have a wrapped key decrypted as if it were bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RootKeys {
+    /// Wraps and unwraps.
+    pub wrapping: HsmKey,
+    /// Encrypts and decrypts.
+    pub sealing: HsmKey,
+}
+
+/// What a key is for that is made, or unwrapped, for one job. Every one is sensitive; every one can be wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A key's material: to be wrapped, and to show that it is what it should be.
+    Material(KeySpec),
+    /// Material that unwraps other material.
+    Unwrapping,
+    /// An account's key: AES-256 that encrypts and decrypts.
+    Account,
+    /// An account's other key: 32 bytes that make MACs.
+    AccountMac,
+    /// AES-256 that wraps, and lives no longer than the job.
+    Transport,
+}
+
+/// A key that was made, with the half of it that everybody may know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The key, or the private half.
+    pub key: HsmKey,
+    /// The public half of a pair.
+    pub public: Option<PublicNumbers>,
+}
+
+/// The public half of a pair as a module tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicNumbers {
+    /// Of RSA.
+    Rsa {
+        /// The modulus, big-endian.
+        modulus: Vec<u8>,
+        /// The exponent, big-endian.
+        exponent: Vec<u8>,
+    },
+    /// Of an elliptic curve: the point, uncompressed (SEC 1, section 2.3.3).
+    Ec {
+        /// 04, x, y.
+        point: Vec<u8>,
+    },
+}
+
+/// Which HMAC (FIPS 198-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mac {
+    /// With SHA-224.
+    Sha224,
+    /// With SHA-256.
+    Sha256,
+    /// With SHA-384.
+    Sha384,
+    /// With SHA-512.
+    Sha512,
+}
+
+/// One session with a module, for the time of a job. Errors of the kind [`HsmError::Away`] make the module run the whole job again on another session.
+pub trait HsmSession {
+    /// The keys of a root.
+    ///
+    /// # Errors
+    /// [`HsmError::NoRoot`] when the token holds no such root.
+    fn root(&self, id: RootId) -> Result<RootKeys, HsmError>;
+
+    /// Makes a key from the module's own source of randomness.
+    ///
+    /// # Errors
+    /// [`HsmError`]; [`HsmError::Cannot`] for a kind that the module does not make.
+    fn generate(&self, purpose: Purpose) -> Result<Made, HsmError>;
+
+    /// Brings in an AES-256 key that the host knows.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn bring_in(&self, key: &[u8; 32], purpose: Purpose) -> Result<HsmKey, HsmError>;
+
+    /// Wraps a key under another by AES.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn wrap(&self, under: HsmKey, key: HsmKey) -> Result<Vec<u8>, HsmError>;
+
+    /// Unwraps what [`wrap`](Self::wrap) wrapped.
+    ///
+    /// # Errors
+    /// [`HsmError`]; [`HsmError::Refused`] when it does not unwrap.
+    fn unwrap(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
+
+    /// Unwraps what somebody wrapped by AES-KW (RFC 3394).
+    ///
+    /// # Errors
+    /// As [`unwrap`](Self::unwrap).
+    fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
+
+    /// Length of a secret key in bytes, if the module tells it.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn len(&self, key: HsmKey) -> Result<Option<usize>, HsmError>;
+
+    /// The public half of a private key, if the module keeps it there.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn public(&self, key: HsmKey, spec: KeySpec) -> Result<Option<PublicNumbers>, HsmError>;
+
+    /// Wraps a key under a foreign RSA public key by RSAES-OAEP with an empty label. The numbers are big-endian.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn oaep(&self, modulus: &[u8], exponent: &[u8], hash: Hash, key: HsmKey) -> Result<Vec<u8>, HsmError>;
+
+    /// AES-256-GCM with a tag of 16 bytes behind the text.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn seal(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError>;
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`HsmError::Unauthentic`] when key, nonce, text or associated data do not belong together.
+    fn open(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, HsmError>;
+
+    /// One block of AES.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn encrypt_block(&self, key: HsmKey, block: [u8; 16]) -> Result<[u8; 16], HsmError>;
+
+    /// HMAC.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn mac(&self, key: HsmKey, mac: Mac, bytes: &[u8]) -> Result<Vec<u8>, HsmError>;
+
+    /// Signs with the private half of a pair: RSASSA-PKCS1-v1_5 with SHA-256 over the digest's DER, or ECDSA over the digest, r and s behind each other.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn sign(&self, key: HsmKey, spec: KeySpec, digest: &[u8]) -> Result<Vec<u8>, HsmError>;
+}
+
+/// A piece of work. It may be run more than once.
+pub type Job = Arc<dyn Fn(&dyn HsmSession) -> Result<(), HsmError> + Send + Sync>;
+
+/// A hardware module with one token, many sessions and a queue before them. Its last owner's end closes the sessions, and the token is logged out.
+pub trait Hsm: Send + Sync {
+    /// Logs in and tries what the module can do. One that is open already opens again.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn open(&self, pin: &SecretBytes) -> Result<Abilities, HsmError>;
+
+    /// Makes the two keys of a root in the token, for good. They never leave it.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn make_root(&self, id: RootId) -> Result<(), HsmError>;
+
+    /// Runs a job and waits for its end.
+    ///
+    /// # Errors
+    /// What the job says; [`HsmError::Busy`] when too many wait already; [`HsmError::Silent`] when the module takes too long.
+    fn run(&self, job: Job) -> Result<(), HsmError>;
+
+    /// Begins no job from now on, waits some seconds for those that run, and closes the sessions.
+    fn close(&self);
+
+    /// Maker, model, serial number and firmware of the token, and the library, for birth records.
+    fn description(&self) -> String;
+}
+
+/// What a module was seen to do, not only what it lists, and what its owner allows besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// The kinds of key that it makes.
+    pub makes: Vec<KeySpec>,
+    /// The hashes with which it wraps by RSAES-OAEP as the rest of the world does.
+    pub oaep: Vec<Hash>,
+    /// Whether its wrapping by AES is the AES-KWP of RFC 5649, which clouds read.
+    pub wraps_by_rfc_5649: bool,
+    /// Whether it puts zeros behind what it wraps by AES, up to a multiple of eight bytes. Clouds refuse that.
+    pub pads: bool,
+    /// What its owner allows where it falls short.
+    pub allow: Vec<WayAround>,
+}
+
+impl Abilities {
+    /// Whether material of this kind comes out of its wrapping longer than it was made.
+    pub fn spoils(&self, spec: KeySpec) -> bool {
+        self.pads && spec.material_len().is_none_or(|len| len % 8 != 0)
+    }
+}
+
+/// A way around something that a module cannot do. None is gone unless the configuration allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WayAround {
+    /// The host wraps for a cloud or a person, and has the material in its memory while it does.
+    HostWrap,
+}
+
+impl WayAround {
+    /// Every one.
+    pub const ALL: [Self; 1] = [Self::HostWrap];
+
+    /// The name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HostWrap => "host-wrap",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.as_str() == text)
+    }
+}
+
+/// Why a module did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HsmError {
+    /// As many wait as may wait.
+    #[error("the hardware module is busy: {waiting} requests wait for it already. Try again in a moment")]
+    Busy {
+        /// How many.
+        waiting: usize,
+    },
+    /// No answer in time. What it was asked may still end, and leaves nothing behind.
+    #[error("the hardware module has not answered for {seconds} seconds")]
+    Silent {
+        /// For how long.
+        seconds: u64,
+    },
+    /// The module, its token or the session is gone, or every answer is an error.
+    #[error("the hardware module is away ({0})")]
+    Away(String),
+    /// The library cannot be used.
+    #[error("the library of the hardware module cannot be used: {0}")]
+    Library(String),
+    /// No token of this name in any slot.
+    #[error("the hardware module has no token {wanted:?}; it has {found}")]
+    NoToken {
+        /// What was looked for.
+        wanted: String,
+        /// What is there.
+        found: String,
+    },
+    /// The token does not hold the root.
+    #[error("the token does not hold the root of this vault; is it the right token?")]
+    NoRoot,
+    /// The PIN is not the token's. It was tried once.
+    #[error("the PIN is not the token's. Each try counts: mend it before you start again")]
+    PinWrong,
+    /// Too many wrong ones.
+    #[error("the token has locked its PIN; its security officer can set a new one")]
+    PinLocked,
+    /// Something that the module has not, and what helps.
+    #[error("the hardware module {what}. {mend}")]
+    Cannot {
+        /// What it cannot do, as the end of a sentence.
+        what: String,
+        /// What helps.
+        mend: String,
+    },
+    /// Key and text do not belong together.
+    #[error("what was given to the hardware module does not open under that key")]
+    Unauthentic,
+    /// The module refused for another reason.
+    #[error("the hardware module refused: {0}")]
+    Refused(String),
+}
+
+impl HsmError {
+    /// Whether it is likely to pass by itself.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Silent { .. } | Self::Away(_))
+    }
+}

@@ -1,0 +1,129 @@
+//! Account keys in a module: two keys, made there and wrapped there under the root; what lies in the store is the two, sealed under the root and bound to the
+//! account. One encrypts, the other makes MACs; the latter stays when the former rotates, because fingerprints stand in the audit log for ever.
+
+use keystead_domain::AccountId;
+
+use super::{ModuleRoot, opened, sealed};
+use crate::{
+    Blob, HsmError, HsmKey, HsmSession, Purpose, Random, RootId, RootKeys, VaultError,
+    hazmat::gcm,
+    random,
+    safe::{
+        account_key,
+        blob::{Format, SealedUnder},
+        place::{AccountKey, SealedAccountKey},
+    },
+};
+use std::sync::Arc;
+
+/// An account's key as it lies in the store, with all that a job needs to open it.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    root: RootId,
+    aad: Vec<u8>,
+    ciphertext: Vec<u8>,
+}
+
+/// An account's key in the session of a job.
+pub(crate) struct Account {
+    pub(crate) root: RootKeys,
+    pub(crate) sealing: HsmKey,
+    wrapped_mac: Vec<u8>,
+}
+
+impl Stored {
+    pub(crate) fn read(root: &ModuleRoot, account: &AccountId, key: AccountKey<'_>) -> Result<Self, VaultError> {
+        let (under, ciphertext) = SealedUnder::split(Blob::AccountKey, key.sealed)?;
+        under.expect_account_key(Blob::AccountKey, key.generation)?;
+        under.expect_format(Blob::AccountKey, Format::Module)?;
+        let aad = account_key::aad(under, account).as_bytes().to_vec();
+        Ok(Self { root: root.id, aad, ciphertext: ciphertext.to_vec() })
+    }
+
+    pub(crate) fn root(&self, session: &dyn HsmSession) -> Result<RootKeys, HsmError> {
+        session.root(self.root)
+    }
+
+    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Account, VaultError> {
+        let root = session.root(self.root)?;
+        let both = opened(session, root.sealing, &self.aad, &self.ciphertext).map_err(damaged)?;
+        let (wrapped, wrapped_mac) = split(both.expose()).ok_or(VaultError::DoesNotOpen(Blob::AccountKey))?;
+        Ok(Account { root, sealing: session.unwrap(root.wrapping, wrapped, Purpose::Account)?, wrapped_mac: wrapped_mac.to_vec() })
+    }
+}
+
+impl Account {
+    /// The key that makes MACs. It is unwrapped only where it is needed.
+    pub(crate) fn mac_key(&self, session: &dyn HsmSession) -> Result<HsmKey, HsmError> {
+        session.unwrap(self.root.wrapping, &self.wrapped_mac, Purpose::AccountMac)
+    }
+}
+
+impl ModuleRoot {
+    /// Makes the key of a new account.
+    pub(crate) fn new_account_key(&self, under: SealedUnder, account: &AccountId, random: Arc<dyn Random>) -> Result<SealedAccountKey, VaultError> {
+        let (id, aad) = (self.id, account_key::aad(under, account).as_bytes().to_vec());
+        let made = self.run(move |session| {
+            let root = session.root(id)?;
+            let mac = session.generate(Purpose::AccountMac)?.key;
+            let wrapped_mac = session.wrap(root.wrapping, mac)?;
+            make(session, root, &wrapped_mac, &aad, random.as_ref())
+        })?;
+        Ok(SealedAccountKey(under.join(&made)))
+    }
+
+    /// Makes an account's next key; the key of its MACs stays.
+    pub(crate) fn next_account_key(
+        &self,
+        under: SealedUnder,
+        account: &AccountId,
+        old: AccountKey<'_>,
+        random: Arc<dyn Random>,
+    ) -> Result<SealedAccountKey, VaultError> {
+        let (old, aad) = (Stored::read(self, account, old)?, account_key::aad(under, account).as_bytes().to_vec());
+        let made = self.run(move |session| {
+            let old = old.open(session)?;
+            make(session, old.root, &old.wrapped_mac, &aad, random.as_ref())
+        })?;
+        Ok(SealedAccountKey(under.join(&made)))
+    }
+}
+
+/// A fresh key that encrypts, beside a wrapped one that makes MACs, sealed under the root.
+fn make(session: &dyn HsmSession, root: RootKeys, wrapped_mac: &[u8], aad: &[u8], random: &dyn Random) -> Result<Vec<u8>, VaultError> {
+    let fresh = session.generate(Purpose::Account)?.key;
+    let wrapped = session.wrap(root.wrapping, fresh)?;
+    Ok(sealed(session, root.sealing, random::public::<{ gcm::NONCE_LEN }>(random), aad, &join(&wrapped, wrapped_mac))?)
+}
+
+/// Length of the first (2 bytes), the first, the second.
+pub(crate) fn join(first: &[u8], second: &[u8]) -> Vec<u8> {
+    // What a module wraps is at most an RSA pair of 4096 bits, about 2400 bytes.
+    let len = u16::try_from(first.len()).unwrap_or(u16::MAX);
+    [&len.to_be_bytes(), first, second].concat()
+}
+
+/// Takes [`join`]ed bytes apart.
+pub(crate) fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))
+}
+
+fn damaged(error: HsmError) -> VaultError {
+    match error {
+        HsmError::Unauthentic => VaultError::DoesNotOpen(Blob::AccountKey),
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_joined_comes_apart_and_what_is_short_does_not() {
+        assert_eq!(split(&join(b"first", b"second")), Some((&b"first"[..], &b"second"[..])));
+        assert_eq!(split(&join(b"", b"")), Some((&b""[..], &b""[..])));
+        assert_eq!((split(&[0]), split(&[0, 3, 1, 2])), (None, None));
+    }
+}

@@ -1,0 +1,211 @@
+//! Material in a module: made there, or brought in, wrapped there under the root, and that sealed once more under the account's key, bound to its place.
+
+use std::sync::Arc;
+
+use keystead_domain::{KeyFamily, KeySpec};
+
+use super::{
+    ModuleRoot,
+    account::{self, Account, Stored},
+    opened, proof, sealed, wrap,
+};
+use crate::{
+    Blob, HsmError, HsmKey, HsmSession, Mac, Made, Purpose, Random, RootKeys, VaultError,
+    hazmat::{aad::Aad, gcm, spki},
+    random,
+    safe::{
+        birth::{Birth, Fingerprint, Generated, Source},
+        blob::{Format, SealedUnder},
+        material,
+        place::{AccountKey, Held, Place, SealedMaterial},
+    },
+};
+
+/// The block that an AES key encrypts to show which key it is: the first half of SHA-256 of "keystead check block". Not a block of zeros, as key check values have
+/// it: what an AES key makes of that is what GCM authenticates with.
+const CHECK_BLOCK: [u8; 16] = [0x63, 0x8c, 0x91, 0x54, 0x29, 0x91, 0x62, 0xf9, 0xb6, 0x90, 0xd8, 0x93, 0x83, 0x11, 0xe5, 0x38];
+/// What an HMAC key authenticates for the same end.
+const CHECK_TEXT: &[u8] = b"keystead fingerprint of an HMAC key";
+
+/// Sealed material as it lies in the store, with all that a job needs to open it.
+#[derive(Clone)]
+pub(crate) struct Piece {
+    pub(crate) account: Stored,
+    pub(crate) spec: KeySpec,
+    aad: Vec<u8>,
+    ciphertext: Vec<u8>,
+}
+
+/// Material in a job: wrapped under the root, with its public half.
+pub(crate) struct Opened {
+    pub(crate) account: Account,
+    pub(crate) wrapped: Vec<u8>,
+    pub(crate) public: Option<Vec<u8>>,
+}
+
+impl Piece {
+    pub(crate) fn read(root: &ModuleRoot, held: &Held<'_>) -> Result<Self, VaultError> {
+        let (under, ciphertext) = SealedUnder::split(Blob::Material, held.sealed)?;
+        under.expect_account_key(Blob::Material, held.account_key.generation)?;
+        under.expect_format(Blob::Material, Format::Module)?;
+        let account = Stored::read(root, held.place.account, held.account_key)?;
+        let aad = material::aad(material::INNER, under, &held.place).as_bytes().to_vec();
+        Ok(Self { account, spec: held.place.spec, aad, ciphertext: ciphertext.to_vec() })
+    }
+
+    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Opened, VaultError> {
+        let account = self.account.open(session)?;
+        let body = opened(session, account.sealing, &self.aad, &self.ciphertext).map_err(|error| match error {
+            HsmError::Unauthentic => VaultError::DoesNotOpen(Blob::Material),
+            other => other.into(),
+        })?;
+        let (wrapped, public) = account::split(body.expose()).ok_or(VaultError::DoesNotOpen(Blob::Material))?;
+        let public = self.spec.is_pair().then(|| public.to_vec());
+        Ok(Opened { account, wrapped: wrapped.to_vec(), public })
+    }
+
+    /// The key itself, in the session.
+    pub(crate) fn unwrap(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<(Opened, HsmKey), VaultError> {
+        let opened = self.open(session)?;
+        let key = session.unwrap(opened.account.root.wrapping, &opened.wrapped, purpose)?;
+        Ok((opened, key))
+    }
+}
+
+/// Where new material will lie.
+#[derive(Clone)]
+pub(crate) struct Cradle {
+    account: Stored,
+    under: SealedUnder,
+    spec: KeySpec,
+    aad: Vec<u8>,
+    random: Arc<dyn Random>,
+}
+
+/// New material, sealed, and what is known of it.
+pub(crate) struct Kept {
+    sealed: Vec<u8>,
+    fingerprint: Fingerprint,
+    public: Option<Vec<u8>>,
+}
+
+impl Cradle {
+    pub(crate) fn new(root: &ModuleRoot, root_generation: u32, place: &Place<'_>, key: AccountKey<'_>, random: Arc<dyn Random>) -> Result<Self, VaultError> {
+        let under = SealedUnder { root_generation, account_key_generation: key.generation, format: Format::Module };
+        let aad = material::aad(material::INNER, under, place).as_bytes().to_vec();
+        Ok(Self { account: Stored::read(root, place.account, key)?, under, spec: place.spec, aad, random })
+    }
+
+    /// The root under which it will lie.
+    pub(crate) fn root(&self, session: &dyn HsmSession) -> Result<RootKeys, HsmError> {
+        self.account.root(session)
+    }
+
+    /// Wraps a key that is in the session, seals it for its place, and says what is known of it.
+    pub(crate) fn keep(&self, session: &dyn HsmSession, key: HsmKey, public: Option<Vec<u8>>) -> Result<Kept, VaultError> {
+        if let Some(public) = &public {
+            proof::prove(session, key, self.spec, public, self.random.as_ref())?;
+        }
+        let account = self.account.open(session)?;
+        let fingerprint = fingerprint(session, &account, self.spec, key, public.as_deref())?;
+        let wrapped = session.wrap(account.root.wrapping, key)?;
+        let sealed = self.seal(session, &account, &wrapped, public.as_deref())?;
+        Ok(Kept { sealed, fingerprint, public })
+    }
+
+    fn seal(&self, session: &dyn HsmSession, account: &Account, wrapped: &[u8], public: Option<&[u8]>) -> Result<Vec<u8>, VaultError> {
+        let nonce = random::public::<{ gcm::NONCE_LEN }>(self.random.as_ref());
+        let body = account::join(wrapped, public.unwrap_or_default());
+        Ok(self.under.join(&sealed(session, account.sealing, nonce, &self.aad, &body)?))
+    }
+}
+
+impl ModuleRoot {
+    /// Makes fresh material inside.
+    pub(crate) fn generate(&self, cradle: Cradle) -> Result<Generated, VaultError> {
+        let spec = cradle.spec;
+        if !self.abilities().makes.contains(&spec) {
+            let mend = "Choose another kind of key, or a keystore whose keys are made elsewhere; `keystead doctor hsm` says which kinds it makes.";
+            return Err(HsmError::Cannot { what: format!("does not make {}", spec.as_str()), mend: mend.to_owned() }.into());
+        }
+        let kept = self.run(move |session| {
+            let Made { key, public } = session.generate(Purpose::Material(spec))?;
+            let public = public.map(|numbers| spki::of(spec, &numbers)).transpose()?;
+            cradle.keep(session, key, public)
+        })?;
+        Ok(self.generated(kept, spec, Source::GeneratedInModule, made_by(spec)))
+    }
+
+    /// What is told of material that was kept.
+    pub(crate) fn generated(&self, kept: Kept, spec: KeySpec, source: Source, mechanism: &'static str) -> Generated {
+        let Kept { sealed, fingerprint, public } = kept;
+        let birth = Birth::in_module(source, mechanism, self.description(), proof::tests(spec), wrap::way_around(self.abilities(), spec));
+        Generated { sealed: SealedMaterial(sealed), fingerprint, public_key: public, birth }
+    }
+
+    /// Seals what is held anew. The material stays wrapped under the root as it is; only what lies around it changes.
+    pub(crate) fn rewrap(&self, held: Piece, cradle: Cradle) -> Result<SealedMaterial, VaultError> {
+        let sealed = self.run(move |session| {
+            let opened = held.open(session)?;
+            let account = cradle.account.open(session)?;
+            cradle.seal(session, &account, &opened.wrapped, opened.public.as_deref())
+        })?;
+        Ok(SealedMaterial(sealed))
+    }
+
+    /// The fingerprint, of the key itself.
+    pub(crate) fn fingerprint(&self, held: Piece) -> Result<Fingerprint, VaultError> {
+        self.run(move |session| {
+            let (opened, key) = held.unwrap(session, Purpose::Material(held.spec))?;
+            fingerprint(session, &opened.account, held.spec, key, opened.public.as_deref())
+        })
+    }
+
+    /// The public half, as it was sealed with the private one.
+    pub(crate) fn public_key(&self, held: Piece) -> Result<Option<Vec<u8>>, VaultError> {
+        self.run(move |session| Ok(held.open(session)?.public))
+    }
+}
+
+/// A MAC, by the account's other key, over the kind and what only this key answers: to a fixed block, to a fixed text, or its public half.
+fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
+    let answer = match public {
+        Some(public) => public.to_vec(),
+        None if spec.family() == KeyFamily::Hmac => session.mac(key, mac_of(spec), CHECK_TEXT)?,
+        None => session.encrypt_block(key, CHECK_BLOCK)?.to_vec(),
+    };
+    let text = Aad::of("keystead fingerprint in a hardware module").text(spec.as_str()).bytes(&answer);
+    let mac = session.mac(account.mac_key(session)?, Mac::Sha256, text.as_bytes())?;
+    Fingerprint::from_mac(&mac).ok_or_else(|| HsmError::Refused("a MAC is too short".to_owned()).into())
+}
+
+/// The HMAC whose key this is.
+const fn mac_of(spec: KeySpec) -> Mac {
+    match spec {
+        KeySpec::Hmac224 => Mac::Sha224,
+        KeySpec::Hmac384 => Mac::Sha384,
+        KeySpec::Hmac512 => Mac::Sha512,
+        _ => Mac::Sha256,
+    }
+}
+
+/// The mechanism, as PKCS#11 names it.
+const fn made_by(spec: KeySpec) -> &'static str {
+    match spec.family() {
+        KeyFamily::Aes => "CKM_AES_KEY_GEN, from the module's own generator",
+        KeyFamily::Hmac => "CKM_GENERIC_SECRET_KEY_GEN, from the module's own generator",
+        KeyFamily::Rsa => "CKM_RSA_PKCS_KEY_PAIR_GEN, from the module's own generator",
+        KeyFamily::Ec => "CKM_EC_KEY_PAIR_GEN, from the module's own generator",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_block_is_what_it_says() {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"keystead check block");
+        assert_eq!(CHECK_BLOCK[..], digest.as_ref()[..16]);
+    }
+}

@@ -1,0 +1,144 @@
+//! The vault over a hardware module: the same rooms as over the software root, with keys that are only named here.
+//!
+//! ```text
+//!  the root: two AES-256 keys in the token, which never leave it
+//!      ├─ one wraps    account keys · material
+//!      └─ one seals    what the account keys' rows hold · the seed of the audit log's signing key
+//!  an account's key: two keys, made in the module
+//!      ├─ one seals    the wrapped material, bound to its place
+//!      └─ one MACs     fingerprints · preparations
+//! ```
+//!
+//! What lies in the store is wrapped by the module under the root, and that once more sealed by the module under the account's key. The host sees names of
+//! keys, wrapped keys and public halves. Two exceptions are told where they happen: material that a person brings in plain, and the way around
+//! [`WayAround::HostWrap`](crate::WayAround::HostWrap).
+
+pub(super) mod account;
+pub(super) mod import;
+pub(super) mod material;
+pub(super) mod proof;
+pub(super) mod wrap;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{
+    record::WRAPPED_LEN,
+    root::{Root, RootKey},
+    unlock::Method,
+};
+use crate::{
+    Abilities, Hsm, HsmError, HsmSession, Random, RootError, RootId, RootRecord, SecretBytes, UnsealError, VaultError,
+    hazmat::{aad::Aad, gcm},
+    random,
+};
+
+/// A root in a module that is open.
+pub(crate) struct ModuleRoot {
+    hsm: Arc<dyn Hsm>,
+    pub(crate) id: RootId,
+    abilities: Abilities,
+    description: String,
+}
+
+impl ModuleRoot {
+    /// What the module was seen to do.
+    pub(crate) fn abilities(&self) -> &Abilities {
+        &self.abilities
+    }
+
+    /// Its maker, model and library.
+    pub(crate) fn description(&self) -> String {
+        self.description.clone()
+    }
+
+    /// Closes the module, and waits some seconds for what runs in it.
+    pub(crate) fn close(&self) {
+        self.hsm.close();
+    }
+
+    fn new(hsm: &Arc<dyn Hsm>, id: RootId, abilities: Abilities) -> Self {
+        Self { hsm: hsm.clone(), id, abilities, description: hsm.description() }
+    }
+
+    /// Runs work in one session. It may run more than once, and only the last answer counts.
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl Fn(&dyn HsmSession) -> Result<T, VaultError> + Send + Sync + 'static) -> Result<T, VaultError> {
+        let answer = Arc::new(Mutex::new(None));
+        let told = answer.clone();
+        self.hsm.run(Arc::new(move |session| match work(session) {
+            // The module's own troubles are for the module to mend; all else is an answer.
+            Err(VaultError::Module(error)) => Err(error),
+            done => {
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+                Ok(())
+            }
+        }))?;
+        let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answered.unwrap_or_else(|| Err(HsmError::Away("a job ended without an answer".to_owned()).into()))
+    }
+
+    /// Seals bytes under the root. Nonce, text, tag: as the software root's.
+    pub(crate) fn seal(&self, aad: &Aad, plain: &[u8], random: &dyn Random) -> Result<Vec<u8>, VaultError> {
+        let (id, aad, nonce) = (self.id, aad.as_bytes().to_vec(), random::public::<{ gcm::NONCE_LEN }>(random));
+        let plain = SecretBytes::from(plain.to_vec());
+        self.run(move |session| Ok(sealed(session, session.root(id)?.sealing, nonce, &aad, plain.expose())?))
+    }
+
+    /// Opens bytes that were sealed under the root.
+    pub(crate) fn open(&self, aad: &Aad, sealed: &[u8]) -> Result<SecretBytes, VaultError> {
+        let (id, aad, sealed) = (self.id, aad.as_bytes().to_vec(), sealed.to_vec());
+        self.run(move |session| Ok(opened(session, session.root(id)?.sealing, &aad, &sealed)?))
+    }
+}
+
+/// Seals with a key in the module; the answer begins with the nonce.
+pub(crate) fn sealed(session: &dyn HsmSession, key: crate::HsmKey, nonce: [u8; gcm::NONCE_LEN], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError> {
+    Ok([&nonce[..], &session.seal(key, nonce, aad, plain)?].concat())
+}
+
+/// Opens what [`sealed`] made.
+pub(crate) fn opened(session: &dyn HsmSession, key: crate::HsmKey, aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, HsmError> {
+    let (nonce, text) = sealed.split_first_chunk().ok_or(HsmError::Unauthentic)?;
+    session.open(key, *nonce, aad, text)
+}
+
+/// Makes a root in a module: its two keys, and a proof in its record that a token holds them.
+pub(super) fn create(hsm: &Arc<dyn Hsm>, pin: &SecretBytes, random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
+    let abilities = hsm.open(pin)?;
+    let id = RootId(random::public(random));
+    hsm.make_root(id)?;
+    let module = ModuleRoot::new(hsm, id, abilities);
+    let mut record = RootRecord { method: Method::Module(id), generation: 1, mark: random::public(random), wrapped: [0; WRAPPED_LEN], previous: None };
+    let proof = module.seal(&proof_aad(&record), &proof_text(&record), random).map_err(root_error)?;
+    record.wrapped = proof.try_into().map_err(|_| HsmError::Refused("a sealed text has another length than it should".to_owned()))?;
+    Ok((record, Root { generation: 1, key: RootKey::Module(Arc::new(module)) }))
+}
+
+/// Opens the root of a record: logs in, and tries whether the token's keys are those that made the record.
+pub(super) fn open(record: &RootRecord, id: RootId, hsm: &Arc<dyn Hsm>, pin: &SecretBytes) -> Result<Root, UnsealError> {
+    let abilities = hsm.open(pin)?;
+    let module = ModuleRoot::new(hsm, id, abilities);
+    match module.open(&proof_aad(record), &record.wrapped) {
+        Ok(text) if text.expose() == proof_text(record) => Ok(Root { generation: record.generation, key: RootKey::Module(Arc::new(module)) }),
+        Ok(_) | Err(VaultError::Module(HsmError::Unauthentic)) => Err(UnsealError::WrongSecret),
+        Err(VaultError::Module(error)) => Err(error.into()),
+        Err(other) => Err(HsmError::Refused(other.to_string()).into()),
+    }
+}
+
+/// No secret: what shows is that it was sealed under the root, bound to the head of the record.
+fn proof_text(record: &RootRecord) -> [u8; 32] {
+    let mut text = [0; 32];
+    text[..16].copy_from_slice(&record.mark);
+    text
+}
+
+fn proof_aad(record: &RootRecord) -> Aad {
+    Aad::of("keystead root in a hardware module").bytes(&record.head())
+}
+
+fn root_error(error: VaultError) -> RootError {
+    match error {
+        VaultError::Module(error) => error.into(),
+        other => HsmError::Refused(other.to_string()).into(),
+    }
+}
