@@ -127,7 +127,10 @@ impl App {
     pub async fn seal(&self, principal: &Principal) -> Result<VaultStatus, Error> {
         let proof = permit(principal, Action::ManageVault, &principal.account, ())?;
         let entry = self.entry(principal, "vault.seal", proof.rule).done();
-        self.vault().seal();
+        // A hardware module may take some seconds to let go.
+        let vault = self.engine.parts().vault.clone();
+        let sealed = tokio::task::spawn_blocking(move || vault.seal()).await;
+        sealed.map_err(|error| Error::Internal(error.to_string()))?;
         self.store()
             .write("vault.seal", move |tx| {
                 tx.audit(entry.clone());

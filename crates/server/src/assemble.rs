@@ -87,6 +87,11 @@ async fn open_vault(store: &Store, secret: Option<UnlockSecret>, random: Arc<dyn
             tracing::warn!(%error, "the vault stays sealed until its hardware module answers");
             Ok((vault, Some(kept)))
         }
+        // A server that ended here would be started again, and use up the PIN's tries.
+        Err(UnsealError::Module(error @ (HsmError::PinWrong | HsmError::PinLocked))) => {
+            tracing::error!(%error, "the vault stays sealed: mend hsm.pin_file, then restart");
+            Ok((vault, None))
+        }
         Err(error) => Err(ServerError::Vault(error.to_string())),
     }
 }

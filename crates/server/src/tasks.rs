@@ -36,10 +36,16 @@ pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>, waits_for: 
     tasks
 }
 
-/// Opens the vault when its hardware module, which was away at the start, is there. A wrong PIN is not tried again: each try counts.
+/// Opens the vault when its hardware module, which was away at the start, is there, unless somebody has sealed it on purpose meanwhile. A wrong PIN is not tried again:
+/// each try counts.
 async fn open_module(app: App, secret: Arc<UnlockSecret>) {
+    let vault = app.engine().parts().vault.clone();
+    let sealings = vault.sealings();
     loop {
         tokio::time::sleep(LOOK_FOR_MODULE_EVERY).await;
+        if vault.sealings() != sealings {
+            return;
+        }
         match app.open_module(secret.clone()).await {
             Ok(()) => {
                 tracing::info!("the hardware module is there; the vault is open");

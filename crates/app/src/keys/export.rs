@@ -137,13 +137,14 @@ impl App {
         let export_key = self.sealed_export_key(key, &export).await?;
         let held = material.sealed.held().ok_or_else(|| Error::Internal("the key has no material".to_owned()))?;
         let wrapped = at_the_vault(self.vault(), |vault| vault.export(&held, &export_key))?;
-        let entry = self
+        let way_around = self.vault().way_around(key.spec, export_method(key.spec)).ok().flatten();
+        let words = self
             .entry(principal, "key.download-export", "dual-control")
             .key(key)
             .detail("prepared_by", export.prepared_by.clone())
             .detail("public_key", export_key.fingerprint_sha256())
-            .detail("version", material.version.number.to_string())
-            .done();
+            .detail("version", material.version.number.to_string());
+        let entry = way_around.into_iter().fold(words, |words, way| words.detail("way_around", way.as_str())).done();
         let memory = self.memory(principal, request, Deed::DownloadExport, &key.name);
         let (name, id) = (key.name.clone(), key.id.clone());
         let consumed = self

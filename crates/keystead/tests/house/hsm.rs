@@ -123,6 +123,11 @@ fn a_life(kind: Kind, more: &str, cannot: &[&str]) {
         let birth = desk.json(&["key", "show", &name])["versions"][0]["birth"].clone();
         assert_eq!(birth["source"], "generated in the hardware module", "{birth}");
         assert_eq!(birth["way_around"].is_string(), !more.is_empty(), "{birth}");
+        // SoftHSM2 takes AES and most HMAC keys out by OAEP; a pair goes over the host, and the log tells that each time.
+        let goes_over_the_host = !more.is_empty() && (spec.starts_with("RSA") || spec.starts_with("EC_") || spec == "HMAC_224");
+        let told = desk.json(&["audit", "list", "--key", &name]);
+        let tells = |entry: &Value| entry["entry"]["action"] == "cloud.import-material" && entry["entry"]["detail"]["way_around"] == "host-wrap";
+        assert_eq!(told.as_array().is_some_and(|entries| entries.iter().any(tells)), goes_over_the_host, "{name}: {told}");
     }
     let operations = desk.json(&["operation", "list", "--limit", "100"]);
     let done = |operation: &Value| operation["state"] == "SUCCEEDED";
@@ -278,8 +283,10 @@ fn a_wrong_pin_is_tried_once_and_told() {
     let Some(mut hall) = Hall::new(Kind::Softhsm, "") else { return };
     hall.stop();
     hall.desk.write("pin", b"another-pin-9\n");
-    let served = hall.desk.run(&["serve"]);
-    assert!(served.code == 1 && served.err.contains("PIN is not the token's"), "{}", served.err);
+    // It starts, and stays sealed: a service that ended would be started again, and use up the tries.
+    hall.restart();
+    assert_eq!(hall.desk.json(&["vault", "status"])["sealed"], true);
+    hall.stop();
     let checks: Value = serde_json::from_str(&hall.desk.run(&["doctor", "--output", "json"]).out).expect("JSON");
     assert_eq!(checks["healthy"], false, "{checks}");
     hall.desk.write("pin", format!("{PIN}\n").as_bytes());

@@ -60,7 +60,12 @@ impl Engine {
             return Err(StepError::OtherMaterial);
         }
         let facts = MaterialFacts { material_id: told, expires_at: Some(expires) };
-        Ok(Outcome::of(reply).material(&material.version.id, facts).detail("wrapping_key_request", offered.request_id.unwrap_or_default()))
+        let outcome = Outcome::of(reply).material(&material.version.id, facts).detail("wrapping_key_request", offered.request_id.unwrap_or_default());
+        // Told each time: a way around may have been allowed since the key was born.
+        Ok(match self.parts().vault.way_around(key.spec, method)? {
+            Some(way) => outcome.detail("way_around", way.as_str()),
+            None => outcome,
+        })
     }
 
     /// Whether the cloud holds the pair that we sent: its public half shows it. A disabled key shows none.

@@ -118,7 +118,7 @@ impl Root {
         match &self.key {
             RootKey::Software(key) => mark(key, self.generation).is_ok_and(|mark| mark == record.mark),
             // That the token's keys made the record was seen when it was opened.
-            RootKey::Module(module) => matches!(&record.method, Method::Module(id) if *id == module.id),
+            RootKey::Module(module) => module.is_of(record) && self.generation == record.generation,
         }
     }
 }

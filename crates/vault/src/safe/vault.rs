@@ -30,6 +30,8 @@ pub(crate) struct State {
     superseded: bool,
     /// Shares that came one by one.
     pub(super) offered: Vec<Share>,
+    /// How often it was sealed on purpose.
+    sealings: u64,
 }
 
 pub(crate) struct Pending {
@@ -51,7 +53,7 @@ pub enum Adopted {
 impl Vault {
     /// A sealed vault.
     pub fn sealed(record: RootRecord, random: Arc<dyn Random>) -> Self {
-        let state = State { record, roots: None, pending: None, superseded: false, offered: Vec::new() };
+        let state = State { record, roots: None, pending: None, superseded: false, offered: Vec::new(), sealings: 0 };
         Self { state: RwLock::new(state), later: Later::default(), random }
     }
 
@@ -77,11 +79,17 @@ impl Vault {
             let mut state = self.write();
             let roots = state.roots.take();
             state.wipe();
+            state.sealings += 1;
             roots
         };
         if let Some(module) = roots.as_ref().and_then(|roots| roots.current.module()) {
             module.close();
         }
+    }
+
+    /// How often it was sealed on purpose: who opens it by itself when something has come back asks whether somebody has closed it meanwhile.
+    pub fn sealings(&self) -> u64 {
+        self.read().sealings
     }
 
     /// Whether the vault holds no root key.

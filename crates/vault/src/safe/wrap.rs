@@ -2,7 +2,7 @@
 
 use super::{export_key::ExportKey, material, module::material::Piece, place::Held, vault::Vault};
 use crate::{
-    Random, SecretBytes, VaultError,
+    Random, SecretBytes, VaultError, WayAround,
     hazmat::rsa::{PublicKeyError, Recipient, WrapError},
 };
 use keystead_domain::{Hash, KeySpec, WrapMethod, WrappingKeySpec};
@@ -27,6 +27,14 @@ impl Vault {
             Some(module) => module.method(spec, preferred),
             None => Ok(preferred),
         })
+    }
+
+    /// Under which way around material of this kind is wrapped by this method: `None` where it stays in the hardware module, or there is none.
+    ///
+    /// # Errors
+    /// [`VaultError::Sealed`].
+    pub fn way_around(&self, spec: KeySpec, method: WrapMethod) -> Result<Option<WayAround>, VaultError> {
+        self.with_roots(|roots| Ok(roots.current.module().and_then(|module| module.way_around(spec, method))))
     }
 
     /// Wraps material for a person who holds the private half of `to`, as [`export_method`] says.

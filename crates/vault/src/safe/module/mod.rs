@@ -36,6 +36,8 @@ use crate::{
 pub(crate) struct ModuleRoot {
     hsm: Arc<dyn Hsm>,
     pub(crate) id: RootId,
+    /// What the record that it opened tells it by.
+    mark: [u8; 16],
     abilities: Abilities,
     description: String,
 }
@@ -56,8 +58,13 @@ impl ModuleRoot {
         self.hsm.close();
     }
 
-    fn new(hsm: &Arc<dyn Hsm>, id: RootId, abilities: Abilities) -> Self {
-        Self { hsm: hsm.clone(), id, abilities, description: hsm.description() }
+    fn new(hsm: &Arc<dyn Hsm>, id: RootId, mark: [u8; 16], abilities: Abilities) -> Self {
+        Self { hsm: hsm.clone(), id, mark, abilities, description: hsm.description() }
+    }
+
+    /// Whether a record is the one that it opened: somebody who writes to the database could name the same keys in another.
+    pub(super) fn is_of(&self, record: &RootRecord) -> bool {
+        matches!(&record.method, Method::Module(id) if *id == self.id) && record.mark == self.mark
     }
 
     /// Runs work in one session. It may run more than once, and only the last answer counts.
@@ -106,8 +113,9 @@ pub(super) fn create(hsm: &Arc<dyn Hsm>, pin: &SecretBytes, random: &dyn Random)
     let abilities = hsm.open(pin)?;
     let id = RootId(random::public(random));
     hsm.make_root(id)?;
-    let module = ModuleRoot::new(hsm, id, abilities);
-    let mut record = RootRecord { method: Method::Module(id), generation: 1, mark: random::public(random), wrapped: [0; WRAPPED_LEN], previous: None };
+    let mark = random::public(random);
+    let module = ModuleRoot::new(hsm, id, mark, abilities);
+    let mut record = RootRecord { method: Method::Module(id), generation: 1, mark, wrapped: [0; WRAPPED_LEN], previous: None };
     let proof = module.seal(&proof_aad(&record), &proof_text(&record), random).map_err(root_error)?;
     record.wrapped = proof.try_into().map_err(|_| HsmError::Refused("a sealed text has another length than it should".to_owned()))?;
     Ok((record, Root { generation: 1, key: RootKey::Module(Arc::new(module)) }))
@@ -116,7 +124,7 @@ pub(super) fn create(hsm: &Arc<dyn Hsm>, pin: &SecretBytes, random: &dyn Random)
 /// Opens the root of a record: logs in, and tries whether the token's keys are those that made the record.
 pub(super) fn open(record: &RootRecord, id: RootId, hsm: &Arc<dyn Hsm>, pin: &SecretBytes) -> Result<Root, UnsealError> {
     let abilities = hsm.open(pin)?;
-    let module = ModuleRoot::new(hsm, id, abilities);
+    let module = ModuleRoot::new(hsm, id, record.mark, abilities);
     match module.open(&proof_aad(record), &record.wrapped) {
         Ok(text) if text.expose() == proof_text(record) => Ok(Root { generation: record.generation, key: RootKey::Module(Arc::new(module)) }),
         Ok(_) | Err(VaultError::Module(HsmError::Unauthentic)) => Err(UnsealError::WrongSecret),

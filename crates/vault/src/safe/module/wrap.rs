@@ -20,6 +20,11 @@ impl ModuleRoot {
         choose(self.abilities(), spec, preferred).map_err(VaultError::from)
     }
 
+    /// What [`wrap`](Self::wrap) does for want of something better.
+    pub(crate) fn way_around(&self, spec: KeySpec, method: WrapMethod) -> Option<WayAround> {
+        (!can_inside(self.abilities(), spec, method)).then_some(WayAround::HostWrap)
+    }
+
     /// Wraps what is held under a foreign key.
     pub(crate) fn wrap(&self, held: Piece, to: Recipient, method: WrapMethod, random: Arc<dyn Random>) -> Result<Vec<u8>, VaultError> {
         let spec = held.spec;
