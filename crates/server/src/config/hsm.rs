@@ -60,8 +60,8 @@ impl Hsm {
         if !(1..=256).contains(&self.sessions) {
             return Err("hsm.sessions: give 1 to 256.".to_owned());
         }
-        if !(1..=100_000).contains(&self.queue) {
-            return Err("hsm.queue: give 1 to 100000.".to_owned());
+        if !(1..=400).contains(&self.queue) {
+            return Err("hsm.queue: give 1 to 400: each that waits holds a thread.".to_owned());
         }
         if !(1..=3600).contains(&self.patience_seconds) {
             return Err("hsm.patience_seconds: give 1 to 3600.".to_owned());
