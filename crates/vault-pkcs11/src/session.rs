@@ -35,11 +35,19 @@ pub(crate) struct Live {
     keys: RefCell<Vec<u64>>,
     /// Roots that were found: looking for one takes a module long, and its handle stays good as long as the session.
     roots: RefCell<Vec<(RootId, RootKeys)>>,
+    /// The library's epoch when it was opened: in another one its numbers are somebody else's.
+    pub(crate) epoch: u64,
 }
 
 impl Live {
-    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE) -> Self {
-        Self { session, raw, key_wrap, keys: RefCell::default(), roots: RefCell::default() }
+    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE, epoch: u64) -> Self {
+        Self { session, raw, key_wrap, keys: RefCell::default(), roots: RefCell::default(), epoch }
+    }
+
+    /// Lets go of a session of another epoch without closing it: its number may be that of another session by now.
+    pub(crate) fn forget(self) {
+        let Self { session, .. } = self;
+        std::mem::forget(session);
     }
 
     /// Destroys the keys of a job that ended. An error means that the session shall be closed, which destroys them, too.

@@ -68,12 +68,8 @@ fn serve(shared: &Arc<Shared>, live: &mut Option<Connected>, job: &Job) -> Resul
 }
 
 fn try_once(shared: &Arc<Shared>, live: &mut Option<Connected>, job: &Job) -> Result<(), Lost> {
-    let session = match live.take() {
-        Some(session) => session,
-        // Looking for the token may mean to initialise the library anew; nothing is called meanwhile.
-        None => shared.connect()?,
-    };
-    let _calling = shared.library.call();
+    // In this order: on any way out the session is closed first, and then the lock given back.
+    let (_calling, session) = shared.ready(live.take())?;
     let done = job(&*session);
     // A session that cannot be cleaned, or was lost, is closed: that destroys what is in it.
     let is_sound = !matches!(done, Err(HsmError::Away(_))) && session.clean().is_ok();
