@@ -22,6 +22,7 @@ use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 // Numbers of functions in CK_FUNCTION_LIST, and of return values.
 const LOGIN: u8 = 18;
+const DECRYPT_INIT: u8 = 33;
 const GENERATE_KEY: u8 = 58;
 const WRAP_KEY: u8 = 60;
 /// What one use of the vault calls, in its order.
@@ -38,13 +39,14 @@ const CALLS: [(u8, &str); 11] = [
     (30, "C_Encrypt"),
     (22, "C_DestroyObject"),
 ];
-const GENERAL_ERROR: u16 = 0x5;
-const DEVICE_ERROR: u16 = 0x30;
-const DEVICE_REMOVED: u16 = 0x32;
-const PIN_LOCKED: u16 = 0xa4;
-const SESSION_HANDLE_INVALID: u16 = 0xb3;
-const TOKEN_NOT_PRESENT: u16 = 0xe0;
-const USER_NOT_LOGGED_IN: u16 = 0x101;
+const GENERAL_ERROR: u32 = 0x5;
+const DEVICE_ERROR: u32 = 0x30;
+const DEVICE_REMOVED: u32 = 0x32;
+const PIN_LOCKED: u32 = 0xa4;
+const SESSION_HANDLE_INVALID: u32 = 0xb3;
+const TOKEN_NOT_PRESENT: u32 = 0xe0;
+const USER_NOT_LOGGED_IN: u32 = 0x101;
+const VENDOR_DEFINED: u32 = 0x8000_0001;
 
 fn settings(shim: &Shim) -> Settings {
     Settings { library: shim.library.clone(), ..plain_settings() }
@@ -189,6 +191,29 @@ fn side_by_side(house: &House) {
         for _ in 0..4 {
             scope.spawn(|| (0..10).for_each(|_| assert_eq!(house.use_it(), Ok(()))));
         }
+    });
+}
+
+/// A value that only the module's maker knows: it is no verdict on what was given to it.
+#[test]
+fn a_value_of_the_makers_own_is_trouble_that_passes() {
+    with_shim("a_value_of_the_makers_own_is_trouble_that_passes", &[], |shim| {
+        let house = House::new(settings(shim));
+        for (function, name) in CALLS {
+            shim.fails(function, VENDOR_DEFINED, 1, Duration::ZERO);
+            assert_eq!(house.use_it(), Ok(()), "{name} answers so once");
+        }
+        for (function, name) in CALLS.into_iter().filter(|(function, _)| ![12, 18, 22, 26].contains(function)) {
+            shim.fails(function, VENDOR_DEFINED, -1, Duration::ZERO);
+            let told = house.use_it();
+            assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{name} answers so for a while: {told:?}");
+            shim.works();
+            assert_eq!(house.use_it(), Ok(()), "behind {name}");
+        }
+        // Before a text is given to it, a module says nothing of that text.
+        shim.fails(DECRYPT_INIT, GENERAL_ERROR, -1, Duration::ZERO);
+        let told = house.use_it();
+        assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{told:?}");
     });
 }
 
