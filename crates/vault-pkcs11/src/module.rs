@@ -262,6 +262,11 @@ impl Shared {
         }
     }
 
+    /// Whether jobs may still come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.queue().is_some()
+    }
+
     /// Gives a job to the other workers.
     pub(crate) fn put_back(&self, task: Task) {
         let queue = self.queue().clone();

@@ -21,6 +21,7 @@ use keystead_vault::{AccountKey, Held, Hsm as _, HsmError, Job, NewUnlock, Place
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 // Numbers of functions in CK_FUNCTION_LIST, and of return values.
+const OPEN_SESSION: u8 = 12;
 const LOGIN: u8 = 18;
 const DECRYPT_INIT: u8 = 33;
 const GENERATE_KEY: u8 = 58;
@@ -43,6 +44,7 @@ const GENERAL_ERROR: u32 = 0x5;
 const DEVICE_ERROR: u32 = 0x30;
 const DEVICE_REMOVED: u32 = 0x32;
 const PIN_LOCKED: u32 = 0xa4;
+const SESSION_COUNT: u32 = 0xb1;
 const SESSION_HANDLE_INVALID: u32 = 0xb3;
 const TOKEN_NOT_PRESENT: u32 = 0xe0;
 const USER_NOT_LOGGED_IN: u32 = 0x101;
@@ -191,6 +193,55 @@ fn side_by_side(house: &House) {
         for _ in 0..4 {
             scope.spawn(|| (0..10).for_each(|_| assert_eq!(house.use_it(), Ok(()))));
         }
+    });
+}
+
+#[test]
+fn a_job_that_panics_ends_alone() {
+    apart("a_job_that_panics_ends_alone", Kind::Softhsm, |library, _| {
+        let hsm = Arc::new(Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads"));
+        let house = House::over(&hsm);
+        for _ in 0..6 {
+            let told = hsm.run(Arc::new(|session| {
+                session.generate(Purpose::Account)?;
+                panic!("as a test wants it");
+            }));
+            assert!(matches!(&told, Err(HsmError::Refused(why)) if why.contains("panic")), "{told:?}");
+        }
+        assert_eq!(house.use_it(), Ok(()));
+        assert_eq!(runs_of_two_jobs(&hsm), 2, "both workers are there");
+    });
+}
+
+/// How many of two jobs meet, each of which waits a while for the other.
+fn meeting(hsm: &Pkcs11Module) -> usize {
+    let there = Arc::new(AtomicUsize::new(0));
+    let (came, met) = (there.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = met.clone();
+    let job: Job = Arc::new(move |_| {
+        came.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(500));
+        counted.fetch_add(usize::from(came.fetch_sub(1, Ordering::SeqCst) == 2), Ordering::SeqCst);
+        Ok(())
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert_eq!(hsm.run(job.clone()), Ok(())));
+        }
+    });
+    met.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_worker_that_found_no_room_comes_back_when_there_is() {
+    with_shim("a_worker_that_found_no_room_comes_back_when_there_is", &[], |shim| {
+        let hsm = Arc::new(Pkcs11Module::load(settings(shim)).expect("the shim loads"));
+        assert!(hsm.open(&pin()).is_ok(), "one worker has a session");
+        shim.fails(OPEN_SESSION, SESSION_COUNT, -1, Duration::ZERO);
+        assert_eq!(meeting(&hsm), 0, "the other has none, and its job waits for the first");
+        shim.works();
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(meeting(&hsm), 1);
     });
 }
 
