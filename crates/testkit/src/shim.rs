@@ -56,7 +56,7 @@ impl Shim {
     ///
     /// # Panics
     /// When the plan cannot be written.
-    pub fn fails(&self, function: u8, value: u16, times: i32, pause: Duration) {
+    pub fn fails(&self, function: u8, value: u32, times: i32, pause: Duration) {
         self.serial.set(self.serial.get() + 1);
         let line = format!("{} {function} {value:x} {times} {}\n", self.serial.get(), pause.as_millis());
         let fresh = self.plan.with_extension("fresh");

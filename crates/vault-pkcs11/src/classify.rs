@@ -22,9 +22,28 @@ pub(crate) fn returned(rv: CK_RV, function: &str) -> HsmError {
     }
 }
 
+/// What a module of PKCS#11 v3 says to a text that does not open under AES-GCM; the `cryptoki` crate has no name for it.
+const AEAD_DECRYPT_FAILED: RvError = RvError::UnknownErrorCode(cryptoki_sys::CKR_AEAD_DECRYPT_FAILED);
+
 /// Whether a value says both *this input does not fit* and *I have failed*: modules use these for either. Whether the session still works tells which.
 pub(crate) fn is_ambiguous(rv: RvError) -> bool {
-    matches!(rv, RvError::DeviceError | RvError::GeneralError | RvError::FunctionFailed)
+    matches!(rv, RvError::DeviceError | RvError::GeneralError | RvError::FunctionFailed) || is_foreign(rv)
+}
+
+/// Whether nobody but the module's maker knows what a value means. It is never a verdict on what was given to the module, however often it is said.
+pub(crate) fn is_foreign(rv: RvError) -> bool {
+    matches!(rv, RvError::VendorDefined(_) | RvError::UnknownErrorCode(_)) && rv != AEAD_DECRYPT_FAILED
+}
+
+/// Whether a value says of a text that it does not open.
+pub(crate) fn is_unauthentic(rv: RvError) -> bool {
+    matches!(rv, RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange) || rv == AEAD_DECRYPT_FAILED
+}
+
+/// An ambiguous value that a module said twice, though it works: it has refused, if the value can mean that.
+pub(crate) fn repeated(rv: RvError, function: &str) -> HsmError {
+    let told = format!("{function}: {rv:?}");
+    if is_foreign(rv) { HsmError::Away(told) } else { HsmError::Refused(told) }
 }
 
 /// The table. The rest is a refusal, told with the name of function and value.
@@ -59,6 +78,7 @@ pub(crate) fn value(rv: RvError, function: &str) -> HsmError {
         | RvError::KeySizeRange
         | RvError::MechanismInvalid
         | RvError::MechanismParamInvalid => cannot(&format!("lacks something ({told})")),
+        _ if is_foreign(rv) => HsmError::Away(told),
         _ => HsmError::Refused(told),
     }
 }
@@ -77,6 +97,17 @@ mod tests {
         assert!(value(RvError::DeviceRemoved, "Sign").passes());
         assert!(!value(RvError::MechanismInvalid, "Sign").passes());
         assert!(!value(RvError::KeyNotWrappable, "WrapKey").passes());
+    }
+
+    #[test]
+    fn what_only_the_maker_knows_passes_and_is_no_verdict() {
+        for rv in [cryptoki_sys::CKR_VENDOR_DEFINED | 1, 0x0fff_fff0] {
+            let Rv::Error(value) = Rv::from(rv) else { panic!("{rv:#x} is an error") };
+            assert!(returned(rv, "Decrypt").passes() && repeated(value, "Decrypt").passes());
+            assert!(is_ambiguous(value) && !is_unauthentic(value));
+        }
+        assert!(!is_ambiguous(AEAD_DECRYPT_FAILED) && is_unauthentic(AEAD_DECRYPT_FAILED) && !value(AEAD_DECRYPT_FAILED, "Decrypt").passes());
+        assert!(!is_unauthentic(RvError::ArgumentsBad) && !is_unauthentic(RvError::KeyFunctionNotPermitted));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, TryLockError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use cryptoki::{
@@ -24,6 +27,18 @@ pub(crate) struct Library {
     pub(crate) raw: Arc<Raw>,
     /// Held by whoever calls the library, for as long as its sessions are used; whoever initialises it anew needs it alone.
     calls: RwLock<()>,
+    /// How often it was told to finalise. Modules count sessions and keys anew behind that: an old number may be somebody else's session, or another key.
+    epoch: AtomicU64,
+}
+
+/// Held by whoever calls the library: it is not initialised anew meanwhile.
+pub(crate) type Calling<'a> = RwLockReadGuard<'a, ()>;
+
+/// A token that was found. Its slot means something for as long as the library is not initialised anew.
+pub(crate) struct Found<'a> {
+    pub(crate) calling: Calling<'a>,
+    pub(crate) slot: Slot,
+    pub(crate) token: TokenInfo,
 }
 
 /// Whether a session may make objects that stay.
@@ -38,7 +53,7 @@ impl Library {
         let refused = |reason: String| HsmError::Library(format!("{}: {reason}", path.display()));
         let pkcs11 = Pkcs11::new(path).map_err(|error| refused(error.to_string()))?;
         let raw = Arc::new(Raw::load(path).map_err(refused)?);
-        Ok(Self { path: path.to_owned(), pkcs11, raw, calls: RwLock::new(()) })
+        Ok(Self { path: path.to_owned(), pkcs11, raw, calls: RwLock::new(()), epoch: AtomicU64::new(0) })
     }
 
     /// May be called again: a library that is initialised says so.
@@ -50,22 +65,38 @@ impl Library {
     }
 
     /// Whoever calls the library holds this meanwhile.
-    pub(crate) fn call(&self) -> RwLockReadGuard<'_, ()> {
+    pub(crate) fn call(&self) -> Calling<'_> {
         self.calls.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which count of sessions and keys holds. It does not change under [`call`](Self::call).
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// The slot of the token with this label. Some libraries look for their tokens only when they are initialised: where it is not there, that is done anew, unless
     /// somebody is calling.
-    pub(crate) fn find(&self, label: &str) -> Result<(Slot, TokenInfo), HsmError> {
+    pub(crate) fn find(&self, label: &str) -> Result<Found<'_>, HsmError> {
+        let calling = self.call();
         match self.look(label) {
-            Err(HsmError::NoToken { .. }) => {
-                if let Ok(_alone) = self.calls.try_write() {
-                    self.pkcs11.clone().finalize().map_err(classify::error)?;
-                }
-                self.look(label)
-            }
-            found => found,
+            Err(HsmError::NoToken { .. }) => drop(calling),
+            found => return found.map(|(slot, token)| Found { calling, slot, token }),
         }
+        self.finalise()?;
+        let calling = self.call();
+        self.look(label).map(|(slot, token)| Found { calling, slot, token })
+    }
+
+    /// Ends the library's state, unless somebody is calling. All sessions end with it, those of workers that rest, too.
+    fn finalise(&self) -> Result<(), HsmError> {
+        let _alone = match self.calls.try_write() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        // Before the call: though it may fail, what was open is not relied upon.
+        self.epoch.fetch_add(1, Ordering::Release);
+        self.pkcs11.clone().finalize().map_err(classify::error)
     }
 
     /// Two with the same label are none: which of them holds the root nobody could say.

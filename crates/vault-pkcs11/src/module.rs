@@ -15,7 +15,7 @@ use cryptoki::types::AuthPin;
 use keystead_vault::{Abilities, Hsm, HsmError, Job, RootId, SecretBytes, WayAround};
 
 use crate::{
-    library::{Access, Library},
+    library::{Access, Calling, Found, Library},
     probe,
     session::Live,
     worker::{self, Lost, Task},
@@ -55,12 +55,21 @@ pub struct Pkcs11Module {
 /// A worker's session, counted for as long as it has it.
 pub(crate) struct Connected {
     live: Live,
-    shared: Arc<Shared>,
+    _counted: Counted,
 }
 
-impl Drop for Connected {
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.connected.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.shared.connected.fetch_sub(1, Ordering::Relaxed);
+        self.0.connected.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -118,8 +127,7 @@ impl Pkcs11Module {
     /// [`HsmError`].
     pub fn examine(&self, pin: &SecretBytes, measure_for: Duration) -> Result<probe::Report, HsmError> {
         let abilities = self.open(pin)?;
-        let (slot, _) = self.shared.library.find(&self.shared.label)?;
-        let mechanisms = self.shared.library.mechanisms(slot)?;
+        let mechanisms = self.shared.mechanisms()?;
         let speeds = self.ask(move |session| Ok(probe::measure(session, measure_for)))?;
         Ok(probe::Report::new(self.description(), &abilities, &mechanisms, speeds))
     }
@@ -165,8 +173,8 @@ impl Hsm for Pkcs11Module {
     }
 
     fn make_root(&self, id: RootId) -> Result<(), HsmError> {
-        let session = self.shared.connect_with(Access::Write)?;
-        let _calling = self.shared.library.call();
+        // The session is closed before the lock is given back.
+        let (_calling, session) = self.shared.connect_with(Access::Write)?;
         session.make_root(id)
     }
 
@@ -217,13 +225,29 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The numbers of the token's mechanisms.
+    fn mechanisms(&self) -> Result<Vec<cryptoki_sys::CK_MECHANISM_TYPE>, HsmError> {
+        let Found { calling: _calling, slot, .. } = self.library.find(&self.label)?;
+        self.library.mechanisms(slot)
+    }
+
+    /// The session that a worker has, if its number still means that session, or a new one; and the lock under which it stays so.
+    pub(crate) fn ready(self: &Arc<Self>, live: Option<Connected>) -> Result<(Calling<'_>, Connected), Lost> {
+        let calling = self.library.call();
+        match live {
+            Some(session) if session.epoch == self.library.epoch() => return Ok((calling, session)),
+            Some(session) => session.live.forget(),
+            None => {}
+        }
+        // Looking for the token may mean to initialise the library anew; this worker calls nothing meanwhile.
+        drop(calling);
+        self.connect()
+    }
+
     /// A session for a worker. One that the token has no room for is not needed as long as another worker has one.
-    pub(crate) fn connect(self: &Arc<Self>) -> Result<Connected, Lost> {
+    pub(crate) fn connect(self: &Arc<Self>) -> Result<(Calling<'_>, Connected), Lost> {
         match self.connect_with(Access::Read) {
-            Ok(live) => {
-                self.connected.fetch_add(1, Ordering::Relaxed);
-                Ok(Connected { live, shared: self.clone() })
-            }
+            Ok((calling, live)) => Ok((calling, Connected { live, _counted: Counted::new(self.clone()) })),
             Err(HsmError::Away(told)) if told.ends_with(NO_ROOM) && self.connected.load(Ordering::Relaxed) > 0 => Err(Lost::NoRoom),
             Err(error) => Err(error.into()),
         }
@@ -232,7 +256,15 @@ impl Shared {
     /// Closes a session; the library is not initialised anew meanwhile.
     pub(crate) fn close(&self, session: Option<Connected>) {
         let _calling = self.library.call();
-        drop(session);
+        match session {
+            Some(session) if session.epoch != self.library.epoch() => session.live.forget(),
+            current => drop(current),
+        }
+    }
+
+    /// Whether jobs may still come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.queue().is_some()
     }
 
     /// Gives a job to the other workers.
@@ -244,24 +276,23 @@ impl Shared {
     }
 
     /// One login at a time: that a PIN is wrong shall be found out once, and not by every worker.
-    fn connect_with(&self, access: Access) -> Result<Live, HsmError> {
+    fn connect_with(&self, access: Access) -> Result<(Calling<'_>, Live), HsmError> {
         let mut state = self.state();
         if let Some(refused) = &state.refused {
             return Err(refused.clone());
         }
         let pin = state.pin.as_ref().ok_or_else(|| HsmError::Away("it was not opened".to_owned()))?;
-        let (slot, token) = match self.library.find(&self.label) {
+        let Found { calling, slot, token } = match self.library.find(&self.label) {
             // It was there before, and may come back.
             Err(gone @ HsmError::NoToken { .. }) if !state.description.is_empty() => return Err(HsmError::Away(gone.to_string())),
             found => found?,
         };
-        let _calling = self.library.call();
         let opened = self.library.session(slot, access, pin);
         if let Err(refused @ (HsmError::PinWrong | HsmError::PinLocked)) = &opened {
             state.refused = Some(refused.clone());
         }
-        let live = Live::new(opened?, self.library.raw.clone(), self.library.key_wrap(slot)?);
+        let live = Live::new(opened?, self.library.raw.clone(), self.library.key_wrap(slot)?, self.library.epoch());
         state.description = self.library.describe(&token);
-        Ok(live)
+        Ok((calling, live))
     }
 }

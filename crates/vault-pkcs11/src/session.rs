@@ -1,8 +1,12 @@
 //! One session with a token, in the words of the port.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 use cryptoki::{
+    context::Function,
     error::{Error, Rv, RvError},
     mechanism::{
         Mechanism, MechanismType,
@@ -35,11 +39,19 @@ pub(crate) struct Live {
     keys: RefCell<Vec<u64>>,
     /// Roots that were found: looking for one takes a module long, and its handle stays good as long as the session.
     roots: RefCell<Vec<(RootId, RootKeys)>>,
+    /// The library's epoch when it was opened: in another one its numbers are somebody else's.
+    pub(crate) epoch: u64,
 }
 
 impl Live {
-    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE) -> Self {
-        Self { session, raw, key_wrap, keys: RefCell::default(), roots: RefCell::default() }
+    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE, epoch: u64) -> Self {
+        Self { session, raw, key_wrap, keys: RefCell::default(), roots: RefCell::default(), epoch }
+    }
+
+    /// Lets go of a session of another epoch without closing it: its number may be that of another session by now.
+    pub(crate) fn forget(self) {
+        let Self { session, .. } = self;
+        std::mem::forget(session);
     }
 
     /// Destroys the keys of a job that ended. An error means that the session shall be closed, which destroys them, too.
@@ -85,7 +97,7 @@ impl Live {
         let mechanism = if is_generic { Mechanism::GenericSecretKeyGen } else { Mechanism::AesKeyGen };
         let mut wanted = template::key(purpose);
         wanted.push(Attribute::ValueLen(template::len(purpose).into()));
-        let key = self.session.generate_key(&mechanism, &wanted).map_err(classify::error)?;
+        let key = self.judged("GenerateKey", || self.session.generate_key(&mechanism, &wanted).map_err(own))?;
         Ok(Made { key: self.note(key), public: None })
     }
 
@@ -110,15 +122,40 @@ impl Live {
     /// Makes a call whose input may not fit. Modules answer such input as they answer their own failure; so where that is not clear, the call is made once more. A
     /// module that says the same again, and still works, has refused; one that does not work is away.
     fn judged<T>(&self, function: &str, call: impl Fn() -> Result<T, RvError>) -> Result<T, HsmError> {
-        let judge = |rv: RvError| if classify::is_ambiguous(rv) && self.is_alive() { None } else { Some(classify::value(rv, function)) };
-        let first = match call() {
-            Ok(done) => return Ok(done),
-            Err(rv) => judge(rv),
-        };
-        if let Some(error) = first {
-            return Err(error);
+        self.tried(call).map_err(|failed| failed.told(function))
+    }
+
+    fn tried<T>(&self, call: impl Fn() -> Result<T, RvError>) -> Result<T, Failed> {
+        let judge = |rv: RvError| if classify::is_ambiguous(rv) && self.is_alive() { Failed::Unclear(rv) } else { Failed::Clear(rv) };
+        match call().map_err(judge) {
+            Err(Failed::Unclear(_)) => call().map_err(judge),
+            done => done,
         }
-        call().map_err(|rv| judge(rv).unwrap_or_else(|| HsmError::Refused(format!("{function}: {rv:?}"))))
+    }
+}
+
+/// How a call failed.
+enum Failed {
+    /// With a value that says why.
+    Clear(RvError),
+    /// With one that may say this or that, though the module works.
+    Unclear(RvError),
+}
+
+impl Failed {
+    fn told(self, function: &str) -> HsmError {
+        match self {
+            Self::Clear(rv) => classify::value(rv, function),
+            Self::Unclear(rv) => classify::repeated(rv, function),
+        }
+    }
+
+    /// Whether it says of what was to be opened that it does not belong to the key. All else says nothing of it.
+    fn is_verdict(&self) -> bool {
+        match *self {
+            Self::Clear(rv) => classify::is_unauthentic(rv),
+            Self::Unclear(rv) => !classify::is_foreign(rv),
+        }
     }
 }
 
@@ -209,25 +246,35 @@ impl HsmSession for Live {
         self.wrap_by((&mechanism).into(), recipient, key)
     }
 
-    fn seal(&self, key: HsmKey, mut nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError> {
-        let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(classify::error)?;
-        self.session.encrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), plain).map_err(classify::error)
+    fn seal(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError> {
+        // Made once more it is the same text under the same nonce, and so the same answer.
+        self.judged("Encrypt", || {
+            let mut nonce = nonce;
+            let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(own)?;
+            self.session.encrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), plain).map_err(own)
+        })
     }
 
     fn open(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, HsmError> {
-        let opened = self.judged("Decrypt", || {
+        // Where the text was not even given, nothing is said of it.
+        let is_given = Cell::new(true);
+        let opened = self.tried(|| {
             let mut nonce = nonce;
             let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(own)?;
-            self.session.decrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), sealed).map_err(own)
+            let opened = self.session.decrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), sealed);
+            opened.map_err(|error| {
+                is_given.set(!matches!(error, Error::Pkcs11(_, Function::DecryptInit)));
+                own(error)
+            })
         });
-        opened.map(SecretBytes::from).map_err(|error| match error {
-            HsmError::Refused(_) => HsmError::Unauthentic,
-            other => other,
+        opened.map(SecretBytes::from).map_err(|failed| match failed {
+            verdict if is_given.get() && verdict.is_verdict() => HsmError::Unauthentic,
+            Failed::Clear(rv) | Failed::Unclear(rv) => classify::value(rv, "Decrypt"),
         })
     }
 
     fn encrypt_block(&self, key: HsmKey, block: [u8; 16]) -> Result<[u8; 16], HsmError> {
-        let encrypted = self.session.encrypt(&Mechanism::AesEcb, raw::handle(key.0), &block).map_err(classify::error)?;
+        let encrypted = self.judged("Encrypt", || self.session.encrypt(&Mechanism::AesEcb, raw::handle(key.0), &block).map_err(own))?;
         encrypted.try_into().map_err(|_| HsmError::Refused("a block of AES has another length".to_owned()))
     }
 
@@ -238,12 +285,12 @@ impl HsmSession for Live {
             Mac::Sha384 => Mechanism::Sha384Hmac,
             Mac::Sha512 => Mechanism::Sha512Hmac,
         };
-        self.session.sign(&mechanism, raw::handle(key.0), bytes).map_err(classify::error)
+        self.judged("Sign", || self.session.sign(&mechanism, raw::handle(key.0), bytes).map_err(own))
     }
 
     fn sign(&self, key: HsmKey, spec: KeySpec, digest: &[u8]) -> Result<Vec<u8>, HsmError> {
         let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcs } else { Mechanism::Ecdsa };
-        self.session.sign(&mechanism, raw::handle(key.0), digest).map_err(classify::error)
+        self.judged("Sign", || self.session.sign(&mechanism, raw::handle(key.0), digest).map_err(own))
     }
 }
 

@@ -1,16 +1,20 @@
 //! Workers: threads with one session each, fed by one bounded queue. A library that hangs holds its worker, and nobody else.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use keystead_vault::{HsmError, Job};
 
 use crate::module::{Connected, Shared};
+
+/// How long a worker rests for which the token had no room: so many times so long, so that the end of the module does not wait for it.
+const RESTS: (u32, Duration) = (20, Duration::from_millis(50));
 
 /// A job on its way, and where its answer goes.
 pub(crate) struct Task {
@@ -29,10 +33,11 @@ pub(crate) fn work(shared: &Arc<Shared>, queue: &Mutex<Receiver<Task>>) {
         if Instant::now() >= task.until {
             continue;
         }
-        match serve(shared, &mut live, &task.job) {
+        match guarded(shared, &mut live, &task.job) {
             Err(Lost::NoRoom) => {
-                tracing::warn!("the token allows fewer sessions than [hsm] asks for; this one is left out");
-                return shared.put_back(task);
+                tracing::warn!("the token allows fewer sessions than [hsm] asks for; this one waits until there is room");
+                shared.put_back(task);
+                live = rest(shared);
             }
             // Whoever asked may have gone away meanwhile; then the answer is nobody's.
             Err(Lost::Told(error)) => drop(task.answer.send(Err(error))),
@@ -55,6 +60,33 @@ impl From<HsmError> for Lost {
     }
 }
 
+/// Waits until the token has room for this worker again, or for the end.
+fn rest(shared: &Arc<Shared>) -> Option<Connected> {
+    loop {
+        for _ in 0..RESTS.0 {
+            if !shared.is_open() {
+                return None;
+            }
+            std::thread::sleep(RESTS.1);
+        }
+        match shared.connect() {
+            Ok((_calling, session)) => return Some(session),
+            Err(Lost::NoRoom) => {}
+            // The next job will hear of it.
+            Err(Lost::Told(_)) => return None,
+        }
+    }
+}
+
+/// Runs a job, and outlives its panic. The session goes with the panic: in which state it was, nobody knows. All locks here are taken over from whoever died.
+fn guarded(shared: &Arc<Shared>, live: &mut Option<Connected>, job: &Job) -> Result<(), Lost> {
+    catch_unwind(AssertUnwindSafe(|| serve(shared, live, job))).unwrap_or_else(|_| {
+        tracing::error!("a job with the hardware module panicked; its session is closed");
+        shared.close(live.take());
+        Err(Lost::Told(HsmError::Refused("a job ended in a panic, which the log shows".to_owned())))
+    })
+}
+
 /// Runs a job; once more on a fresh session when the first was lost under it.
 fn serve(shared: &Arc<Shared>, live: &mut Option<Connected>, job: &Job) -> Result<(), Lost> {
     match try_once(shared, live, job) {
@@ -68,12 +100,8 @@ fn serve(shared: &Arc<Shared>, live: &mut Option<Connected>, job: &Job) -> Resul
 }
 
 fn try_once(shared: &Arc<Shared>, live: &mut Option<Connected>, job: &Job) -> Result<(), Lost> {
-    let session = match live.take() {
-        Some(session) => session,
-        // Looking for the token may mean to initialise the library anew; nothing is called meanwhile.
-        None => shared.connect()?,
-    };
-    let _calling = shared.library.call();
+    // In this order: on any way out the session is closed first, and then the lock given back.
+    let (_calling, session) = shared.ready(live.take())?;
     let done = job(&*session);
     // A session that cannot be cleaned, or was lost, is closed: that destroys what is in it.
     let is_sound = !matches!(done, Err(HsmError::Away(_))) && session.clean().is_ok();

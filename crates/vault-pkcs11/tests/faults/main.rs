@@ -3,8 +3,12 @@
 
 use std::{
     env,
+    path::PathBuf,
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,11 +17,13 @@ use keystead_testkit::{
     shim::{SESSIONS, Shim},
     token::{Kind, LABEL, PIN, apart},
 };
-use keystead_vault::{AccountKey, Held, Hsm as _, HsmError, NewUnlock, Place, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root};
+use keystead_vault::{AccountKey, Held, Hsm as _, HsmError, Job, NewUnlock, Place, Purpose, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 // Numbers of functions in CK_FUNCTION_LIST, and of return values.
+const OPEN_SESSION: u8 = 12;
 const LOGIN: u8 = 18;
+const DECRYPT_INIT: u8 = 33;
 const GENERATE_KEY: u8 = 58;
 const WRAP_KEY: u8 = 60;
 /// What one use of the vault calls, in its order.
@@ -34,16 +40,22 @@ const CALLS: [(u8, &str); 11] = [
     (30, "C_Encrypt"),
     (22, "C_DestroyObject"),
 ];
-const GENERAL_ERROR: u16 = 0x5;
-const DEVICE_ERROR: u16 = 0x30;
-const DEVICE_REMOVED: u16 = 0x32;
-const PIN_LOCKED: u16 = 0xa4;
-const SESSION_HANDLE_INVALID: u16 = 0xb3;
-const TOKEN_NOT_PRESENT: u16 = 0xe0;
-const USER_NOT_LOGGED_IN: u16 = 0x101;
+const GENERAL_ERROR: u32 = 0x5;
+const DEVICE_ERROR: u32 = 0x30;
+const DEVICE_REMOVED: u32 = 0x32;
+const PIN_LOCKED: u32 = 0xa4;
+const SESSION_COUNT: u32 = 0xb1;
+const SESSION_HANDLE_INVALID: u32 = 0xb3;
+const TOKEN_NOT_PRESENT: u32 = 0xe0;
+const USER_NOT_LOGGED_IN: u32 = 0x101;
+const VENDOR_DEFINED: u32 = 0x8000_0001;
 
 fn settings(shim: &Shim) -> Settings {
-    Settings { library: shim.library.clone(), token: LABEL.to_owned(), sessions: 2, queue: 4, patience: Duration::from_secs(20), allow: Vec::new() }
+    Settings { library: shim.library.clone(), ..plain_settings() }
+}
+
+fn plain_settings() -> Settings {
+    Settings { library: PathBuf::new(), token: LABEL.to_owned(), sessions: 2, queue: 4, patience: Duration::from_secs(20), allow: Vec::new() }
 }
 
 /// Runs a test before a token with the shim in between, in a process of its own.
@@ -76,10 +88,13 @@ struct House {
 
 impl House {
     fn new(settings: Settings) -> Self {
-        let hsm = Arc::new(Pkcs11Module::load(settings).expect("the shim loads"));
+        Self::over(&Arc::new(Pkcs11Module::load(settings).expect("the library loads")))
+    }
+
+    fn over(hsm: &Arc<Pkcs11Module>) -> Self {
         let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), pin: pin() }, &SystemRandom).expect("a root is made").record;
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
-        vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }).expect("the right PIN");
+        vault.unseal(&UnlockSecret::Module { hsm: hsm.clone(), pin: pin() }).expect("the right PIN");
         let at = Timestamp::from_secs(1_790_000_000);
         let account = AccountId::new(at, [1; 10]);
         let account_key = vault.new_account_key(&account, 1).expect("the vault is open").into_bytes();
@@ -128,6 +143,128 @@ fn a_module_that_is_gone_is_told_as_such_and_comes_back() {
                 assert_eq!(house.use_it(), Ok(()), "behind {name}");
             }
         }
+    });
+}
+
+/// SoftHSM2 counts sessions and keys anew when it is initialised anew. A worker that idled meanwhile must not use the numbers that it had.
+#[test]
+fn workers_that_idled_while_the_token_was_away_get_sessions_of_their_own() {
+    apart("workers_that_idled_while_the_token_was_away_get_sessions_of_their_own", Kind::Softhsm, |library, home| {
+        let hsm = Arc::new(Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads"));
+        let house = &House::over(&hsm);
+        let (there, away) = (home.join("tokens"), home.join("away"));
+        for _ in 0..6 {
+            side_by_side(house);
+            std::fs::rename(&there, &away).expect("moved");
+            let told = house.use_it();
+            assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{told:?}");
+            std::fs::rename(&away, &there).expect("moved back");
+            assert_eq!(runs_of_two_jobs(&hsm), 2, "nobody begins on a session of before, and so nobody begins anew");
+            assert_eq!(house.use_it(), Ok(()));
+        }
+        side_by_side(house);
+    });
+}
+
+/// Gives each of two workers a job, and answers how often a job was begun.
+fn runs_of_two_jobs(hsm: &Pkcs11Module) -> usize {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = runs.clone();
+    let job: Job = Arc::new(move |session| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        // Long enough for the other worker to take the other job.
+        std::thread::sleep(Duration::from_millis(200));
+        let key = session.generate(Purpose::Account)?.key;
+        let sealed = session.seal(key, [1; 12], b"", b"a text")?;
+        assert_eq!(session.open(key, [1; 12], b"", &sealed)?.expose(), b"a text");
+        Ok(())
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert_eq!(hsm.run(job.clone()), Ok(())));
+        }
+    });
+    runs.load(Ordering::Relaxed)
+}
+
+/// So many at once that every worker has work.
+fn side_by_side(house: &House) {
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10).for_each(|_| assert_eq!(house.use_it(), Ok(()))));
+        }
+    });
+}
+
+#[test]
+fn a_job_that_panics_ends_alone() {
+    apart("a_job_that_panics_ends_alone", Kind::Softhsm, |library, _| {
+        let hsm = Arc::new(Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads"));
+        let house = House::over(&hsm);
+        for _ in 0..6 {
+            let told = hsm.run(Arc::new(|session| {
+                session.generate(Purpose::Account)?;
+                panic!("as a test wants it");
+            }));
+            assert!(matches!(&told, Err(HsmError::Refused(why)) if why.contains("panic")), "{told:?}");
+        }
+        assert_eq!(house.use_it(), Ok(()));
+        assert_eq!(runs_of_two_jobs(&hsm), 2, "both workers are there");
+    });
+}
+
+/// How many of two jobs meet, each of which waits a while for the other.
+fn meeting(hsm: &Pkcs11Module) -> usize {
+    let there = Arc::new(AtomicUsize::new(0));
+    let (came, met) = (there.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = met.clone();
+    let job: Job = Arc::new(move |_| {
+        came.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(500));
+        counted.fetch_add(usize::from(came.fetch_sub(1, Ordering::SeqCst) == 2), Ordering::SeqCst);
+        Ok(())
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert_eq!(hsm.run(job.clone()), Ok(())));
+        }
+    });
+    met.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_worker_that_found_no_room_comes_back_when_there_is() {
+    with_shim("a_worker_that_found_no_room_comes_back_when_there_is", &[], |shim| {
+        let hsm = Arc::new(Pkcs11Module::load(settings(shim)).expect("the shim loads"));
+        assert!(hsm.open(&pin()).is_ok(), "one worker has a session");
+        shim.fails(OPEN_SESSION, SESSION_COUNT, -1, Duration::ZERO);
+        assert_eq!(meeting(&hsm), 0, "the other has none, and its job waits for the first");
+        shim.works();
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(meeting(&hsm), 1);
+    });
+}
+
+/// A value that only the module's maker knows: it is no verdict on what was given to it.
+#[test]
+fn a_value_of_the_makers_own_is_trouble_that_passes() {
+    with_shim("a_value_of_the_makers_own_is_trouble_that_passes", &[], |shim| {
+        let house = House::new(settings(shim));
+        for (function, name) in CALLS {
+            shim.fails(function, VENDOR_DEFINED, 1, Duration::ZERO);
+            assert_eq!(house.use_it(), Ok(()), "{name} answers so once");
+        }
+        for (function, name) in CALLS.into_iter().filter(|(function, _)| ![12, 18, 22, 26].contains(function)) {
+            shim.fails(function, VENDOR_DEFINED, -1, Duration::ZERO);
+            let told = house.use_it();
+            assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{name} answers so for a while: {told:?}");
+            shim.works();
+            assert_eq!(house.use_it(), Ok(()), "behind {name}");
+        }
+        // Before a text is given to it, a module says nothing of that text.
+        shim.fails(DECRYPT_INIT, GENERAL_ERROR, -1, Duration::ZERO);
+        let told = house.use_it();
+        assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{told:?}");
     });
 }
 
