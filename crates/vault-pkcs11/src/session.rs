@@ -88,7 +88,9 @@ impl Live {
         let made = self.judged("GenerateKeyPair", || self.session.generate_key_pair(&mechanism, &template, &private).map_err(own));
         let (public, private) = made?;
         let (public, key) = (self.note(public), self.note(private));
-        let numbers = self.public(public, spec)?.ok_or_else(|| HsmError::Refused("a pair without a public half".to_owned()))?;
+        let numbers = self.public(public, spec)?;
+        self.forget(public);
+        let numbers = numbers.ok_or_else(|| HsmError::Refused("a pair without a public half".to_owned()))?;
         Ok(Made { key, public: Some(numbers) })
     }
 
@@ -212,6 +214,12 @@ impl HsmSession for Live {
         self.unwrap_by(CKM_AES_KEY_WRAP, under, wrapped, purpose)
     }
 
+    fn forget(&self, key: HsmKey) {
+        if self.session.destroy_object(raw::handle(key.0)).is_ok() {
+            self.keys.borrow_mut().retain(|kept| *kept != key.0);
+        }
+    }
+
     fn len(&self, key: HsmKey) -> Result<Option<usize>, HsmError> {
         let found = self.session.get_attributes(raw::handle(key.0), &[AttributeType::ValueLen]).map_err(classify::error)?;
         Ok(match found.as_slice() {
@@ -243,7 +251,9 @@ impl HsmSession for Live {
             Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
         };
         let mechanism = Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()));
-        self.wrap_by((&mechanism).into(), recipient, key)
+        let wrapped = self.wrap_by((&mechanism).into(), recipient, key);
+        self.forget(recipient);
+        wrapped
     }
 
     fn seal(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError> {

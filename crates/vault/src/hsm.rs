@@ -119,6 +119,9 @@ pub trait HsmSession {
     /// As [`unwrap`](Self::unwrap).
     fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
 
+    /// Destroys a key before the job ends, for who makes many. What cannot be destroyed now is destroyed with the job.
+    fn forget(&self, key: HsmKey);
+
     /// Length of a secret key in bytes, if the module tells it.
     ///
     /// # Errors

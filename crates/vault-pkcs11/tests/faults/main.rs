@@ -40,6 +40,7 @@ const CALLS: [(u8, &str); 11] = [
     (30, "C_Encrypt"),
     (22, "C_DestroyObject"),
 ];
+const FUNCTION_REJECTED: u32 = 0x200;
 const GENERAL_ERROR: u32 = 0x5;
 const DEVICE_ERROR: u32 = 0x30;
 const DEVICE_REMOVED: u32 = 0x32;
@@ -242,6 +243,41 @@ fn a_worker_that_found_no_room_comes_back_when_there_is() {
         shim.works();
         std::thread::sleep(Duration::from_secs(3));
         assert_eq!(meeting(&hsm), 1);
+    });
+}
+
+#[test]
+fn a_module_that_refuses_while_it_is_opened_is_not_taken_for_a_poorer_one() {
+    with_shim("a_module_that_refuses_while_it_is_opened_is_not_taken_for_a_poorer_one", &[], |shim| {
+        let hsm = Arc::new(Pkcs11Module::load(settings(shim)).expect("the shim loads"));
+        let abilities = hsm.open(&pin()).expect("the right PIN");
+        for (function, name) in CALLS.into_iter().filter(|(function, _)| [30, 43, 58, 60].contains(function)) {
+            shim.fails(function, FUNCTION_REJECTED, -1, Duration::ZERO);
+            let told = hsm.open(&pin());
+            // What was begun before the shim answered is still begun at the second try: then it is trouble that passes.
+            let is_told = matches!(&told, Err(HsmError::Refused(why)) if why.contains("FunctionRejected")) || matches!(&told, Err(HsmError::Away(_)));
+            assert!(is_told, "{name}: {told:?}");
+            shim.works();
+            assert_eq!(hsm.open(&pin()).as_ref(), Ok(&abilities), "behind {name}");
+        }
+    });
+}
+
+#[test]
+fn a_key_that_is_forgotten_is_gone_before_the_job_ends() {
+    apart("a_key_that_is_forgotten_is_gone_before_the_job_ends", Kind::Softhsm, |library, _| {
+        let hsm = Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads");
+        hsm.open(&pin()).expect("the right PIN");
+        let done = hsm.run(Arc::new(|session| {
+            let key = session.generate(Purpose::Account)?.key;
+            session.seal(key, [1; 12], b"", b"a text")?;
+            session.forget(key);
+            assert!(matches!(session.seal(key, [1; 12], b"", b"a text"), Err(HsmError::Away(_))), "its number means nothing any more");
+            Ok(())
+        }));
+        assert_eq!(done, Ok(()));
+        let report = hsm.examine(&pin(), Duration::from_millis(50)).expect("it is looked at");
+        assert!(report.speeds.iter().any(|speed| speed.what == "make RSA_2048" && speed.per_second.is_some()), "{report:?}");
     });
 }
 
