@@ -65,6 +65,11 @@ pub(crate) fn is_never(error: &HsmError) -> bool {
     }
 }
 
+/// Whether a module says that it does not know an attribute, or not with this value.
+pub(crate) fn is_of_template(error: &Error) -> bool {
+    matches!(error, Error::Pkcs11(RvError::AttributeTypeInvalid | RvError::AttributeValueInvalid | RvError::TemplateInconsistent, _))
+}
+
 /// An ambiguous value that a module said twice, though it works: it has refused, if the value can mean that.
 pub(crate) fn repeated(rv: RvError, function: &str) -> HsmError {
     let told = format!("{function}: {rv:?}");

@@ -17,7 +17,9 @@ use keystead_testkit::{
     shim::{SESSIONS, Shim},
     token::{Kind, LABEL, PIN, apart},
 };
-use keystead_vault::{AccountKey, Held, Hsm as _, HsmError, Job, NewUnlock, Place, Purpose, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root};
+use keystead_vault::{
+    AccountKey, Held, Hsm as _, HsmError, Job, NewUnlock, Place, Purpose, RootId, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root,
+};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 // Numbers of functions in CK_FUNCTION_LIST, and of return values.
@@ -42,6 +44,9 @@ const CALLS: [(u8, &str); 11] = [
 ];
 const FUNCTION_REJECTED: u32 = 0x200;
 const GENERAL_ERROR: u32 = 0x5;
+const ATTRIBUTE_TYPE_INVALID: u32 = 0x12;
+const ATTRIBUTE_VALUE_INVALID: u32 = 0x13;
+const TEMPLATE_INCONSISTENT: u32 = 0xd1;
 const DEVICE_ERROR: u32 = 0x30;
 const DEVICE_REMOVED: u32 = 0x32;
 const PIN_LOCKED: u32 = 0xa4;
@@ -278,6 +283,23 @@ fn a_key_that_is_forgotten_is_gone_before_the_job_ends() {
         assert_eq!(done, Ok(()));
         let report = hsm.examine(&pin(), Duration::from_millis(50)).expect("it is looked at");
         assert!(report.speeds.iter().any(|speed| speed.what == "make RSA_2048" && speed.per_second.is_some()), "{report:?}");
+    });
+}
+
+/// Some modules do not know every attribute by which a root's keys are kept where they are.
+#[test]
+fn a_root_is_made_though_the_module_knows_fewer_attributes() {
+    with_shim("a_root_is_made_though_the_module_knows_fewer_attributes", &[], |shim| {
+        let hsm = Pkcs11Module::load(settings(shim)).expect("the shim loads");
+        hsm.open(&pin()).expect("the right PIN");
+        for (byte, value) in (1..).zip([ATTRIBUTE_TYPE_INVALID, ATTRIBUTE_VALUE_INVALID, TEMPLATE_INCONSISTENT]) {
+            let id = RootId([byte; 16]);
+            shim.fails(GENERATE_KEY, value, 3, Duration::ZERO);
+            assert_eq!(hsm.make_root(id), Ok(()), "{value:#x}");
+            assert_eq!(hsm.run(Arc::new(move |session| session.root(id).map(drop))), Ok(()));
+            shim.fails(GENERATE_KEY, value, 4, Duration::ZERO);
+            assert!(matches!(hsm.make_root(RootId([byte + 100; 16])), Err(HsmError::Refused(_))), "without any of them it is refused, too");
+        }
     });
 }
 
