@@ -282,6 +282,11 @@ pub enum HsmError {
     /// The PIN is not the token's. It was tried once.
     #[error("the PIN is not the token's. Each try counts: mend it before you start again")]
     PinWrong,
+    /// One more wrong one locks it. None was tried.
+    #[error(
+        "one try of the token's PIN is left, and Keystead does not take it by itself. Make sure of the PIN, log in with the token's own tool, and start again"
+    )]
+    PinLastTry,
     /// Too many wrong ones.
     #[error("the token has locked its PIN; its security officer can set a new one")]
     PinLocked,

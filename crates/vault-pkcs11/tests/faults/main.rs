@@ -23,6 +23,7 @@ use keystead_vault::{
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 // Numbers of functions in CK_FUNCTION_LIST, and of return values.
+const GET_TOKEN_INFO: u8 = 6;
 const OPEN_SESSION: u8 = 12;
 const LOGIN: u8 = 18;
 const DECRYPT_INIT: u8 = 33;
@@ -55,6 +56,9 @@ const SESSION_HANDLE_INVALID: u32 = 0xb3;
 const TOKEN_NOT_PRESENT: u32 = 0xe0;
 const USER_NOT_LOGGED_IN: u32 = 0x101;
 const VENDOR_DEFINED: u32 = 0x8000_0001;
+// Flags of a token.
+const USER_PIN_FINAL_TRY: u32 = 0x2_0000;
+const USER_PIN_LOCKED: u32 = 0x4_0000;
 
 fn settings(shim: &Shim) -> Settings {
     Settings { library: shim.library.clone(), ..plain_settings() }
@@ -408,6 +412,23 @@ fn a_pin_that_is_locked_is_found_out_once() {
         }
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
         assert_eq!(vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }), Ok(()), "but a person may");
+    });
+}
+
+/// The PIN is right all the while: had it been tried, the token would have opened.
+#[test]
+fn a_pin_is_not_tried_when_that_could_lock_the_token() {
+    with_shim("a_pin_is_not_tried_when_that_could_lock_the_token", &[], |shim| {
+        let hsm = Pkcs11Module::load(settings(shim)).expect("the shim loads");
+        for (flag, told) in [(USER_PIN_LOCKED, HsmError::PinLocked), (USER_PIN_FINAL_TRY, HsmError::PinLastTry)] {
+            shim.fails(GET_TOKEN_INFO, flag, -1, Duration::ZERO);
+            assert_eq!(hsm.open(&pin()), Err(told.clone()));
+            assert_eq!(hsm.run(Arc::new(|_| Ok(()))), Err(told));
+        }
+        shim.works();
+        assert!(hsm.open(&pin()).is_ok(), "one worker is logged in");
+        shim.fails(GET_TOKEN_INFO, USER_PIN_FINAL_TRY, -1, Duration::ZERO);
+        assert_eq!(meeting(&hsm), 1, "the other needs no PIN for that, and goes to work");
     });
 }
 
