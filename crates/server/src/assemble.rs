@@ -88,7 +88,7 @@ async fn open_vault(store: &Store, secret: Option<UnlockSecret>, random: Arc<dyn
             Ok((vault, Some(kept)))
         }
         // A server that ended here would be started again, and use up the PIN's tries.
-        Err(UnsealError::Module(error @ (HsmError::PinWrong | HsmError::PinLocked))) => {
+        Err(UnsealError::Module(error @ (HsmError::PinWrong | HsmError::PinLastTry | HsmError::PinLocked))) => {
             tracing::error!(%error, "the vault stays sealed: mend hsm.pin_file, then restart");
             Ok((vault, None))
         }

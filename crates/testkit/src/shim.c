@@ -3,6 +3,7 @@
  * KEYSTEAD_SHIM_MODULE is the library behind it. KEYSTEAD_SHIM_PLAN is a file of one line, which may change at any time:
  *   serial function value times milliseconds
  * From a new serial on, that function (its number in CK_FUNCTION_LIST) answers value `times` times (-1: always), after a pause; value 0 passes the call on.
+ * For C_GetTokenInfo the value is no answer, but flags that the token gets beyond its own.
  * KEYSTEAD_SHIM_SESSIONS is how many sessions may be open at once.
  * Every argument of PKCS#11 is an integer or a pointer and no function has more than eight, so that one form passes all of them on. */
 #include <dlfcn.h>
@@ -17,7 +18,9 @@ struct table {
     unsigned char major, minor;
     function functions[68];
 };
-enum { OPEN_SESSION = 12, CLOSE_SESSION = 13, SESSION_COUNT = 0xB1, GENERAL_ERROR = 5 };
+enum { GET_TOKEN_INFO = 6, OPEN_SESSION = 12, CLOSE_SESSION = 13, SESSION_COUNT = 0xB1, GENERAL_ERROR = 5 };
+/* Where the flags stand in CK_TOKEN_INFO: behind label, manufacturer, model and serial number. */
+enum { FLAGS_AT = 32 + 32 + 16 + 16 };
 
 static struct table behind, table;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -49,11 +52,13 @@ static int has_room(void) {
 
 static word through(int number, word a, word b, word c, word d, word e, word f, word g, word h) {
     long pause;
-    word value = planned(number, &pause);
+    word flags, value = planned(number, &pause);
     if (pause) usleep(pause * 1000);
-    if (value) return value;
+    if (value && number != GET_TOKEN_INFO) return value;
     if (number == OPEN_SESSION && !has_room()) return SESSION_COUNT;
+    flags = value;
     value = behind.functions[number](a, b, c, d, e, f, g, h);
+    if (!value && number == GET_TOKEN_INFO) *(word *)((char *)b + FLAGS_AT) |= flags;
     if (!value && number == OPEN_SESSION) __sync_fetch_and_add(&sessions, 1);
     if (!value && number == CLOSE_SESSION) __sync_fetch_and_sub(&sessions, 1);
     return value;

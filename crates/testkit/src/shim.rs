@@ -53,6 +53,7 @@ impl Shim {
     }
 
     /// From now on this function (its number in CK_FUNCTION_LIST) answers `value` so many times (-1: always), after a pause; 0 lets the module answer.
+    /// Of C_GetTokenInfo the value is flags that the token gets beyond its own.
     ///
     /// # Panics
     /// When the plan cannot be written.

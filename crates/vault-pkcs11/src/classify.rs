@@ -40,6 +40,36 @@ pub(crate) fn is_unauthentic(rv: RvError) -> bool {
     matches!(rv, RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange) || rv == AEAD_DECRYPT_FAILED
 }
 
+/// What modules say, besides that they lack a mechanism, when they never do a thing with this kind of key or parameter.
+const NEVER: [RvError; 12] = [
+    RvError::ActionProhibited,
+    RvError::ArgumentsBad,
+    RvError::AttributeTypeInvalid,
+    RvError::AttributeValueInvalid,
+    RvError::KeyFunctionNotPermitted,
+    RvError::KeyNotWrappable,
+    RvError::KeyTypeInconsistent,
+    RvError::KeyUnextractable,
+    RvError::TemplateIncomplete,
+    RvError::TemplateInconsistent,
+    RvError::WrappingKeySizeRange,
+    RvError::WrappingKeyTypeInconsistent,
+];
+
+/// Whether an error says that the module cannot do a thing at all, and not only that it did not do it.
+pub(crate) fn is_never(error: &HsmError) -> bool {
+    match error {
+        HsmError::Cannot { .. } => true,
+        HsmError::Refused(told) => NEVER.iter().any(|rv| told.ends_with(&format!(": {rv:?}"))),
+        _ => false,
+    }
+}
+
+/// Whether a module says that it does not know an attribute, or not with this value.
+pub(crate) fn is_of_template(error: &Error) -> bool {
+    matches!(error, Error::Pkcs11(RvError::AttributeTypeInvalid | RvError::AttributeValueInvalid | RvError::TemplateInconsistent, _))
+}
+
 /// An ambiguous value that a module said twice, though it works: it has refused, if the value can mean that.
 pub(crate) fn repeated(rv: RvError, function: &str) -> HsmError {
     let told = format!("{function}: {rv:?}");
@@ -108,6 +138,16 @@ mod tests {
         }
         assert!(!is_ambiguous(AEAD_DECRYPT_FAILED) && is_unauthentic(AEAD_DECRYPT_FAILED) && !value(AEAD_DECRYPT_FAILED, "Decrypt").passes());
         assert!(!is_unauthentic(RvError::ArgumentsBad) && !is_unauthentic(RvError::KeyFunctionNotPermitted));
+    }
+
+    #[test]
+    fn what_a_module_never_does_is_told_from_what_it_did_not_do() {
+        for rv in [RvError::MechanismInvalid, RvError::ArgumentsBad, RvError::KeyNotWrappable, RvError::TemplateInconsistent] {
+            assert!(is_never(&value(rv, "WrapKey")), "{rv:?}");
+        }
+        for rv in [RvError::FunctionRejected, RvError::DeviceRemoved, RvError::FunctionCanceled, RvError::EncryptedDataInvalid] {
+            assert!(!is_never(&value(rv, "WrapKey")), "{rv:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! - `unsafe` occurs in `raw.rs` and nowhere else in the house.
 //! - No value of a key is ever asked of the module: `CKA_VALUE`, private exponents and primes are in no list of attributes that is read.
 //! - Keys of a job are session objects, and are destroyed when it ends. The two keys of a root are the only objects that stay, and cannot be extracted.
-//! - A PIN that was wrong is not tried again by itself: each try counts against the token.
+//! - A PIN that was wrong is not tried again by itself: each try counts against the token. The last one that a token leaves is not taken at all.
 //!
 //! *Invariants of absence*: this room knows the port and `domain`. It has no clock but for how long it waits, no async, no store; it reads no file but the library.
 

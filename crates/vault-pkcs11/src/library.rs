@@ -11,7 +11,7 @@ use std::{
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
     error::{Error, RvError},
-    session::{Session, UserType},
+    session::{Session, SessionState, UserType},
     slot::{Slot, TokenInfo},
     types::AuthPin,
 };
@@ -118,15 +118,19 @@ impl Library {
         }
     }
 
-    /// A session that is logged in.
-    pub(crate) fn session(&self, slot: Slot, access: Access, pin: &AuthPin) -> Result<Session, HsmError> {
+    /// A session that is logged in. The token is as it was just found.
+    pub(crate) fn session(&self, slot: Slot, token: &TokenInfo, access: Access, pin: &AuthPin) -> Result<Session, HsmError> {
         let session = match access {
             Access::Read => self.pkcs11.open_ro_session(slot),
             Access::Write => self.pkcs11.open_rw_session(slot),
         };
         let session = session.map_err(classify::error)?;
+        // The login is the token's, for all sessions of the process: where one has it, no PIN is tried.
+        if is_logged_in(&session) {
+            return Ok(session);
+        }
+        may_try(token)?;
         match session.login(UserType::User, Some(pin)) {
-            // The login is the token's, for all sessions of the process.
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
             Err(error) => Err(classify::error(error)),
         }
@@ -162,4 +166,16 @@ impl Library {
             token.firmware_version()
         )
     }
+}
+
+fn is_logged_in(session: &Session) -> bool {
+    session.get_session_info().is_ok_and(|info| matches!(info.session_state(), SessionState::RoUser | SessionState::RwUser))
+}
+
+/// Whether a PIN may be tried without a person: a wrong one must not be what locks the token.
+fn may_try(token: &TokenInfo) -> Result<(), HsmError> {
+    if token.user_pin_locked() {
+        return Err(HsmError::PinLocked);
+    }
+    if token.user_pin_final_try() { Err(HsmError::PinLastTry) } else { Ok(()) }
 }

@@ -287,7 +287,7 @@ impl Shared {
             Err(gone @ HsmError::NoToken { .. }) if !state.description.is_empty() => return Err(HsmError::Away(gone.to_string())),
             found => found?,
         };
-        let opened = self.library.session(slot, access, pin);
+        let opened = self.library.session(slot, &token, access, pin);
         if let Err(refused @ (HsmError::PinWrong | HsmError::PinLocked)) = &opened {
             state.refused = Some(refused.clone());
         }

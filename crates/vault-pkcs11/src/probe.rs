@@ -12,6 +12,8 @@ use keystead_domain::{Hash, KeyFamily, KeySpec};
 use keystead_vault::{Abilities, HsmError, HsmKey, HsmSession, Mac, Purpose, der};
 use zeroize::Zeroizing;
 
+use crate::classify;
+
 /// Finds out what a module can. What it makes for this ends with the job.
 ///
 /// # Errors
@@ -32,21 +34,24 @@ pub(crate) fn abilities(session: &dyn HsmSession) -> Result<Abilities, HsmError>
     Ok(Abilities { makes, oaep, wraps_by_rfc_5649, pads, allow: Vec::new() })
 }
 
-/// Those for which the answer is yes. That a module cannot is an answer; that it is away is not.
+/// Those for which the answer is yes. That a module cannot is an answer; that it is away, or did not this time, is not.
 fn gather<T: Copy>(all: impl Iterator<Item = T>, can: impl Fn(T) -> Result<bool, HsmError>) -> Result<Vec<T>, HsmError> {
     let mut found = Vec::new();
     for one in all {
-        if or_not(can(one))?.unwrap_or_default() {
+        if or_not(|| can(one))?.unwrap_or_default() {
             found.push(one);
         }
     }
     Ok(found)
 }
 
-fn or_not<T>(tried: Result<T, HsmError>) -> Result<Option<T>, HsmError> {
+/// Tries a thing. Only what says that the module cannot is taken for that; another refusal is tried once more, and then there is no telling what it can.
+fn or_not<T>(work: impl Fn() -> Result<T, HsmError>) -> Result<Option<T>, HsmError> {
+    let tried = work();
+    let tried = if matches!(&tried, Err(error) if !classify::is_never(error) && !error.passes()) { work() } else { tried };
     match tried {
         Ok(done) => Ok(Some(done)),
-        Err(HsmError::Cannot { .. } | HsmError::Refused(_) | HsmError::Unauthentic) => Ok(None),
+        Err(error) if classify::is_never(&error) => Ok(None),
         Err(other) => Err(other),
     }
 }
@@ -56,13 +61,17 @@ fn seals(session: &dyn HsmSession) -> Result<(), HsmError> {
     let lacking = |what: &str| HsmError::Cannot { what: what.to_owned(), mend: "Keystead needs it. Choose another module.".to_owned() };
     let key = session.generate(Purpose::Account)?.key;
     let (nonce, aad, text) = ([7; 12], b"beside it", b"a text");
-    let sealed = or_not(session.seal(key, nonce, aad, text))?.ok_or_else(|| lacking("has no AES-GCM (CKM_AES_GCM)"))?;
+    let sealed = or_not(|| session.seal(key, nonce, aad, text))?.ok_or_else(|| lacking("has no AES-GCM (CKM_AES_GCM)"))?;
     let opened = session.open(key, nonce, aad, &sealed)?;
-    if opened.expose() != text || or_not(session.open(key, nonce, b"something else", &sealed))?.is_some() {
+    let other = match session.open(key, nonce, b"something else", &sealed) {
+        Err(HsmError::Unauthentic) => None,
+        other => Some(other?),
+    };
+    if opened.expose() != text || other.is_some() {
         return Err(lacking("opens AES-GCM wrongly"));
     }
     let mac = session.generate(Purpose::AccountMac)?.key;
-    or_not(session.mac(mac, Mac::Sha256, text))?.ok_or_else(|| lacking("has no HMAC-SHA-256 (CKM_SHA256_HMAC)")).map(drop)
+    or_not(|| session.mac(mac, Mac::Sha256, text))?.ok_or_else(|| lacking("has no HMAC-SHA-256 (CKM_SHA256_HMAC)")).map(drop)
 }
 
 /// The other side of a wrapping: an RSA pair that lives as long as the probe.
@@ -101,7 +110,7 @@ type Known = (HsmKey, Zeroizing<Vec<u8>>);
 fn known_key(session: &dyn HsmSession, cloud: &Cloud, oaep: &[Hash]) -> Result<Option<Known>, HsmError> {
     let mut value = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(&mut *value).map_err(|_| HsmError::Refused("no randomness for the probe".to_owned()))?;
-    if let Some(key) = or_not(session.bring_in(&value, Purpose::Transport))? {
+    if let Some(key) = or_not(|| session.bring_in(&value, Purpose::Transport))? {
         return Ok(Some((key, Zeroizing::new(value.to_vec()))));
     }
     let Some(hash) = oaep.first() else { return Ok(None) };
@@ -112,13 +121,34 @@ fn known_key(session: &dyn HsmSession, cloud: &Cloud, oaep: &[Hash]) -> Result<O
 /// Whether its wrapping is AES-KWP, and whether it puts zeros behind what is no multiple of eight bytes.
 fn wraps(session: &dyn HsmSession, under: HsmKey, value: &[u8]) -> Result<(bool, bool), HsmError> {
     let through = |spec| {
-        let Some(made) = or_not(session.generate(Purpose::Material(spec)))? else { return Ok(None) };
-        Ok::<_, HsmError>(or_not(session.wrap(under, made.key))?.and_then(|wrapped| unwrapped(value, &wrapped)))
+        let Some(made) = or_not(|| session.generate(Purpose::Material(spec)))? else { return Ok(Through::NotMade) };
+        let wrapped = or_not(|| session.wrap(under, made.key))?;
+        Ok::<_, HsmError>(wrapped.and_then(|wrapped| unwrapped(value, &wrapped)).map_or(Through::Lost, Through::Opened))
     };
-    let is_kwp = through(KeySpec::Hmac256)?.is_some_and(|secret| secret.len() == 32);
-    let pads_secrets = through(KeySpec::Hmac224)?.is_some_and(|secret| secret.len() != 28);
-    let pads_pairs = through(KeySpec::EcP256)?.is_some_and(|document| der::document_len(&document) != Some(document.len()));
+    let is_kwp = matches!(through(KeySpec::Hmac256)?, Through::Opened(secret) if secret.len() == 32);
+    let pads_secrets = through(KeySpec::Hmac224)?.is_spoilt(|secret| secret.len() == 28);
+    let pads_pairs = through(KeySpec::EcP256)?.is_spoilt(|document| der::document_len(document) == Some(document.len()));
     Ok((is_kwp, pads_secrets || pads_pairs))
+}
+
+/// What became of a key that was to be made, wrapped and opened as a cloud would.
+enum Through {
+    /// The module does not make this kind.
+    NotMade,
+    /// It is made, but is not wrapped, or its wrapping does not open.
+    Lost,
+    Opened(Zeroizing<Vec<u8>>),
+}
+
+impl Through {
+    /// Whether a kind of key that is made does not come out as it should. One that does not come out at all was not seen to be fine.
+    fn is_spoilt(&self, is_whole: impl Fn(&[u8]) -> bool) -> bool {
+        match self {
+            Self::NotMade => false,
+            Self::Lost => true,
+            Self::Opened(material) => !is_whole(material),
+        }
+    }
 }
 
 fn unwrapped(key: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -162,16 +192,20 @@ pub struct Speed {
     pub per_second: Option<f64>,
 }
 
-/// Measures what Keystead asks of a module, each for about this long.
+/// So often a thing is done at most when it is measured: each turn asks a module for something.
+const TURNS_MAX: u32 = 10_000;
+
+/// Measures what Keystead asks of a module, each for about this long. What a turn makes is destroyed with it.
 pub(crate) fn measure(session: &dyn HsmSession, each: Duration) -> Vec<Speed> {
     let cloud = Cloud::new().ok();
     let key = |purpose| session.generate(purpose).map(|made| made.key);
+    let once = |spec| key(Purpose::Material(spec)).map(|made| session.forget(made));
     let (account, transport, material) = (key(Purpose::Account), key(Purpose::Transport), key(Purpose::Material(KeySpec::Aes256)));
     let both = || Ok::<_, HsmError>((transport.clone()?, material.clone()?));
     vec![
-        speed("make AES_256", each, || key(Purpose::Material(KeySpec::Aes256)).map(drop)),
-        speed("make EC_P256", each, || key(Purpose::Material(KeySpec::EcP256)).map(drop)),
-        speed("make RSA_2048", each, || key(Purpose::Material(KeySpec::Rsa2048)).map(drop)),
+        speed("make AES_256", each, || once(KeySpec::Aes256)),
+        speed("make EC_P256", each, || once(KeySpec::EcP256)),
+        speed("make RSA_2048", each, || once(KeySpec::Rsa2048)),
         speed("wrap a key under a key", each, || both().and_then(|(under, key)| session.wrap(under, key)).map(drop)),
         speed("seal 100 bytes", each, || session.seal(account.clone()?, [1; 12], b"", &[0; 100]).map(drop)),
         speed("wrap for a cloud (RSA_2048, OAEP with SHA-256)", each, || wrap_once(session, cloud.as_ref(), Hash::Sha256, material.clone()?)),
@@ -186,7 +220,7 @@ fn wrap_once(session: &dyn HsmSession, cloud: Option<&Cloud>, hash: Hash, key: H
 
 fn speed(what: &'static str, each: Duration, work: impl Fn() -> Result<(), HsmError>) -> Speed {
     let (began, mut count) = (Instant::now(), 0_u32);
-    while count == 0 || began.elapsed() < each {
+    while count == 0 || (count < TURNS_MAX && began.elapsed() < each) {
         if work().is_err() {
             return Speed { what, per_second: None };
         }
@@ -285,4 +319,40 @@ fn listed(mechanisms: &[CK_MECHANISM_TYPE]) -> Finding {
     ];
     let of = |there: bool| KNOWN.iter().filter(|(_, number)| mechanisms.contains(number) == there).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     finding("listed mechanisms", true, format!("{} in all; of those that matter: {}", mechanisms.len(), of(true)), format!("It does not list {}.", of(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_is_made_and_does_not_come_out_is_spoilt() {
+        let is_whole = |material: &[u8]| material.len() == 28;
+        assert!(!Through::NotMade.is_spoilt(is_whole));
+        assert!(Through::Lost.is_spoilt(is_whole));
+        assert!(Through::Opened(Zeroizing::new(vec![0; 32])).is_spoilt(is_whole));
+        assert!(!Through::Opened(Zeroizing::new(vec![0; 28])).is_spoilt(is_whole));
+    }
+
+    #[test]
+    fn one_refusal_is_not_taken_for_an_inability() {
+        let refused = || HsmError::Refused("WrapKey: FunctionRejected".to_owned());
+        let turns = Cell::new(0);
+        let once = || if turns.replace(turns.get() + 1) == 0 { Err(refused()) } else { Ok(7) };
+        assert_eq!(or_not(once), Ok(Some(7)));
+        assert_eq!(or_not::<()>(|| Err(refused())), Err(refused()), "there is no telling");
+        assert_eq!(or_not::<()>(|| Err(HsmError::Refused("WrapKey: KeyNotWrappable".to_owned()))), Ok(None));
+    }
+
+    #[test]
+    fn a_measurement_ends_though_the_module_takes_no_time() {
+        let turns = Cell::new(0);
+        let measured = speed("nothing", Duration::from_secs(600), || {
+            turns.set(turns.get() + 1);
+            Ok(())
+        });
+        assert!(measured.per_second.is_some() && turns.get() == TURNS_MAX);
+    }
 }

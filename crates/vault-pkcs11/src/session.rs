@@ -60,11 +60,23 @@ impl Live {
         keys.into_iter().try_for_each(|key| self.session.destroy_object(raw::handle(key)).map_err(classify::error))
     }
 
-    /// Makes the keys of a root, both or none. The session must be one that may write.
+    /// Makes the keys of a root, both or none: but where the module lets nobody destroy the first, it may stay behind, of no use. The session must be one that may
+    /// write.
     pub(crate) fn make_root(&self, id: RootId) -> Result<(), HsmError> {
-        let make = |of| self.session.generate_key(&Mechanism::AesKeyGen, &template::root(id, of)).map_err(classify::error);
-        let wrapping = make(RootUse::Wrapping)?;
-        make(RootUse::Sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
+        let wrapping = self.make_root_key(id, RootUse::Wrapping)?;
+        self.make_root_key(id, RootUse::Sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
+    }
+
+    /// Makes one, with as many of the attributes that keep it where it is as the module knows.
+    fn make_root_key(&self, id: RootId, of: RootUse) -> Result<ObjectHandle, HsmError> {
+        let make = |stays: &[Attribute]| self.session.generate_key(&Mechanism::AesKeyGen, &[&template::root(id, of)[..], stays].concat());
+        let mut stays = &template::ROOT_STAYS[..];
+        loop {
+            match (make(stays), stays.split_last()) {
+                (Err(error), Some((_, fewer))) if classify::is_of_template(&error) => stays = fewer,
+                (made, _) => return made.map_err(classify::error),
+            }
+        }
     }
 
     fn note(&self, handle: ObjectHandle) -> HsmKey {
@@ -75,10 +87,16 @@ impl Live {
 
     fn find_root(&self, id: RootId, of: RootUse) -> Result<HsmKey, HsmError> {
         let found = self.session.find_objects(&template::root_search(id, of)).map_err(classify::error)?;
-        match found.as_slice() {
-            [one] => Ok(HsmKey(one.handle())),
-            _ => Err(HsmError::NoRoot),
+        let [one] = found.as_slice() else { return Err(HsmError::NoRoot) };
+        let shown = self.session.get_attributes(*one, &[AttributeType::Extractable, AttributeType::Sensitive]).map_err(classify::error)?;
+        // Somebody may have put a key of this name there that can leave the token.
+        if shown.contains(&Attribute::Extractable(false)) && shown.contains(&Attribute::Sensitive(true)) {
+            return Ok(HsmKey(one.handle()));
         }
+        Err(HsmError::Refused(format!(
+            "the root's key that {} does not show CKA_EXTRACTABLE=false and CKA_SENSITIVE=true: it may leave the token",
+            of.as_str()
+        )))
     }
 
     fn make_pair(&self, spec: KeySpec) -> Result<Made, HsmError> {
@@ -88,7 +106,9 @@ impl Live {
         let made = self.judged("GenerateKeyPair", || self.session.generate_key_pair(&mechanism, &template, &private).map_err(own));
         let (public, private) = made?;
         let (public, key) = (self.note(public), self.note(private));
-        let numbers = self.public(public, spec)?.ok_or_else(|| HsmError::Refused("a pair without a public half".to_owned()))?;
+        let numbers = self.public(public, spec)?;
+        self.forget(public);
+        let numbers = numbers.ok_or_else(|| HsmError::Refused("a pair without a public half".to_owned()))?;
         Ok(Made { key, public: Some(numbers) })
     }
 
@@ -212,6 +232,12 @@ impl HsmSession for Live {
         self.unwrap_by(CKM_AES_KEY_WRAP, under, wrapped, purpose)
     }
 
+    fn forget(&self, key: HsmKey) {
+        if self.session.destroy_object(raw::handle(key.0)).is_ok() {
+            self.keys.borrow_mut().retain(|kept| *kept != key.0);
+        }
+    }
+
     fn len(&self, key: HsmKey) -> Result<Option<usize>, HsmError> {
         let found = self.session.get_attributes(raw::handle(key.0), &[AttributeType::ValueLen]).map_err(classify::error)?;
         Ok(match found.as_slice() {
@@ -243,7 +269,9 @@ impl HsmSession for Live {
             Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
         };
         let mechanism = Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()));
-        self.wrap_by((&mechanism).into(), recipient, key)
+        let wrapped = self.wrap_by((&mechanism).into(), recipient, key);
+        self.forget(recipient);
+        wrapped
     }
 
     fn seal(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError> {

@@ -114,19 +114,33 @@ impl RootUse {
         };
         [&root.0[..], &[last]].concat()
     }
+
+    /// What people see of it in the token's list. The id's beginning tells the roots of two vaults apart.
+    fn label(self, root: RootId) -> String {
+        let [a, b, c, d, ..] = root.0;
+        format!("Keystead root {:08x}, {}", u32::from_be_bytes([a, b, c, d]), self.as_str())
+    }
+
+    /// What it does, as the end of a sentence.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wrapping => "wraps keys",
+            Self::Sealing => "seals records",
+        }
+    }
 }
+
+/// What keeps a root's key where it is beyond its template, where the module knows the attributes; those that fewer modules know stand behind.
+pub(crate) const ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
 
 /// A key of a root: in the token for good, never to be taken out, and either for keys or for bytes.
 pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
-    let (is_wrapping, label) = match of {
-        RootUse::Wrapping => (true, "Keystead root, wraps keys"),
-        RootUse::Sealing => (false, "Keystead root, seals records"),
-    };
+    let is_wrapping = of == RootUse::Wrapping;
     vec![
         Attribute::Class(ObjectClass::SECRET_KEY),
         Attribute::KeyType(KeyType::AES),
         Attribute::ValueLen(KEY_LEN.into()),
-        Attribute::Label(label.as_bytes().to_vec()),
+        Attribute::Label(of.label(id).into_bytes()),
         Attribute::Id(of.id(id)),
         Attribute::Token(true),
         Attribute::Private(true),
@@ -183,6 +197,12 @@ mod tests {
             let opens = template.contains(&Attribute::Encrypt(true)) || template.contains(&Attribute::Decrypt(true));
             assert!(wraps != opens, "{of:?}");
         }
+    }
+
+    #[test]
+    fn the_label_of_a_root_tells_it_from_another() {
+        assert_eq!(RootUse::Wrapping.label(RootId([0xa5; 16])), "Keystead root a5a5a5a5, wraps keys");
+        assert_eq!(RootUse::Sealing.label(RootId([1; 16])), "Keystead root 01010101, seals records");
     }
 
     #[test]

@@ -119,6 +119,9 @@ pub trait HsmSession {
     /// As [`unwrap`](Self::unwrap).
     fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
 
+    /// Destroys a key before the job ends, for who makes many. What cannot be destroyed now is destroyed with the job.
+    fn forget(&self, key: HsmKey);
+
     /// Length of a secret key in bytes, if the module tells it.
     ///
     /// # Errors
@@ -279,6 +282,11 @@ pub enum HsmError {
     /// The PIN is not the token's. It was tried once.
     #[error("the PIN is not the token's. Each try counts: mend it before you start again")]
     PinWrong,
+    /// One more wrong one locks it. None was tried.
+    #[error(
+        "one try of the token's PIN is left, and Keystead does not take it by itself. Make sure of the PIN, log in with the token's own tool, and start again"
+    )]
+    PinLastTry,
     /// Too many wrong ones.
     #[error("the token has locked its PIN; its security officer can set a new one")]
     PinLocked,

@@ -17,10 +17,13 @@ use keystead_testkit::{
     shim::{SESSIONS, Shim},
     token::{Kind, LABEL, PIN, apart},
 };
-use keystead_vault::{AccountKey, Held, Hsm as _, HsmError, Job, NewUnlock, Place, Purpose, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root};
+use keystead_vault::{
+    AccountKey, Held, Hsm as _, HsmError, Job, NewUnlock, Place, Purpose, RootId, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root,
+};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 // Numbers of functions in CK_FUNCTION_LIST, and of return values.
+const GET_TOKEN_INFO: u8 = 6;
 const OPEN_SESSION: u8 = 12;
 const LOGIN: u8 = 18;
 const DECRYPT_INIT: u8 = 33;
@@ -40,7 +43,11 @@ const CALLS: [(u8, &str); 11] = [
     (30, "C_Encrypt"),
     (22, "C_DestroyObject"),
 ];
+const FUNCTION_REJECTED: u32 = 0x200;
 const GENERAL_ERROR: u32 = 0x5;
+const ATTRIBUTE_TYPE_INVALID: u32 = 0x12;
+const ATTRIBUTE_VALUE_INVALID: u32 = 0x13;
+const TEMPLATE_INCONSISTENT: u32 = 0xd1;
 const DEVICE_ERROR: u32 = 0x30;
 const DEVICE_REMOVED: u32 = 0x32;
 const PIN_LOCKED: u32 = 0xa4;
@@ -49,6 +56,9 @@ const SESSION_HANDLE_INVALID: u32 = 0xb3;
 const TOKEN_NOT_PRESENT: u32 = 0xe0;
 const USER_NOT_LOGGED_IN: u32 = 0x101;
 const VENDOR_DEFINED: u32 = 0x8000_0001;
+// Flags of a token.
+const USER_PIN_FINAL_TRY: u32 = 0x2_0000;
+const USER_PIN_LOCKED: u32 = 0x4_0000;
 
 fn settings(shim: &Shim) -> Settings {
     Settings { library: shim.library.clone(), ..plain_settings() }
@@ -245,6 +255,58 @@ fn a_worker_that_found_no_room_comes_back_when_there_is() {
     });
 }
 
+#[test]
+fn a_module_that_refuses_while_it_is_opened_is_not_taken_for_a_poorer_one() {
+    with_shim("a_module_that_refuses_while_it_is_opened_is_not_taken_for_a_poorer_one", &[], |shim| {
+        let hsm = Arc::new(Pkcs11Module::load(settings(shim)).expect("the shim loads"));
+        let abilities = hsm.open(&pin()).expect("the right PIN");
+        for (function, name) in CALLS.into_iter().filter(|(function, _)| [30, 43, 58, 60].contains(function)) {
+            shim.fails(function, FUNCTION_REJECTED, -1, Duration::ZERO);
+            let told = hsm.open(&pin());
+            // What was begun before the shim answered is still begun at the second try: then it is trouble that passes.
+            let is_told = matches!(&told, Err(HsmError::Refused(why)) if why.contains("FunctionRejected")) || matches!(&told, Err(HsmError::Away(_)));
+            assert!(is_told, "{name}: {told:?}");
+            shim.works();
+            assert_eq!(hsm.open(&pin()).as_ref(), Ok(&abilities), "behind {name}");
+        }
+    });
+}
+
+#[test]
+fn a_key_that_is_forgotten_is_gone_before_the_job_ends() {
+    apart("a_key_that_is_forgotten_is_gone_before_the_job_ends", Kind::Softhsm, |library, _| {
+        let hsm = Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads");
+        hsm.open(&pin()).expect("the right PIN");
+        let done = hsm.run(Arc::new(|session| {
+            let key = session.generate(Purpose::Account)?.key;
+            session.seal(key, [1; 12], b"", b"a text")?;
+            session.forget(key);
+            assert!(matches!(session.seal(key, [1; 12], b"", b"a text"), Err(HsmError::Away(_))), "its number means nothing any more");
+            Ok(())
+        }));
+        assert_eq!(done, Ok(()));
+        let report = hsm.examine(&pin(), Duration::from_millis(50)).expect("it is looked at");
+        assert!(report.speeds.iter().any(|speed| speed.what == "make RSA_2048" && speed.per_second.is_some()), "{report:?}");
+    });
+}
+
+/// Some modules do not know every attribute by which a root's keys are kept where they are.
+#[test]
+fn a_root_is_made_though_the_module_knows_fewer_attributes() {
+    with_shim("a_root_is_made_though_the_module_knows_fewer_attributes", &[], |shim| {
+        let hsm = Pkcs11Module::load(settings(shim)).expect("the shim loads");
+        hsm.open(&pin()).expect("the right PIN");
+        for (byte, value) in (1..).zip([ATTRIBUTE_TYPE_INVALID, ATTRIBUTE_VALUE_INVALID, TEMPLATE_INCONSISTENT]) {
+            let id = RootId([byte; 16]);
+            shim.fails(GENERATE_KEY, value, 3, Duration::ZERO);
+            assert_eq!(hsm.make_root(id), Ok(()), "{value:#x}");
+            assert_eq!(hsm.run(Arc::new(move |session| session.root(id).map(drop))), Ok(()));
+            shim.fails(GENERATE_KEY, value, 4, Duration::ZERO);
+            assert!(matches!(hsm.make_root(RootId([byte + 100; 16])), Err(HsmError::Refused(_))), "without any of them it is refused, too");
+        }
+    });
+}
+
 /// A value that only the module's maker knows: it is no verdict on what was given to it.
 #[test]
 fn a_value_of_the_makers_own_is_trouble_that_passes() {
@@ -350,6 +412,23 @@ fn a_pin_that_is_locked_is_found_out_once() {
         }
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
         assert_eq!(vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }), Ok(()), "but a person may");
+    });
+}
+
+/// The PIN is right all the while: had it been tried, the token would have opened.
+#[test]
+fn a_pin_is_not_tried_when_that_could_lock_the_token() {
+    with_shim("a_pin_is_not_tried_when_that_could_lock_the_token", &[], |shim| {
+        let hsm = Pkcs11Module::load(settings(shim)).expect("the shim loads");
+        for (flag, told) in [(USER_PIN_LOCKED, HsmError::PinLocked), (USER_PIN_FINAL_TRY, HsmError::PinLastTry)] {
+            shim.fails(GET_TOKEN_INFO, flag, -1, Duration::ZERO);
+            assert_eq!(hsm.open(&pin()), Err(told.clone()));
+            assert_eq!(hsm.run(Arc::new(|_| Ok(()))), Err(told));
+        }
+        shim.works();
+        assert!(hsm.open(&pin()).is_ok(), "one worker is logged in");
+        shim.fails(GET_TOKEN_INFO, USER_PIN_FINAL_TRY, -1, Duration::ZERO);
+        assert_eq!(meeting(&hsm), 1, "the other needs no PIN for that, and goes to work");
     });
 }
 

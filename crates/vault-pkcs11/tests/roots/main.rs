@@ -1,0 +1,98 @@
+//! The keys of a root as they lie in the token, seen past Keystead; and a key that somebody else put there in their place.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    mechanism::Mechanism,
+    object::{Attribute, AttributeType, KeyType, ObjectClass},
+    session::{Session, UserType},
+    types::AuthPin,
+};
+use keystead_testkit::token::{Kind, LABEL, PIN, apart};
+use keystead_vault::{Hsm as _, HsmError, RootId, SecretBytes};
+use keystead_vault_pkcs11::{Pkcs11Module, Settings};
+
+fn module(library: &Path) -> Pkcs11Module {
+    let settings =
+        Settings { library: library.to_owned(), token: LABEL.to_owned(), sessions: 1, queue: 8, patience: Duration::from_secs(60), allow: Vec::new() };
+    let module = Pkcs11Module::load(settings).expect("the library loads");
+    module.open(&SecretBytes::from(PIN.to_owned())).expect("the right PIN");
+    module
+}
+
+/// A session of somebody else in the process in which the module is logged in already.
+fn beside(library: &Path) -> Session {
+    let token = Pkcs11::new(library).expect("the library loads");
+    // It is initialised, and logged in, by whoever came first.
+    drop(token.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)));
+    let slot = token.get_slots_with_initialized_token().expect("slots").remove(0);
+    let session = token.open_rw_session(slot).expect("a session");
+    drop(session.login(UserType::User, Some(&AuthPin::from(PIN.to_owned()))));
+    session
+}
+
+fn the_keys_stay(library: &Path) {
+    let module = module(library);
+    module.make_root(RootId([0xa5; 16])).expect("a root is made");
+    module.make_root(RootId([0x5a; 16])).expect("another is made");
+    let session = beside(library);
+    let found = session.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true)]).expect("found");
+    assert_eq!(found.len(), 4);
+    let mut labels = Vec::new();
+    for key in found {
+        let wanted = [AttributeType::Derive, AttributeType::Copyable, AttributeType::Destroyable, AttributeType::Extractable, AttributeType::Label];
+        let mut shown = session.get_attributes(key, &wanted).expect("shown");
+        let Some(Attribute::Label(label)) = shown.pop() else { panic!("it has a label") };
+        labels.push(String::from_utf8(label).expect("text"));
+        let no = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false), Attribute::Extractable(false)];
+        assert_eq!(shown, no);
+        assert!(session.copy_object(key, &[]).is_err() && session.destroy_object(key).is_err());
+    }
+    labels.sort();
+    let root = |id: &str, does: &str| format!("Keystead root {id}, {does}");
+    let [a, b] = ["5a5a5a5a", "a5a5a5a5"];
+    assert_eq!(labels, [root(a, "seals records"), root(a, "wraps keys"), root(b, "seals records"), root(b, "wraps keys")]);
+    module.run(Arc::new(|session| session.root(RootId([0xa5; 16])).map(drop))).expect("it is found");
+}
+
+fn a_key_that_may_leave_is_no_root(library: &Path) {
+    let module = module(library);
+    let session = beside(library);
+    for (last, is_extractable) in [(b'w', true), (b's', false)] {
+        let template = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::AES),
+            Attribute::ValueLen(32.into()),
+            Attribute::Id([&[7; 16][..], &[last]].concat()),
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(is_extractable),
+            Attribute::Wrap(true),
+        ];
+        session.generate_key(&Mechanism::AesKeyGen, &template).expect("somebody makes it");
+    }
+    let told = module.run(Arc::new(|session| session.root(RootId([7; 16])).map(drop)));
+    assert!(matches!(&told, Err(HsmError::Refused(why)) if why.contains("wraps keys") && why.contains("CKA_EXTRACTABLE")), "{told:?}");
+}
+
+#[test]
+fn the_keys_of_a_root_stay_where_they_are_in_softhsm() {
+    apart("the_keys_of_a_root_stay_where_they_are_in_softhsm", Kind::Softhsm, |library, _| the_keys_stay(library));
+}
+
+#[test]
+fn the_keys_of_a_root_stay_where_they_are_in_kryoptic() {
+    apart("the_keys_of_a_root_stay_where_they_are_in_kryoptic", Kind::Kryoptic, |library, _| the_keys_stay(library));
+}
+
+#[test]
+fn a_key_that_may_leave_the_token_is_no_root_in_softhsm() {
+    apart("a_key_that_may_leave_the_token_is_no_root_in_softhsm", Kind::Softhsm, |library, _| a_key_that_may_leave_is_no_root(library));
+}
+
+#[test]
+fn a_key_that_may_leave_the_token_is_no_root_in_kryoptic() {
+    apart("a_key_that_may_leave_the_token_is_no_root_in_kryoptic", Kind::Kryoptic, |library, _| a_key_that_may_leave_is_no_root(library));
+}
