@@ -27,7 +27,7 @@ pub(crate) fn abilities(session: &dyn HsmSession) -> Result<Abilities, HsmError>
         Some((key, value)) => wraps(session, key, &value)?,
         None => (false, false),
     };
-    let mut makes = gather(KeySpec::ALL.into_iter().filter(|spec| !is_large(*spec)), |spec| makes(session, spec))?;
+    let mut makes = gather(KeySpec::ALL.into_iter().filter(|spec| !is_large(*spec)), |spec| Ok(or_not_made(|| makes(session, spec))?.unwrap_or_default()))?;
     if makes.contains(&KeySpec::Rsa2048) {
         makes.extend(KeySpec::ALL.into_iter().filter(|spec| is_large(*spec)));
     }
@@ -53,6 +53,15 @@ fn or_not<T>(work: impl Fn() -> Result<T, HsmError>) -> Result<Option<T>, HsmErr
         Ok(done) => Ok(Some(done)),
         Err(error) if classify::is_never(&error) => Ok(None),
         Err(other) => Err(other),
+    }
+}
+
+/// Tries to make a kind of key. Modules say in many ways that they have a curve not (kryoptic: a general error), so a refusal that is repeated is taken for that: the
+/// worst that comes of it is that this kind is refused, in words, until the next opening.
+fn or_not_made<T>(work: impl Fn() -> Result<T, HsmError>) -> Result<Option<T>, HsmError> {
+    match or_not(work) {
+        Err(HsmError::Refused(_)) => Ok(None),
+        other => other,
     }
 }
 
@@ -121,7 +130,7 @@ fn known_key(session: &dyn HsmSession, cloud: &Cloud, oaep: &[Hash]) -> Result<O
 /// Whether its wrapping is AES-KWP, and whether it puts zeros behind what is no multiple of eight bytes.
 fn wraps(session: &dyn HsmSession, under: HsmKey, value: &[u8]) -> Result<(bool, bool), HsmError> {
     let through = |spec| {
-        let Some(made) = or_not(|| session.generate(Purpose::Material(spec)))? else { return Ok(Through::NotMade) };
+        let Some(made) = or_not_made(|| session.generate(Purpose::Material(spec)))? else { return Ok(Through::NotMade) };
         let wrapped = or_not(|| session.wrap(under, made.key))?;
         Ok::<_, HsmError>(wrapped.and_then(|wrapped| unwrapped(value, &wrapped)).map_or(Through::Lost, Through::Opened))
     };
