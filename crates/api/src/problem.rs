@@ -196,7 +196,13 @@ fn of_app(error: Error) -> Problem {
         }
         Error::Sealed => {
             let detail = "The vault is sealed, and this needs it open.";
-            Problem::new(S::SERVICE_UNAVAILABLE, "vault-sealed", "The vault is sealed", detail, "Unseal it: `keystead vault unseal`.")
+            Problem::new(
+                S::SERVICE_UNAVAILABLE,
+                "vault-sealed",
+                "The vault is sealed",
+                detail,
+                "Unseal it: `keystead vault unseal`. Where a hardware module holds the root, the server's log says what keeps it sealed.",
+            )
         }
         Error::RootChanged => {
             // The same type as that of every sealed vault: a script that unseals does so here, too, if it has the new secret.

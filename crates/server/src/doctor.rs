@@ -129,17 +129,21 @@ fn vault_check(config: &Config, bytes: &[u8]) -> Check {
     let Ok(record) = RootRecord::from_bytes(bytes) else {
         return ill("vault", "the record of the root cannot be read", "Use a newer keystead, or restore the database from a backup.");
     };
-    let kind = record.kind();
+    // Whoever tidies the token up must know which keys live.
+    let kind = match record.module_root() {
+        Some(root) => format!("{}, in which {root} is the root", record.kind()),
+        None => record.kind().to_string(),
+    };
     match listen::secret(config) {
         Ok(None) => well("vault", format!("opens by {kind}; it starts sealed and waits for `keystead vault unseal`")),
         Ok(Some(secret)) => {
             let vault = keystead_vault::Vault::sealed(record, std::sync::Arc::new(keystead_vault::SystemRandom));
             match vault.unseal(&secret) {
                 Ok(()) => well("vault", format!("opens by {kind} at the start")),
-                Err(error) => ill("vault", error.to_string(), "Put the right secret into the file that [vault] names."),
+                Err(error) => ill("vault", error.to_string(), "Put the right secret into the file that [vault] or [hsm] names."),
             }
         }
-        Err(error) => ill("vault", error.to_string(), "Write the file that [vault] names, readable by Keystead only, or remove the line."),
+        Err(error) => ill("vault", error.to_string(), "Write the file that [vault] or [hsm] names, readable by Keystead only, or remove the line."),
     }
 }
 

@@ -34,7 +34,8 @@ pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
     let waits_for = house.waits_for.take();
     let tasks = tasks::start(&house, channels, waits_for);
     if house.app.is_sealed() {
-        tracing::warn!("the vault is sealed: operations wait until `keystead vault unseal`");
+        let mend = if config.hsm.is_some() { "its hardware module opens it, at this start or when the server is restarted" } else { "`keystead vault unseal`" };
+        tracing::warn!(mend, "the vault is sealed, and operations wait");
     }
     let router = keystead_api::router(house.app.clone(), face(&config)?);
     let listened = match (&config.http.tls_cert, &config.http.tls_key) {

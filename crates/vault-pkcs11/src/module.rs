@@ -190,6 +190,7 @@ impl Hsm for Pkcs11Module {
     /// Workers close their sessions before this ends: a library whose process ends while it is being called may crash it. One that hangs is not waited for.
     fn close(&self) {
         *self.shared.queue() = None;
+        self.shared.forget_pin();
         let until = Instant::now() + CLOSING_TAKES;
         let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         for worker in workers {
@@ -219,6 +220,13 @@ impl Shared {
         let mut state = self.state();
         state.pin = Some(AuthPin::from(pin.to_owned()));
         state.refused = None;
+    }
+
+    /// The PIN goes with the module's end, though a worker hangs and keeps the rest. A login that hangs has it in hand; nobody waits for that.
+    fn forget_pin(&self) {
+        if let Ok(mut state) = self.state.try_lock() {
+            state.pin = None;
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Task>>> {
@@ -284,7 +292,11 @@ impl Shared {
         let pin = state.pin.as_ref().ok_or_else(|| HsmError::Away("it was not opened".to_owned()))?;
         let Found { calling, slot, token } = match self.library.find(&self.label) {
             // It was there before, and may come back.
-            Err(gone @ HsmError::NoToken { .. }) if !state.description.is_empty() => return Err(HsmError::Away(gone.to_string())),
+            Err(gone @ HsmError::NoToken { .. }) if !state.description.is_empty() => {
+                // Which tokens there are is for the operator to know, and not for whoever asks.
+                tracing::warn!(%gone, "the token was there before");
+                return Err(HsmError::Away("its token is gone".to_owned()));
+            }
             found => found?,
         };
         let opened = self.library.session(slot, &token, access, pin);

@@ -177,19 +177,10 @@ fn makes(session: &dyn HsmSession, spec: KeySpec) -> Result<bool, HsmError> {
     let key = session.generate(Purpose::Material(spec))?.key;
     match spec.family() {
         KeyFamily::Aes => session.encrypt_block(key, [0; 16]).map(drop)?,
-        KeyFamily::Hmac => session.mac(key, mac_of(spec), b"text").map(drop)?,
+        KeyFamily::Hmac => session.mac(key, Mac::of(spec), b"text").map(drop)?,
         KeyFamily::Rsa | KeyFamily::Ec => session.sign(key, spec, &[7; 32]).map(drop)?,
     }
     Ok(true)
-}
-
-const fn mac_of(spec: KeySpec) -> Mac {
-    match spec {
-        KeySpec::Hmac224 => Mac::Sha224,
-        KeySpec::Hmac384 => Mac::Sha384,
-        KeySpec::Hmac512 => Mac::Sha512,
-        _ => Mac::Sha256,
-    }
 }
 
 /// How fast a module did something, one session after another.

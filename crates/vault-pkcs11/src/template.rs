@@ -117,8 +117,7 @@ impl RootUse {
 
     /// What people see of it in the token's list. The id's beginning tells the roots of two vaults apart.
     fn label(self, root: RootId) -> String {
-        let [a, b, c, d, ..] = root.0;
-        format!("Keystead root {:08x}, {}", u32::from_be_bytes([a, b, c, d]), self.as_str())
+        format!("{root}, {}", self.as_str())
     }
 
     /// What it does, as the end of a sentence.

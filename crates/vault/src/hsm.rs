@@ -13,6 +13,14 @@ use crate::SecretBytes;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootId(pub [u8; 16]);
 
+/// As the labels of its keys have it: the beginning, in hexadecimal.
+impl std::fmt::Display for RootId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [a, b, c, d, ..] = self.0;
+        write!(f, "Keystead root {:08x}", u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
 /// A key in the session of a job. Behind the job the number means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HsmKey(pub u64);
@@ -79,6 +87,18 @@ pub enum Mac {
     Sha384,
     /// With SHA-512.
     Sha512,
+}
+
+impl Mac {
+    /// The HMAC of a kind of key; that with SHA-256 for kinds that are none.
+    pub const fn of(spec: KeySpec) -> Self {
+        match spec {
+            KeySpec::Hmac224 => Self::Sha224,
+            KeySpec::Hmac384 => Self::Sha384,
+            KeySpec::Hmac512 => Self::Sha512,
+            _ => Self::Sha256,
+        }
+    }
 }
 
 /// One session with a module, for the time of a job. Errors of the kind [`HsmError::Away`] make the module run the whole job again on another session.

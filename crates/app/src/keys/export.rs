@@ -136,8 +136,8 @@ impl App {
     ) -> Result<(Vec<u8>, String), Error> {
         let export_key = self.sealed_export_key(key, &export).await?;
         let held = material.sealed.held().ok_or_else(|| Error::Internal("the key has no material".to_owned()))?;
+        let way_around = self.vault().way_around(key.spec, export_method(key.spec))?;
         let wrapped = at_the_vault(self.vault(), |vault| vault.export(&held, &export_key))?;
-        let way_around = self.vault().way_around(key.spec, export_method(key.spec)).ok().flatten();
         let words = self
             .entry(principal, "key.download-export", "dual-control")
             .key(key)

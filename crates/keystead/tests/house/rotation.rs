@@ -68,7 +68,7 @@ async fn lasting_key(world: &World, name: &str) -> KeyRow {
 }
 
 /// Whether it is between two and four in Berlin, on a Saturday or Sunday if that is asked: an oracle of its own, which takes either of the two offsets.
-fn is_night_in_berlin(at: Timestamp, weekend_only: bool) -> bool {
+pub fn is_night_in_berlin(at: Timestamp, weekend_only: bool) -> bool {
     [1, 2].into_iter().any(|offset| {
         let local = at.as_secs() + offset * 3600;
         let (day, hour) = (local.div_euclid(86_400), local.rem_euclid(86_400) / 3600);

@@ -1,6 +1,9 @@
 //! Bad luck with a module: each of its calls fails, once or for a while; it hangs; it has too few sessions; it locks the PIN. A shim between us and SoftHSM2
 //! (`testkit/shim.c`) does it. Nothing is lost, what is told is clear, and when the trouble is over everything goes on.
 
+#[path = "../shared/house.rs"]
+mod house;
+
 use std::{
     env,
     path::PathBuf,
@@ -12,15 +15,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keystead_domain::{AccountId, KeyId, KeySpec, Timestamp, VersionId};
+use keystead_domain::KeySpec;
 use keystead_testkit::{
     shim::{SESSIONS, Shim},
-    token::{Kind, LABEL, PIN, apart},
+    token::{Kind, LABEL, apart},
 };
-use keystead_vault::{
-    AccountKey, Held, Hsm as _, HsmError, Job, NewUnlock, Place, Purpose, RootId, SecretBytes, SystemRandom, UnlockSecret, Vault, VaultError, root,
-};
+use keystead_vault::{Held, Hsm as _, HsmError, Job, Purpose, RootId, SystemRandom, UnlockSecret, Vault, VaultError};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
+
+use house::{House, pin};
 
 // Numbers of functions in CK_FUNCTION_LIST, and of return values.
 const GET_TOKEN_INFO: u8 = 6;
@@ -83,57 +86,29 @@ fn with_shim(name: &str, more: &[(&str, &str)], body: impl FnOnce(&Shim)) {
     });
 }
 
-fn pin() -> SecretBytes {
-    SecretBytes::from(PIN.to_owned())
+/// A vault over a module of these settings.
+fn open_house(settings: Settings) -> House {
+    House::over(&Arc::new(Pkcs11Module::load(settings).expect("the library loads")))
 }
 
-/// An open vault, and one account.
-struct House {
-    vault: Vault,
-    account: AccountId,
-    key: KeyId,
-    version: VersionId,
-    account_key: Vec<u8>,
-}
-
-impl House {
-    fn new(settings: Settings) -> Self {
-        Self::over(&Arc::new(Pkcs11Module::load(settings).expect("the library loads")))
-    }
-
-    fn over(hsm: &Arc<Pkcs11Module>) -> Self {
-        let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), pin: pin() }, &SystemRandom).expect("a root is made").record;
-        let vault = Vault::sealed(record, Arc::new(SystemRandom));
-        vault.unseal(&UnlockSecret::Module { hsm: hsm.clone(), pin: pin() }).expect("the right PIN");
-        let at = Timestamp::from_secs(1_790_000_000);
-        let account = AccountId::new(at, [1; 10]);
-        let account_key = vault.new_account_key(&account, 1).expect("the vault is open").into_bytes();
-        Self { vault, account, key: KeyId::new(at, [2; 10]), version: VersionId::new(at, [3; 10]), account_key }
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place { account: &self.account, key: &self.key, version: &self.version, spec: KeySpec::Aes256, generation: 1 }
-    }
-
-    /// Makes a key, and knows it again.
-    fn use_it(&self) -> Result<(), VaultError> {
-        let account_key = AccountKey { generation: 1, sealed: &self.account_key };
-        let made = self.vault.generate(&self.place(), account_key)?;
-        let held = Held { place: self.place(), account_key, sealed: made.sealed.as_bytes() };
-        let again = self.vault.fingerprint(&held)?;
-        assert_eq!(again, made.fingerprint);
-        Ok(())
-    }
+/// Makes a key, and knows it again.
+fn use_it(house: &House) -> Result<(), VaultError> {
+    let place = || house.place(KeySpec::Aes256);
+    let made = house.vault.generate(&place(), house.account_key())?;
+    let held = Held { place: place(), account_key: house.account_key(), sealed: made.sealed.as_bytes() };
+    let again = house.vault.fingerprint(&held)?;
+    assert_eq!(again, made.fingerprint);
+    Ok(())
 }
 
 #[test]
 fn a_call_that_fails_once_is_made_again_and_nobody_notices() {
     with_shim("a_call_that_fails_once_is_made_again_and_nobody_notices", &[], |shim| {
-        let house = House::new(settings(shim));
+        let house = open_house(settings(shim));
         for value in [GENERAL_ERROR, DEVICE_ERROR, DEVICE_REMOVED, SESSION_HANDLE_INVALID, TOKEN_NOT_PRESENT, USER_NOT_LOGGED_IN] {
             for (function, name) in CALLS {
                 shim.fails(function, value, 1, Duration::ZERO);
-                assert_eq!(house.use_it(), Ok(()), "{name} answers {value:#x} once");
+                assert_eq!(use_it(&house), Ok(()), "{name} answers {value:#x} once");
             }
         }
     });
@@ -142,15 +117,15 @@ fn a_call_that_fails_once_is_made_again_and_nobody_notices() {
 #[test]
 fn a_module_that_is_gone_is_told_as_such_and_comes_back() {
     with_shim("a_module_that_is_gone_is_told_as_such_and_comes_back", &[], |shim| {
-        let house = House::new(settings(shim));
+        let house = open_house(settings(shim));
         for value in [DEVICE_REMOVED, SESSION_HANDLE_INVALID, TOKEN_NOT_PRESENT] {
             for (function, name) in CALLS.into_iter().filter(|(function, _)| ![12, 18, 22, 26].contains(function)) {
                 shim.fails(function, value, -1, Duration::ZERO);
-                let told = house.use_it();
+                let told = use_it(&house);
                 assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{name} answers {value:#x} for a while: {told:?}");
                 assert!(!house.vault.is_sealed(), "the vault stays open, and waits");
                 shim.works();
-                assert_eq!(house.use_it(), Ok(()), "behind {name}");
+                assert_eq!(use_it(&house), Ok(()), "behind {name}");
             }
         }
     });
@@ -166,11 +141,11 @@ fn workers_that_idled_while_the_token_was_away_get_sessions_of_their_own() {
         for _ in 0..6 {
             side_by_side(house);
             std::fs::rename(&there, &away).expect("moved");
-            let told = house.use_it();
+            let told = use_it(&house);
             assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{told:?}");
             std::fs::rename(&away, &there).expect("moved back");
             assert_eq!(runs_of_two_jobs(&hsm), 2, "nobody begins on a session of before, and so nobody begins anew");
-            assert_eq!(house.use_it(), Ok(()));
+            assert_eq!(use_it(&house), Ok(()));
         }
         side_by_side(house);
     });
@@ -201,7 +176,7 @@ fn runs_of_two_jobs(hsm: &Pkcs11Module) -> usize {
 fn side_by_side(house: &House) {
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..10).for_each(|_| assert_eq!(house.use_it(), Ok(()))));
+            scope.spawn(|| (0..10).for_each(|_| assert_eq!(use_it(&house), Ok(()))));
         }
     });
 }
@@ -218,7 +193,7 @@ fn a_job_that_panics_ends_alone() {
             }));
             assert!(matches!(&told, Err(HsmError::Refused(why)) if why.contains("panic")), "{told:?}");
         }
-        assert_eq!(house.use_it(), Ok(()));
+        assert_eq!(use_it(&house), Ok(()));
         assert_eq!(runs_of_two_jobs(&hsm), 2, "both workers are there");
     });
 }
@@ -311,21 +286,21 @@ fn a_root_is_made_though_the_module_knows_fewer_attributes() {
 #[test]
 fn a_value_of_the_makers_own_is_trouble_that_passes() {
     with_shim("a_value_of_the_makers_own_is_trouble_that_passes", &[], |shim| {
-        let house = House::new(settings(shim));
+        let house = open_house(settings(shim));
         for (function, name) in CALLS {
             shim.fails(function, VENDOR_DEFINED, 1, Duration::ZERO);
-            assert_eq!(house.use_it(), Ok(()), "{name} answers so once");
+            assert_eq!(use_it(&house), Ok(()), "{name} answers so once");
         }
         for (function, name) in CALLS.into_iter().filter(|(function, _)| ![12, 18, 22, 26].contains(function)) {
             shim.fails(function, VENDOR_DEFINED, -1, Duration::ZERO);
-            let told = house.use_it();
+            let told = use_it(&house);
             assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{name} answers so for a while: {told:?}");
             shim.works();
-            assert_eq!(house.use_it(), Ok(()), "behind {name}");
+            assert_eq!(use_it(&house), Ok(()), "behind {name}");
         }
         // Before a text is given to it, a module says nothing of that text.
         shim.fails(DECRYPT_INIT, GENERAL_ERROR, -1, Duration::ZERO);
-        let told = house.use_it();
+        let told = use_it(&house);
         assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{told:?}");
     });
 }
@@ -333,13 +308,13 @@ fn a_value_of_the_makers_own_is_trouble_that_passes() {
 /// Uses it in turn, so that each who comes before has been taken on.
 fn later(turn: u32, house: &House) -> Result<(), VaultError> {
     std::thread::sleep(turn * Duration::from_millis(100));
-    house.use_it()
+    use_it(&house)
 }
 
 #[test]
 fn a_module_that_hangs_holds_its_workers_and_nobody_else() {
     with_shim("a_module_that_hangs_holds_its_workers_and_nobody_else", &[], |shim| {
-        let house = &House::new(Settings { patience: Duration::from_secs(2), queue: 1, ..settings(shim) });
+        let house = &open_house(Settings { patience: Duration::from_secs(2), queue: 1, ..settings(shim) });
         shim.fails(GENERATE_KEY, 0, -1, Duration::from_secs(6));
         let began = Instant::now();
         let told: Vec<_> = std::thread::scope(|scope| {
@@ -352,17 +327,17 @@ fn a_module_that_hangs_holds_its_workers_and_nobody_else() {
         assert!(silent >= 1 && busy >= 1 && silent + busy == 6, "some are at work or wait, the others are told: {told:?}");
         shim.works();
         std::thread::sleep(Duration::from_secs(9));
-        assert_eq!(house.use_it(), Ok(()));
+        assert_eq!(use_it(&house), Ok(()));
     });
 }
 
 #[test]
 fn a_vault_tells_how_it_stands_and_is_sealed_though_its_module_hangs() {
     with_shim("a_vault_tells_how_it_stands_and_is_sealed_though_its_module_hangs", &[], |shim| {
-        let house = House::new(settings(shim));
+        let house = open_house(settings(shim));
         shim.fails(GENERATE_KEY, 0, -1, Duration::from_secs(12));
         std::thread::scope(|scope| {
-            let asking = scope.spawn(|| house.use_it());
+            let asking = scope.spawn(|| use_it(&house));
             std::thread::sleep(Duration::from_millis(500));
             let began = Instant::now();
             assert!(!house.vault.is_sealed() && began.elapsed() < Duration::from_secs(1), "who asks does not wait");
@@ -381,7 +356,7 @@ fn a_vault_tells_how_it_stands_and_is_sealed_though_its_module_hangs() {
 fn a_token_with_two_sessions_serves_eight_workers() {
     with_shim("a_token_with_two_sessions_serves_eight_workers", &[(SESSIONS, "2")], |shim| {
         // Making the root takes one of its own, and gives it back.
-        let house = House::new(Settings { sessions: 1, ..settings(shim) });
+        let house = open_house(Settings { sessions: 1, ..settings(shim) });
         let record = house.vault.record();
         house.vault.seal();
         let hsm = Arc::new(Pkcs11Module::load(Settings { sessions: 8, queue: 64, ..settings(shim) }).expect("the shim loads"));
@@ -390,7 +365,7 @@ fn a_token_with_two_sessions_serves_eight_workers() {
         let house = House { vault, ..house };
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..5).for_each(|_| assert_eq!(house.use_it(), Ok(()))));
+                scope.spawn(|| (0..5).for_each(|_| assert_eq!(use_it(&house), Ok(()))));
             }
         });
     });
@@ -399,7 +374,7 @@ fn a_token_with_two_sessions_serves_eight_workers() {
 #[test]
 fn a_pin_that_is_locked_is_found_out_once() {
     with_shim("a_pin_that_is_locked_is_found_out_once", &[], |shim| {
-        let house = House::new(settings(shim));
+        let house = open_house(settings(shim));
         let record = house.vault.record();
         house.vault.seal();
         drop(house);
@@ -435,11 +410,11 @@ fn a_pin_is_not_tried_when_that_could_lock_the_token() {
 #[test]
 fn a_mechanism_that_is_refused_is_told_and_not_tried_again() {
     with_shim("a_mechanism_that_is_refused_is_told_and_not_tried_again", &[], |shim| {
-        let house = House::new(settings(shim));
+        let house = open_house(settings(shim));
         shim.fails(WRAP_KEY, 0x70, -1, Duration::ZERO);
-        let told = house.use_it();
+        let told = use_it(&house);
         assert!(matches!(&told, Err(VaultError::Module(HsmError::Cannot { what, .. })) if what.contains("MechanismInvalid")), "{told:?}");
         shim.works();
-        assert_eq!(house.use_it(), Ok(()));
+        assert_eq!(use_it(&house), Ok(()));
     });
 }

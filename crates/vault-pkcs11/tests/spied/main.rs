@@ -1,15 +1,20 @@
 //! A spy between us and the module, OpenSC's `pkcs11-spy`, writes down every call and every byte that passes: no value of a key is ever asked for, and none passes.
 
+#[path = "../shared/house.rs"]
+mod house;
+
 use std::{env, fs, path::Path, process::Command, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     encoding::AsDer as _,
     rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey},
 };
-use keystead_domain::{AccountId, Hash, KeyId, KeySpec, Timestamp, VersionId, WrapMethod, WrappingKeySpec};
+use keystead_domain::{Hash, KeySpec, WrapMethod, WrappingKeySpec};
 use keystead_testkit::token::{Kind, LABEL, PIN, apart};
-use keystead_vault::{AccountKey, Held, NewUnlock, Place, SecretBytes, SystemRandom, UnlockSecret, Vault, root};
+use keystead_vault::{Held, SecretBytes};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
+
+use house::House;
 
 /// Where Debian and others put the spy.
 const SPIES: [&str; 3] = ["/usr/lib/x86_64-linux-gnu/pkcs11-spy.so", "/usr/lib/aarch64-linux-gnu/pkcs11-spy.so", "/usr/lib64/pkcs11-spy.so"];
@@ -56,36 +61,10 @@ impl Calls {
     }
 }
 
-struct House {
-    vault: Vault,
-    account: AccountId,
-    key: KeyId,
-    version: VersionId,
-    account_key: Vec<u8>,
-}
-
-impl House {
-    fn place(&self, spec: KeySpec) -> Place<'_> {
-        Place { account: &self.account, key: &self.key, version: &self.version, spec, generation: 1 }
-    }
-
-    fn account_key(&self) -> AccountKey<'_> {
-        AccountKey { generation: 1, sealed: &self.account_key }
-    }
-}
-
 /// A vault over the spy.
-fn house(spy: &str) -> House {
+fn spied_house(spy: &str) -> House {
     let settings = Settings { library: spy.into(), token: LABEL.to_owned(), sessions: 1, queue: 8, patience: Duration::from_secs(60), allow: Vec::new() };
-    let hsm = Arc::new(Pkcs11Module::load(settings).expect("the spy loads"));
-    let pin = || SecretBytes::from(PIN.to_owned());
-    let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), pin: pin() }, &SystemRandom).expect("a root is made").record;
-    let vault = Vault::sealed(record, Arc::new(SystemRandom));
-    vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }).expect("the right PIN");
-    let at = Timestamp::from_secs(1_790_000_000);
-    let account = AccountId::new(at, [1; 10]);
-    let account_key = vault.new_account_key(&account, 1).expect("the vault is open").into_bytes();
-    House { vault, account, key: KeyId::new(at, [2; 10]), version: VersionId::new(at, [3; 10]), account_key }
+    House::over(&Arc::new(Pkcs11Module::load(settings).expect("the spy loads")))
 }
 
 /// Makes keys of every kind and uses them; answers the AES key's value, which only the cloud has.
@@ -144,7 +123,7 @@ fn no_value_of_a_key_passes_between_us_and_the_module() {
     };
     apart(name, Kind::Softhsm, |library, home| {
         with_spy(name, library, home, |output| {
-            let house = house(spy);
+            let house = spied_house(spy);
             let value = live(&house);
             let planted: Vec<u8> = (0..32).map(|at: u8| at.wrapping_mul(11) ^ 0xc3).collect();
             // The control: a key that the host knows and brings in is in the template of C_CreateObject.

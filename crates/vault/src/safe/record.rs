@@ -82,6 +82,14 @@ impl RootRecord {
         (self.generation, self.mark) == (other.generation, other.mark)
     }
 
+    /// Which root of its hardware module it is; `None` for one in software.
+    pub fn module_root(&self) -> Option<crate::RootId> {
+        match &self.method {
+            Method::Module(id) => Some(*id),
+            _ => None,
+        }
+    }
+
     /// What kind of secret opens it.
     pub fn kind(&self) -> UnlockKind {
         self.method.kind()

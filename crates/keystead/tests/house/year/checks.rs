@@ -6,10 +6,11 @@ use keystead_app::keys::lifecycle::Ask;
 use keystead_domain::{Custody, KeyState, RegionRole};
 use keystead_store::{alerts, keys::KeyFilter, keys::KeyRow, operations, operations::OperationRow, page::Page};
 
-use super::{Year, groups::Group, is_night_in_berlin};
+use super::{Year, groups::Group};
 use crate::{
     comparison::{Cloud, check_aliases, check_key, check_leftovers, check_rest, keys_of, versions_of},
     families::check_in_step,
+    rotation::is_night_in_berlin,
 };
 
 /// Every key, by the name of its lineage, oldest first.

@@ -19,7 +19,7 @@ use keystead_app::{
     Request,
     keys::{copy::NewCopies, create::NewKey, rotation::Target},
 };
-use keystead_domain::{Aliases, Timestamp, key::expiry::ExpiryPolicy, time::SECOND};
+use keystead_domain::{Aliases, key::expiry::ExpiryPolicy, time::SECOND};
 use keystead_server::Courier;
 use keystead_store::operations;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -208,17 +208,6 @@ async fn make(world: &World, number: usize) -> Lineage {
         }
     }
     Lineage::new(group, spec)
-}
-
-/// Whether it is between two and four in Berlin, on a Saturday or Sunday if that is asked: an oracle of its own, which takes either of the two offsets.
-fn is_night_in_berlin(at: Timestamp, weekend_only: bool) -> bool {
-    [1, 2].into_iter().any(|offset| {
-        let local = at.as_secs() + offset * 3600;
-        let (day, hour) = (local.div_euclid(86_400), local.rem_euclid(86_400) / 3600);
-        // The first of January 1970 was a Thursday.
-        let weekday = (day + 3).rem_euclid(7);
-        (2..4).contains(&hour) && (!weekend_only || weekday >= 5)
-    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -171,22 +171,12 @@ impl ModuleRoot {
 fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
     let answer = match public {
         Some(public) => public.to_vec(),
-        None if spec.family() == KeyFamily::Hmac => session.mac(key, mac_of(spec), CHECK_TEXT)?,
+        None if spec.family() == KeyFamily::Hmac => session.mac(key, Mac::of(spec), CHECK_TEXT)?,
         None => session.encrypt_block(key, CHECK_BLOCK)?.to_vec(),
     };
     let text = Aad::of("keystead fingerprint in a hardware module").text(spec.as_str()).bytes(&answer);
     let mac = session.mac(account.mac_key(session)?, Mac::Sha256, text.as_bytes())?;
     Fingerprint::from_mac(&mac).ok_or_else(|| HsmError::Refused("a MAC is too short".to_owned()).into())
-}
-
-/// The HMAC whose key this is.
-const fn mac_of(spec: KeySpec) -> Mac {
-    match spec {
-        KeySpec::Hmac224 => Mac::Sha224,
-        KeySpec::Hmac384 => Mac::Sha384,
-        KeySpec::Hmac512 => Mac::Sha512,
-        _ => Mac::Sha256,
-    }
 }
 
 /// The mechanism, as PKCS#11 names it.
