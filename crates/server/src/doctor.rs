@@ -131,7 +131,7 @@ fn vault_check(config: &Config, bytes: &[u8]) -> Check {
     };
     // Whoever tidies the token up must know which keys live.
     let kind = match record.module_root() {
-        Some(root) => format!("{}, in which {root} is the root", record.kind()),
+        Some(root) => format!("{} ({root})", record.kind()),
         None => record.kind().to_string(),
     };
     match listen::secret(config) {

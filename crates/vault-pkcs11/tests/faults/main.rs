@@ -141,11 +141,11 @@ fn workers_that_idled_while_the_token_was_away_get_sessions_of_their_own() {
         for _ in 0..6 {
             side_by_side(house);
             std::fs::rename(&there, &away).expect("moved");
-            let told = use_it(&house);
+            let told = use_it(house);
             assert!(matches!(&told, Err(VaultError::Module(error)) if error.passes()), "{told:?}");
             std::fs::rename(&away, &there).expect("moved back");
             assert_eq!(runs_of_two_jobs(&hsm), 2, "nobody begins on a session of before, and so nobody begins anew");
-            assert_eq!(use_it(&house), Ok(()));
+            assert_eq!(use_it(house), Ok(()));
         }
         side_by_side(house);
     });
@@ -176,7 +176,7 @@ fn runs_of_two_jobs(hsm: &Pkcs11Module) -> usize {
 fn side_by_side(house: &House) {
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..10).for_each(|_| assert_eq!(use_it(&house), Ok(()))));
+            scope.spawn(|| (0..10).for_each(|_| assert_eq!(use_it(house), Ok(()))));
         }
     });
 }
@@ -308,7 +308,7 @@ fn a_value_of_the_makers_own_is_trouble_that_passes() {
 /// Uses it in turn, so that each who comes before has been taken on.
 fn later(turn: u32, house: &House) -> Result<(), VaultError> {
     std::thread::sleep(turn * Duration::from_millis(100));
-    use_it(&house)
+    use_it(house)
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_module_that_hangs_holds_its_workers_and_nobody_else() {
         assert!(silent >= 1 && busy >= 1 && silent + busy == 6, "some are at work or wait, the others are told: {told:?}");
         shim.works();
         std::thread::sleep(Duration::from_secs(9));
-        assert_eq!(use_it(&house), Ok(()));
+        assert_eq!(use_it(house), Ok(()));
     });
 }
 
