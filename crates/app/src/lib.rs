@@ -29,6 +29,7 @@ use keystead_domain::{AccountId, Timestamp};
 use keystead_identity::{Action, Authorized, Principal, authorize};
 use keystead_operations::{Engine, words, words::Who};
 use keystead_store::Store;
+use keystead_vault::Hsm;
 use knocks::Knocks;
 pub use request::{Request, Started};
 use rotation::RootChanges;
@@ -39,6 +40,8 @@ use vault::Counted;
 pub struct App {
     engine: Engine,
     catalog: Arc<dyn Catalog>,
+    /// The hardware modules that the root may lie in, or move to.
+    modules: Arc<[Arc<dyn Hsm>]>,
     /// Whoever changes the root of the vault, or goes by a changed one, holds this.
     root_changes: Arc<tokio::sync::Mutex<RootChanges>>,
     /// How far a rotation of the root was, a moment ago.
@@ -48,11 +51,12 @@ pub struct App {
 }
 
 impl App {
-    /// The application over an engine and the clouds that it knows.
-    pub fn new(engine: Engine, catalog: Arc<dyn Catalog>) -> Self {
+    /// The application over an engine, the clouds that it knows, and the hardware modules.
+    pub fn new(engine: Engine, catalog: Arc<dyn Catalog>, modules: Vec<Arc<dyn Hsm>>) -> Self {
         let mut salt = [0; 32];
         engine.parts().random.fill(&mut salt);
-        Self { engine, catalog, root_changes: Arc::default(), counted: Arc::default(), knocks: Arc::new(Mutex::new(Knocks::new(salt))) }
+        let knocks = Arc::new(Mutex::new(Knocks::new(salt)));
+        Self { engine, catalog, modules: modules.into(), root_changes: Arc::default(), counted: Arc::default(), knocks }
     }
 
     /// The engine beneath.

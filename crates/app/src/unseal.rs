@@ -1,6 +1,6 @@
 //! The vault is opened. Nobody has shown a token for it: so one secret is tried at a time, and nobody holds up the next one while a database is waited for.
 
-use std::{future, net::IpAddr, sync::Arc, time::Duration};
+use std::{future, net::IpAddr, time::Duration};
 
 use keystead_domain::Invalid;
 use keystead_store::{StoreError, operations};
@@ -27,7 +27,7 @@ impl Offer {
             Self::Secret(UnlockSecret::Passphrase(_)) => "a passphrase",
             Self::Secret(UnlockSecret::KeyFile(_)) => "a key file",
             Self::Secret(UnlockSecret::Shares(_)) | Self::Share(_) => "a share",
-            Self::Secret(UnlockSecret::Module { .. }) => "the PIN of a hardware module",
+            Self::Secret(UnlockSecret::Modules(_)) => "the PIN of a hardware module",
         }
     }
 
@@ -114,12 +114,18 @@ impl App {
         Ok(())
     }
 
-    /// Opens the vault with its hardware module, which was away when the server started. The error says whether waiting helps.
+    /// Whether the vault is sealed, and a hardware module that the server knows may open it.
+    pub fn may_open_by_module(&self) -> bool {
+        self.is_sealed() && !self.modules.is_empty() && self.vault().record().module_root().is_some()
+    }
+
+    /// Opens the vault with its hardware module, which was away when the server started, or to which another node moved the root. The error says whether waiting
+    /// helps.
     ///
     /// # Errors
     /// What the module says.
-    pub async fn open_module(&self, secret: Arc<UnlockSecret>) -> Result<(), HsmError> {
-        let engine = self.engine.clone();
+    pub async fn open_by_module(&self) -> Result<(), HsmError> {
+        let (engine, secret) = (self.engine.clone(), UnlockSecret::Modules(self.modules.to_vec()));
         let opened = tokio::task::spawn_blocking(move || engine.parts().vault.unseal(&secret)).await;
         match opened.map_err(|error| HsmError::Refused(error.to_string()))? {
             Ok(()) => {}

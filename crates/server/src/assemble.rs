@@ -9,7 +9,7 @@ use keystead_operations::{
     engine::{Parts, Settings},
 };
 use keystead_store::{Store, operations, vault};
-use keystead_vault::{HsmError, Random, RootRecord, SystemRandom, UnlockSecret, UnsealError, Vault};
+use keystead_vault::{Hsm, HsmError, Random, RootRecord, SystemRandom, UnlockSecret, UnsealError, Vault};
 
 use crate::{AwsClouds, ServerError};
 
@@ -19,6 +19,8 @@ pub struct Wiring {
     pub store: Store,
     /// What opens the vault now; without it the house starts sealed.
     pub secret: Option<UnlockSecret>,
+    /// The hardware modules that a root may lie in, or move to.
+    pub modules: Vec<Arc<dyn Hsm>>,
     /// The clouds.
     pub clouds: Arc<AwsClouds>,
     /// The clock.
@@ -36,8 +38,8 @@ pub struct House {
     pub app: App,
     /// The engine beneath it.
     pub engine: Engine,
-    /// What opens the vault once its hardware module is there, which was away when the house was put together.
-    pub waits_for: Option<Arc<UnlockSecret>>,
+    /// Whether the modules refused to open the vault: it is not tried again by itself, because each try of a PIN counts.
+    pub is_refused: bool,
 }
 
 /// Puts a house together. Operations of an earlier life are free to be taken up; nothing runs before the schedule does.
@@ -46,7 +48,7 @@ pub struct House {
 /// [`ServerError::NotInstalled`] for an empty database, [`ServerError::Vault`] for a secret that does not open it.
 pub async fn assemble(wiring: Wiring) -> Result<House, ServerError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let (vault, waits_for) = open_vault(&wiring.store, wiring.secret, random.clone()).await?;
+    let (vault, is_refused) = open_vault(&wiring.store, wiring.secret, random.clone()).await?;
     if wiring.store.is_exclusive() {
         wiring.store.write("operations.free_all_leases", operations::free_all_leases).await?;
     }
@@ -62,17 +64,20 @@ pub async fn assemble(wiring: Wiring) -> Result<House, ServerError> {
         node: format!("node-{:016x}", u64::from_be_bytes(node)),
         settings: wiring.settings,
     });
-    Ok(House { app: App::new(engine.clone(), wiring.clouds), engine, waits_for })
+    Ok(House { app: App::new(engine.clone(), wiring.clouds, wiring.modules), engine, is_refused })
 }
 
-/// The vault, open or sealed. A hardware module that is away keeps nobody from reading: the vault is sealed, and opened when the module is there.
-async fn open_vault(store: &Store, secret: Option<UnlockSecret>, random: Arc<dyn Random>) -> Result<(Vault, Option<Arc<UnlockSecret>>), ServerError> {
+/// The record of the root as it is stored.
+pub(crate) async fn stored_root(store: &Store) -> Result<RootRecord, ServerError> {
     let stored = store.read("vault.root", vault::root).await?;
     let bytes = stored.ok_or_else(|| ServerError::NotInstalled("The database".to_owned()))?;
-    let record = RootRecord::from_bytes(&bytes).map_err(|error| ServerError::Vault(error.to_string()))?;
-    let vault = Vault::sealed(record, random);
-    let Some(secret) = secret.map(Arc::new) else { return Ok((vault, None)) };
-    let kept = secret.clone();
+    RootRecord::from_bytes(&bytes).map_err(|error| ServerError::Vault(error.to_string()))
+}
+
+/// The vault, open or sealed, and whether its modules refused for good. A hardware module that is away keeps nobody from reading: the vault is sealed, and opened when the module is there.
+async fn open_vault(store: &Store, secret: Option<UnlockSecret>, random: Arc<dyn Random>) -> Result<(Vault, bool), ServerError> {
+    let vault = Vault::sealed(stored_root(store).await?, random);
+    let Some(secret) = secret else { return Ok((vault, false)) };
     // Argon2id takes a while; nobody is served yet.
     let (vault, opened) = tokio::task::spawn_blocking(move || {
         let opened = vault.unseal(&secret);
@@ -81,16 +86,16 @@ async fn open_vault(store: &Store, secret: Option<UnlockSecret>, random: Arc<dyn
     .await
     .map_err(|error| ServerError::Vault(error.to_string()))?;
     match opened {
-        Ok(()) => Ok((vault, None)),
+        Ok(()) => Ok((vault, false)),
         // A token that is not there at a start may be one whose module is still coming up behind a power cut.
         Err(UnsealError::Module(error)) if error.passes() || matches!(error, HsmError::NoToken { .. }) => {
             tracing::warn!(%error, "the vault stays sealed until its hardware module answers");
-            Ok((vault, Some(kept)))
+            Ok((vault, false))
         }
         // A server that ended here would be started again, and use up the PIN's tries.
         Err(UnsealError::Module(error @ (HsmError::PinWrong | HsmError::PinLastTry | HsmError::PinLocked))) => {
             tracing::error!(%error, "the vault stays sealed: mend hsm.pin_file, then restart");
-            Ok((vault, None))
+            Ok((vault, true))
         }
         Err(error) => Err(ServerError::Vault(error.to_string())),
     }

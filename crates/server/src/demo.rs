@@ -58,7 +58,7 @@ pub async fn demo(options: DemoOptions, ready: impl FnOnce(DemoReady)) -> Result
     let sandbox = start_sandbox().await?;
     let clock = Arc::new(SandboxClock(sandbox.clock()));
     let (house, users) = build(&options.dir, &sandbox, clock).await?;
-    let tasks = tasks::start(&house, Vec::new(), None);
+    let tasks = tasks::start(&house, Vec::new());
     let address = listener.local_addr().unwrap_or(options.listen);
     let face = keystead_api::Settings { cloud_identity: Some(IDENTITY.to_owned()), ..keystead_api::Settings::default() };
     let router = keystead_api::router(house.app.clone(), face);
@@ -105,6 +105,7 @@ async fn build(dir: &Path, sandbox: &Sandbox, clock: Arc<SandboxClock>) -> Resul
     let wiring = Wiring {
         store,
         secret: Some(UnlockSecret::KeyFile(copy())),
+        modules: Vec::new(),
         clouds: Arc::new(clouds),
         clock,
         hooks: Arc::new(NoHooks),

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use keystead_store::{SCHEMA_VERSION, Store, vault};
-use keystead_vault::{Module, RootRecord};
+use keystead_vault::{Module, RootRecord, UnlockSecret};
 
-use crate::{config::Config, harden, listen};
+use crate::{ServerError, config::Config, harden, hsm, listen};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn vault_check(config: &Config, bytes: &[u8]) -> Check {
         Some(root) => format!("{} ({root})", record.kind()),
         None => record.kind().to_string(),
     };
-    match listen::secret(config) {
+    match secret(config, &record) {
         Ok(None) => well("vault", format!("opens by {kind}; it starts sealed and waits for `keystead vault unseal`")),
         Ok(Some(secret)) => {
             let vault = keystead_vault::Vault::sealed(record, std::sync::Arc::new(keystead_vault::SystemRandom));
@@ -145,6 +145,12 @@ fn vault_check(config: &Config, bytes: &[u8]) -> Check {
         }
         Err(error) => ill("vault", error.to_string(), "Write the file that [vault] or [hsm] names, readable by Keystead only, or remove the line."),
     }
+}
+
+/// What opens the vault at a start.
+fn secret(config: &Config, record: &RootRecord) -> Result<Option<UnlockSecret>, ServerError> {
+    let modules = if record.module_root().is_some() { hsm::modules(config)? } else { Vec::new() };
+    listen::secret(config, record, &modules)
 }
 
 #[cfg(test)]

@@ -1,41 +1,54 @@
-//! The hardware module, as a configuration names it: loaded, with its PIN read from a file.
+//! The hardware modules, as a configuration names them: loaded, with their PINs read from files.
 
 use std::{sync::Arc, time::Duration};
 
-use keystead_vault::{HsmError, NewUnlock, SecretBytes, UnlockSecret};
+use keystead_vault::{self as vault, HsmError, NewUnlock, SecretBytes, UnlockSecret};
 use keystead_vault_pkcs11::Pkcs11Module;
 pub use keystead_vault_pkcs11::{Finding, Report as ModuleReport, Speed};
 
 use crate::{
     ServerError,
-    config::{Hsm, read_line},
+    config::{Config, Hsm, read_line},
 };
 
 /// For how long each speed is measured.
 const MEASURED_FOR: Duration = Duration::from_millis(500);
 
 /// Loads the library.
-pub(crate) fn load(config: &Hsm) -> Result<Arc<Pkcs11Module>, ServerError> {
-    Ok(Arc::new(Pkcs11Module::load(config.settings()).map_err(told)?))
+fn load(config: &Hsm, pin: &SecretBytes) -> Result<Arc<Pkcs11Module>, ServerError> {
+    Ok(Arc::new(Pkcs11Module::load(config.settings(), pin).map_err(told)?))
 }
 
-/// The PIN, if the configuration names its file.
-pub(crate) fn pin(config: &Hsm) -> Result<Option<SecretBytes>, ServerError> {
-    config.pin_file.as_deref().map(|path| read_line(path).map(SecretBytes::from)).transpose()
+/// Loads a module with the PIN that its configuration names. One is not taken over the network.
+fn load_configured(config: &Hsm) -> Result<Arc<dyn vault::Hsm>, ServerError> {
+    let missing = || ServerError::Vault(format!("the hardware module {:?} has no pin_file, a file with the PIN of its token. Give one.", config.name));
+    let path = config.pin_file.as_deref().ok_or_else(missing)?;
+    Ok(load(config, &SecretBytes::from(read_line(path)?))?)
 }
 
-/// What opens the vault at a start. Without a PIN nothing would: one is not taken over the network.
-pub(crate) fn secret(config: &Hsm) -> Result<UnlockSecret, ServerError> {
-    let missing = || ServerError::Vault("its root lies in a hardware module, and hsm.pin_file names no file with the PIN of the token. Give one.".to_owned());
-    let pin = pin(config)?.ok_or_else(missing)?;
-    Ok(UnlockSecret::Module { hsm: load(config)?, pin })
+/// Every module that a configuration names. One of several may be broken: that is told, and the others serve.
+pub(crate) fn modules(config: &Config) -> Result<Vec<Arc<dyn vault::Hsm>>, ServerError> {
+    let Some(hsm) = &config.hsm else { return Ok(Vec::new()) };
+    let (mut loaded, mut first) = (Vec::new(), None);
+    for module in hsm.all() {
+        match load_configured(module) {
+            Ok(module) => loaded.push(module),
+            Err(error) => {
+                tracing::error!(module = module.name, %error, "a hardware module cannot be used");
+                first.get_or_insert(error);
+            }
+        }
+    }
+    match first {
+        Some(error) if loaded.is_empty() => Err(error),
+        _ => Ok(loaded),
+    }
 }
 
 /// What a new root is made with, and what opens it; both know the same module.
 pub(crate) fn new_root(config: &Hsm, pin: &SecretBytes) -> Result<(NewUnlock, UnlockSecret), ServerError> {
-    let hsm = load(config)?;
-    let copy = || SecretBytes::from(pin.expose().to_vec());
-    Ok((NewUnlock::Module { hsm: hsm.clone(), pin: copy() }, UnlockSecret::Module { hsm, pin: copy() }))
+    let hsm = load(config, pin)?;
+    Ok((NewUnlock::Module(hsm.clone()), UnlockSecret::Modules(vec![hsm])))
 }
 
 /// What a module can, what Keystead does with it, and how fast it is. It leaves nothing in the token.
@@ -43,7 +56,7 @@ pub(crate) fn new_root(config: &Hsm, pin: &SecretBytes) -> Result<(NewUnlock, Un
 /// # Errors
 /// [`ServerError::Vault`] when the module cannot be opened.
 pub fn examine(config: &Hsm, pin: &SecretBytes) -> Result<ModuleReport, ServerError> {
-    load(config)?.examine(pin, MEASURED_FOR).map_err(told)
+    load(config, pin)?.examine(MEASURED_FOR).map_err(told)
 }
 
 fn told(error: HsmError) -> ServerError {

@@ -8,7 +8,7 @@ use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
 use keystead_domain::time::SECOND;
 use keystead_operations::{NoHooks, engine::Settings};
 use keystead_store::{Database, Store};
-use keystead_vault::{SecretBytes, UnlockSecret};
+use keystead_vault::{Hsm, RootRecord, SecretBytes, UnlockSecret};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -29,12 +29,10 @@ pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
     telemetry::start(&config.log);
     harden::harden();
     let channels = config.alerts.channels()?;
-    let mut house = build(&config).await?;
-    // Whoever holds it holds the module: a sealed vault shall let it go.
-    let waits_for = house.waits_for.take();
-    let tasks = tasks::start(&house, channels, waits_for);
+    let house = build(&config).await?;
+    let tasks = tasks::start(&house, channels);
     if house.app.is_sealed() {
-        let mend = if config.hsm.is_some() { "its hardware module opens it, at this start or when the server is restarted" } else { "`keystead vault unseal`" };
+        let mend = if is_in_module(&house) { "its hardware module opens it, at this start or when the server is restarted" } else { "`keystead vault unseal`" };
         tracing::warn!(mend, "the vault is sealed, and operations wait");
     }
     let router = keystead_api::router(house.app.clone(), face(&config)?);
@@ -61,9 +59,12 @@ fn demand_module() -> Result<(), ServerError> {
 pub(crate) async fn build(config: &Config) -> Result<House, ServerError> {
     demand_module()?;
     let store = Store::open(&config.database()?)?;
-    assemble(Wiring {
+    let record = assemble::stored_root(&store).await?;
+    let modules = hsm::modules(config).or_else(|error| if record.module_root().is_some() { Err(error) } else { Ok(Vec::new()) })?;
+    assemble::assemble(Wiring {
         store,
-        secret: secret(config)?,
+        secret: secret(config, &record, &modules)?,
+        modules,
         clouds: Arc::new(AwsClouds::new(aws(config)?)),
         clock: Arc::new(SystemClock),
         hooks: Arc::new(NoHooks),
@@ -87,10 +88,15 @@ fn face(config: &Config) -> Result<keystead_api::Settings, ServerError> {
     Ok(keystead_api::Settings { database, cloud_identity: config.clouds.aws.identity_arn.clone(), ..keystead_api::Settings::default() })
 }
 
-/// What opens the vault at a start, when the configuration names a file for it.
-pub(crate) fn secret(config: &Config) -> Result<Option<UnlockSecret>, ServerError> {
-    if let Some(module) = &config.hsm {
-        return hsm::secret(module).map(Some);
+fn is_in_module(house: &House) -> bool {
+    house.app.engine().parts().vault.record().module_root().is_some()
+}
+
+/// What opens the vault at a start, when the configuration names it. A root in software may stand beside modules: it shall move to one.
+pub(crate) fn secret(config: &Config, record: &RootRecord, modules: &[Arc<dyn Hsm>]) -> Result<Option<UnlockSecret>, ServerError> {
+    if record.module_root().is_some() {
+        let none = "its root lies in a hardware module, and the configuration has no section [hsm]. Name the module and the file of its PIN there.";
+        return if modules.is_empty() { Err(ServerError::Vault(none.to_owned())) } else { Ok(Some(UnlockSecret::Modules(modules.to_vec()))) };
     }
     if let Some(path) = &config.vault.passphrase_file {
         return Ok(Some(UnlockSecret::Passphrase(SecretBytes::from(read_line(path)?))));

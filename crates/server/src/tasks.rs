@@ -1,10 +1,10 @@
 //! What runs beside the listener: the schedule, the courier of alerts, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use keystead_app::{App, Error};
 use keystead_notify::Channel;
-use keystead_vault::{HsmError, UnlockSecret};
+use keystead_vault::HsmError;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{Courier, House};
@@ -23,38 +23,34 @@ const LOOK_FOR_MODULE_EVERY: Duration = Duration::from_secs(5);
 const FINISH_REST: Duration = Duration::from_secs(60);
 
 /// Starts the background tasks; dropping the set ends them.
-pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>, waits_for: Option<Arc<UnlockSecret>>) -> JoinSet<()> {
+pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(house.engine.clone().run_schedule());
     tasks.spawn(Courier::new(house.engine.clone(), channels).run());
     tasks.spawn(sign_checkpoints(house.app.clone()));
     tasks.spawn(follow_root(house.app.clone()));
     tasks.spawn(tell_knocks_by_and_by(house.app.clone()));
-    if let Some(secret) = waits_for {
-        tasks.spawn(open_module(house.app.clone(), secret));
-    }
+    tasks.spawn(open_by_module(house.app.clone(), house.is_refused));
     tasks
 }
 
-/// Opens the vault when its hardware module, which was away at the start, is there, unless somebody has sealed it on purpose meanwhile. A wrong PIN is not tried again:
-/// each try counts.
-async fn open_module(app: App, secret: Arc<UnlockSecret>) {
+/// Opens the vault when its hardware module is there that was away at the start, or to which another node moved the root, unless somebody has sealed it on purpose. What
+/// a module refused is not tried again under the same root: each try of a PIN counts.
+async fn open_by_module(app: App, is_refused: bool) {
     let vault = app.engine().parts().vault.clone();
     let sealings = vault.sealings();
-    loop {
+    let mut refused = is_refused.then(|| vault.record());
+    while vault.sealings() == sealings {
         tokio::time::sleep(LOOK_FOR_MODULE_EVERY).await;
-        if vault.sealings() != sealings {
-            return;
+        if vault.sealings() != sealings || !app.may_open_by_module() || refused.as_ref().is_some_and(|refused| refused.is_of_same_root(&vault.record())) {
+            continue;
         }
-        match app.open_module(secret.clone()).await {
-            Ok(()) => {
-                tracing::info!("the hardware module is there; the vault is open");
-                return;
-            }
+        match app.open_by_module().await {
+            Ok(()) => tracing::info!("the hardware module is there; the vault is open"),
             Err(error) if error.passes() || matches!(error, HsmError::NoToken { .. }) => tracing::debug!(%error, "the hardware module is still away"),
             Err(error) => {
                 tracing::error!(%error, "the vault stays sealed");
-                return;
+                refused = Some(vault.record());
             }
         }
     }

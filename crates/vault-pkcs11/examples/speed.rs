@@ -36,13 +36,19 @@ fn rate(work: impl Fn() + Sync) -> f64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [library, token, pin] = arguments.as_slice() else { return Err("LIBRARY TOKEN PIN".into()) };
-    let pin = || SecretBytes::from(pin.clone());
-    let settings =
-        Settings { library: library.into(), token: token.clone(), sessions: THREADS, queue: 256, patience: Duration::from_secs(60), allow: Vec::new() };
-    let hsm = Arc::new(Pkcs11Module::load(settings)?);
-    let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), pin: pin() }, &SystemRandom)?.record;
+    let settings = Settings {
+        name: "hsm".to_owned(),
+        library: library.into(),
+        token: token.clone(),
+        sessions: THREADS,
+        queue: 256,
+        patience: Duration::from_secs(60),
+        allow: Vec::new(),
+    };
+    let hsm = Arc::new(Pkcs11Module::load(settings, &SecretBytes::from(pin.clone()))?);
+    let record = root::create(&NewUnlock::Module(hsm.clone()), &SystemRandom)?.record;
     let vault = Vault::sealed(record, Arc::new(SystemRandom));
-    vault.unseal(&UnlockSecret::Module { hsm: hsm.clone(), pin: pin() })?;
+    vault.unseal(&UnlockSecret::Modules(vec![hsm.clone()]))?;
     let at = Timestamp::from_secs(1_790_000_000);
     let (account, key, version) = (AccountId::new(at, [1; 10]), KeyId::new(at, [2; 10]), VersionId::new(at, [3; 10]));
     let sealed = vault.new_account_key(&account, 1)?;

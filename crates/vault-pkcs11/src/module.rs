@@ -29,6 +29,8 @@ const CLOSING_TAKES: Duration = Duration::from_secs(5);
 /// Which module, and how it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// By which its owner tells it from others.
+    pub name: String,
     /// The module's library.
     pub library: PathBuf,
     /// The label of its token.
@@ -92,7 +94,6 @@ pub(crate) struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     pin: Option<AuthPin>,
     /// What became of the last login that failed for good. It is not tried again with the same PIN.
@@ -104,12 +105,14 @@ impl Pkcs11Module {
     /// Loads the library and starts the workers. Nothing is asked of the token before it is opened.
     ///
     /// # Errors
-    /// [`HsmError::Library`].
-    pub fn load(settings: Settings) -> Result<Self, HsmError> {
+    /// [`HsmError::Library`]; [`HsmError::PinWrong`] for one that is no text.
+    pub fn load(settings: Settings, pin: &SecretBytes) -> Result<Self, HsmError> {
+        let pin = AuthPin::from(std::str::from_utf8(pin.expose()).map_err(|_| HsmError::PinWrong)?.to_owned());
         let library = Library::load(&settings.library)?;
         let (queue, jobs) = sync_channel(settings.queue.max(1));
         let (queue, connected) = (Mutex::new(Some(queue)), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { label: settings.token.clone(), library, queue, connected, state: Mutex::default() });
+        let state = Mutex::new(State { pin: Some(pin), refused: None, description: String::new() });
+        let shared = Arc::new(Shared { label: settings.token.clone(), library, queue, connected, state });
         let jobs = Arc::new(Mutex::new(jobs));
         let mut workers = Vec::new();
         for number in 0..settings.sessions.max(1) {
@@ -125,8 +128,8 @@ impl Pkcs11Module {
     ///
     /// # Errors
     /// [`HsmError`].
-    pub fn examine(&self, pin: &SecretBytes, measure_for: Duration) -> Result<probe::Report, HsmError> {
-        let abilities = self.open(pin)?;
+    pub fn examine(&self, measure_for: Duration) -> Result<probe::Report, HsmError> {
+        let abilities = self.open()?;
         let mechanisms = self.shared.mechanisms()?;
         let speeds = self.ask(move |session| Ok(probe::measure(session, measure_for)))?;
         Ok(probe::Report::new(self.description(), &abilities, &mechanisms, speeds))
@@ -165,9 +168,12 @@ impl Pkcs11Module {
 }
 
 impl Hsm for Pkcs11Module {
-    fn open(&self, pin: &SecretBytes) -> Result<Abilities, HsmError> {
-        let text = std::str::from_utf8(pin.expose()).map_err(|_| HsmError::PinWrong)?;
-        self.shared.use_pin(text);
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn open(&self) -> Result<Abilities, HsmError> {
+        self.shared.state().refused = None;
         let abilities = self.ask(|session| probe::abilities(session))?;
         Ok(Abilities { allow: self.settings.allow.clone(), ..abilities })
     }
@@ -214,12 +220,6 @@ impl Drop for Pkcs11Module {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn use_pin(&self, pin: &str) {
-        let mut state = self.state();
-        state.pin = Some(AuthPin::from(pin.to_owned()));
-        state.refused = None;
     }
 
     /// The PIN goes with the module's end, though a worker hangs and keeps the rest. A login that hangs has it in hand; nobody waits for that.
@@ -289,7 +289,7 @@ impl Shared {
         if let Some(refused) = &state.refused {
             return Err(refused.clone());
         }
-        let pin = state.pin.as_ref().ok_or_else(|| HsmError::Away("it was not opened".to_owned()))?;
+        let pin = state.pin.as_ref().ok_or_else(|| HsmError::Away("it is closed".to_owned()))?;
         let Found { calling, slot, token } = match self.library.find(&self.label) {
             // It was there before, and may come back.
             Err(gone @ HsmError::NoToken { .. }) if !state.description.is_empty() => {

@@ -194,13 +194,16 @@ pub trait HsmSession {
 /// A piece of work. It may be run more than once.
 pub type Job = Arc<dyn Fn(&dyn HsmSession) -> Result<(), HsmError> + Send + Sync>;
 
-/// A hardware module with one token, many sessions and a queue before them. Its last owner's end closes the sessions, and the token is logged out.
+/// A hardware module with one token and the PIN for it, many sessions and a queue before them. Its last owner's end closes the sessions, and the token is logged out.
 pub trait Hsm: Send + Sync {
-    /// Logs in and tries what the module can do. One that is open already opens again.
+    /// By which its owner tells it from others.
+    fn name(&self) -> &str;
+
+    /// Logs in and tries what the module can do. One that is open already opens again; so does one whose PIN was refused, and that try counts.
     ///
     /// # Errors
     /// [`HsmError`].
-    fn open(&self, pin: &SecretBytes) -> Result<Abilities, HsmError>;
+    fn open(&self) -> Result<Abilities, HsmError>;
 
     /// Makes the two keys of a root in the token, for good. They never leave it.
     ///

@@ -87,7 +87,7 @@ impl World {
         let settings = engine::Settings { quotas: false, ..engine::Settings::default() };
         let parts =
             engine::Parts { store, vault: Arc::new(vault), clouds: clouds.clone(), clock, random, hooks: Arc::new(NoHooks), node: "node".into(), settings };
-        let app = App::new(Engine::new(parts), clouds);
+        let app = App::new(Engine::new(parts), clouds, Vec::new());
         let router = keystead_api::router(app.clone(), Settings::default());
         Self { router, app, sandbox, ann, ben, directory }
     }

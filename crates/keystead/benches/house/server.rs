@@ -55,8 +55,15 @@ impl Installation {
     async fn furnish(&self, keys: u64) {
         let store = Store::open(&Database::Sqlite(self.directory.path().join("keystead.db"))).expect("a store");
         let clouds = Arc::new(AwsClouds::new(world::clouds(world::NOWHERE)));
-        let wiring =
-            Wiring { store: store.clone(), secret: None, clouds, clock: Arc::new(SystemClock), hooks: Arc::new(NoHooks), settings: Settings::default() };
+        let wiring = Wiring {
+            store: store.clone(),
+            secret: None,
+            modules: Vec::new(),
+            clouds,
+            clock: Arc::new(SystemClock),
+            hooks: Arc::new(NoHooks),
+            settings: Settings::default(),
+        };
         let house = assemble(wiring).await.expect("a house");
         let ann = house.app.authenticate(&self.token).await.expect("a store").expect("ann");
         house.app.create_keystore(&ann, world::new_keystore()).await.expect("a keystore");

@@ -48,7 +48,7 @@ impl World {
         let name = |text| Name::parse(text).expect("a name");
         let installed = install::install(&store, created.record, &secret(), name("ann"), SystemClock.now()).await.expect("an installation");
         let clouds = Arc::new(AwsClouds::new(clouds(cloud)));
-        let wiring = Wiring { store, secret: Some(secret()), clouds, clock: Arc::new(SystemClock), hooks: Arc::new(NoHooks), settings };
+        let wiring = Wiring { store, secret: Some(secret()), modules: Vec::new(), clouds, clock: Arc::new(SystemClock), hooks: Arc::new(NoHooks), settings };
         let house = assemble(wiring).await.expect("a house");
         let ann = house.app.authenticate(installed.token.expose()).await.expect("a store").expect("ann");
         house.app.create_keystore(&ann, new_keystore()).await.expect("a keystore");

@@ -248,7 +248,9 @@ async fn second_node(world: &World) -> House {
     let store = Store::open(&world.database).expect("a second node");
     let secret = UnlockSecret::KeyFile(SecretBytes::from((1u8..=32).collect::<Vec<u8>>()));
     let (clock, clouds) = (Arc::new(SandboxClock(world.sandbox.clock())), Arc::new(clouds(&world.sandbox.endpoint())));
-    assemble(Wiring { store, secret: Some(secret), clouds, clock, hooks: Arc::new(NoHooks), settings: settings(&[HOOK]) }).await.expect("a second house")
+    assemble(Wiring { store, secret: Some(secret), modules: Vec::new(), clouds, clock, hooks: Arc::new(NoHooks), settings: settings(&[HOOK]) })
+        .await
+        .expect("a second house")
 }
 
 /// A key that lives so many days, under this policy.

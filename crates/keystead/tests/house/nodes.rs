@@ -32,7 +32,7 @@ async fn second_node(world: &World) -> House {
     let clock = Arc::new(SandboxClock(world.sandbox.clock()));
     let settings = Settings { quotas: false, ..Settings::default() };
     let clouds = Arc::new(clouds(&world.sandbox.endpoint()));
-    assemble(Wiring { store, secret: Some(secret(1)), clouds, clock, hooks: Arc::new(NoHooks), settings }).await.expect("a second house")
+    assemble(Wiring { store, secret: Some(secret(1)), modules: Vec::new(), clouds, clock, hooks: Arc::new(NoHooks), settings }).await.expect("a second house")
 }
 
 async fn rotate(world: &World, house: &House) -> Result<u64, Error> {

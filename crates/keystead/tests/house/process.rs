@@ -119,6 +119,7 @@ impl Installation {
         assemble(Wiring {
             store: Store::open(&database).expect("the database"),
             secret: Some(UnlockSecret::KeyFile(SecretBytes::from(key_file))),
+            modules: Vec::new(),
             clouds: Arc::new(clouds(&self.sandbox.endpoint())),
             clock: Arc::new(SystemClock),
             hooks: Arc::new(NoHooks),

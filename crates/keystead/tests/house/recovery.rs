@@ -218,6 +218,7 @@ async fn behind(world: &World, door: &Door) -> (House, String, JoinSet<()>) {
     let house = assemble(Wiring {
         store: world.store().clone(),
         secret: Some(secret),
+        modules: Vec::new(),
         clouds: Arc::new(clouds(&format!("http://{}", door.address))),
         clock: Arc::new(SandboxClock(world.sandbox.clock())),
         hooks: Arc::new(NoHooks),

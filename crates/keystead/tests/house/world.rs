@@ -119,7 +119,7 @@ fn key_file() -> SecretBytes {
 /// The house over a world's database, against its simulated cloud.
 pub async fn house_over(store: Store, endpoint: &str, clock: VirtualClock, hooks: Arc<dyn Hooks>, settings: Settings) -> House {
     let (clouds, clock) = (Arc::new(clouds(endpoint)), Arc::new(SandboxClock(clock)));
-    assemble(Wiring { store, secret: Some(UnlockSecret::KeyFile(key_file())), clouds, clock, hooks, settings }).await.expect("a house")
+    assemble(Wiring { store, secret: Some(UnlockSecret::KeyFile(key_file())), modules: Vec::new(), clouds, clock, hooks, settings }).await.expect("a house")
 }
 
 async fn serve(house: &House) -> (String, Serving) {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use keystead_domain::Name;
 use keystead_vault::WayAround;
 use keystead_vault_pkcs11::Settings;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hsm {
+    /// By which `keystead vault rotate root --to hsm:NAME` and messages tell it from others.
+    #[serde(default = "name")]
+    pub name: String,
     /// The library of its maker, for PKCS#11.
     pub module: PathBuf,
     /// The label of the token.
@@ -32,6 +36,13 @@ pub struct Hsm {
     /// What is allowed where the module falls short: `host-wrap`.
     #[serde(default)]
     pub allow: Vec<String>,
+    /// Further modules: such as hold the same root, and such as it shall move to.
+    #[serde(default)]
+    pub more: Vec<Self>,
+}
+
+fn name() -> String {
+    "hsm".to_owned()
 }
 
 fn sessions() -> usize {
@@ -49,10 +60,37 @@ fn patience_seconds() -> u32 {
 impl Hsm {
     /// With everything that nobody said at its default.
     pub fn new(module: PathBuf, token: String, pin_file: Option<PathBuf>) -> Self {
-        Self { module, token, pin_file, sessions: sessions(), queue: queue(), patience_seconds: patience_seconds(), allow: Vec::new() }
+        Self {
+            name: name(),
+            module,
+            token,
+            pin_file,
+            sessions: sessions(),
+            queue: queue(),
+            patience_seconds: patience_seconds(),
+            allow: Vec::new(),
+            more: Vec::new(),
+        }
+    }
+
+    /// It, and the further ones.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.more)
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
+        let names: Vec<&str> = self.all().map(|module| module.name.as_str()).collect();
+        if let Some(twice) = names.iter().find(|name| names.iter().filter(|other| other == name).count() > 1) {
+            return Err(format!("hsm.name: {twice:?} stands for two modules. Give each module of [[hsm.more]] a name of its own."));
+        }
+        if self.more.iter().any(|module| !module.more.is_empty()) {
+            return Err("hsm.more: has modules under it. List them all as [[hsm.more]].".to_owned());
+        }
+        self.all().try_for_each(Self::check_one)
+    }
+
+    fn check_one(&self) -> Result<(), String> {
+        Name::parse(&self.name).map_err(|error| format!("hsm.name: {error}"))?;
         if let Some(unknown) = self.allow.iter().find(|name| WayAround::parse(name).is_none()) {
             let known = WayAround::ALL.map(WayAround::as_str).join(", ");
             return Err(format!("hsm.allow: {unknown:?} is no way around. Give none, or {known}."));
@@ -75,11 +113,13 @@ impl Hsm {
             self.module = base.join(&self.module);
         }
         self.pin_file = self.pin_file.as_ref().map(|path| base.join(path));
+        self.more.iter_mut().for_each(|module| module.resolve(base));
     }
 
     /// In the words of the crate that asks the module.
     pub fn settings(&self) -> Settings {
         Settings {
+            name: self.name.clone(),
             library: self.module.clone(),
             token: self.token.clone(),
             sessions: self.sessions,

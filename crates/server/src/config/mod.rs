@@ -190,9 +190,6 @@ impl Config {
         }
         if let Some(hsm) = &self.hsm {
             hsm.check()?;
-            if self.vault.passphrase_file.is_some() || self.vault.key_file.is_some() {
-                return Err("vault: a root in a hardware module opens by its PIN. Remove passphrase_file and key_file, or [hsm].".to_owned());
-            }
         }
         if !matches!(self.log.format.as_str(), "text" | "json") {
             return Err("log.format: give text or json.".to_owned());
@@ -295,11 +292,16 @@ mod tests {
             ("queue = 0", "hsm.queue"),
             ("patience_seconds = 0", "hsm.patience"),
             ("pin = \"1234\"", "pin"),
-            ("[vault]\nkey_file = \"k\"", "[hsm]"),
+            ("name = \"a b\"", "hsm.name"),
+            ("[[hsm.more]]\nmodule = \"m\"\ntoken = \"t\"", "two modules"),
+            ("[[hsm.more]]\nmodule = \"m\"\ntoken = \"t\"\nname = \"b\"\nqueue = 0", "hsm.queue"),
         ] {
             let refusal = read(&format!("{text}{wrong}\n")).expect_err(wrong);
             assert!(refusal.contains(named), "{refusal}");
         }
+        let more = "[vault]\nkey_file = \"k\"\n[[hsm.more]]\nname = \"second\"\nmodule = \"m.so\"\ntoken = \"t\"\n";
+        let both = read(&format!("{text}{more}")).expect("a root may move to a module, and there may be several").hsm.expect("it has one");
+        assert_eq!(both.all().map(|module| module.name.as_str()).collect::<Vec<_>>(), ["hsm", "second"]);
         assert!(read("[hsm]\ntoken = \"keystead\"\n").is_err_and(|refusal| refusal.contains("module")));
     }
 

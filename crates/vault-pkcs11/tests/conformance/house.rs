@@ -28,7 +28,7 @@ fn file() -> SecretBytes {
 }
 
 pub fn settings(library: PathBuf, allow: &[WayAround]) -> Settings {
-    Settings { library, token: LABEL.to_owned(), sessions: 2, queue: 64, patience: Duration::from_secs(60), allow: allow.to_vec() }
+    Settings { name: "hsm".to_owned(), library, token: LABEL.to_owned(), sessions: 2, queue: 64, patience: Duration::from_secs(60), allow: allow.to_vec() }
 }
 
 pub fn pin() -> SecretBytes {
@@ -44,31 +44,31 @@ impl Root {
         matches!(self, Self::Token(of, _) if *of == kind)
     }
 
-    fn module(&self, allow: &[WayAround]) -> Option<Arc<dyn Hsm>> {
+    fn module(&self, allow: &[WayAround], pin: &SecretBytes) -> Option<Arc<dyn Hsm>> {
         let Self::Token(_, library) = self else { return None };
-        Some(Arc::new(Pkcs11Module::load(settings(library.clone(), allow)).expect("the library loads")))
+        Some(Arc::new(Pkcs11Module::load(settings(library.clone(), allow), pin).expect("the library loads")))
     }
 
     fn new_unlock(&self) -> NewUnlock {
-        match self.module(&[]) {
+        match self.module(&[], &pin()) {
             None => NewUnlock::KeyFile(file()),
-            Some(hsm) => NewUnlock::Module { hsm, pin: pin() },
+            Some(hsm) => NewUnlock::Module(hsm),
         }
     }
 
     /// What opens it.
     pub fn secret(&self, allow: &[WayAround]) -> UnlockSecret {
-        match self.module(allow) {
+        match self.module(allow, &pin()) {
             None => UnlockSecret::KeyFile(file()),
-            Some(hsm) => UnlockSecret::Module { hsm, pin: pin() },
+            Some(hsm) => UnlockSecret::Modules(vec![hsm]),
         }
     }
 
     /// What does not.
     pub fn wrong_secret(&self) -> UnlockSecret {
-        match self.module(&[]) {
+        match self.module(&[], &SecretBytes::from("another-pin-9".to_owned())) {
             None => UnlockSecret::KeyFile(SecretBytes::from((1..33).collect::<Vec<u8>>())),
-            Some(hsm) => UnlockSecret::Module { hsm, pin: SecretBytes::from("another-pin-9".to_owned()) },
+            Some(hsm) => UnlockSecret::Modules(vec![hsm]),
         }
     }
 }

@@ -68,7 +68,15 @@ fn settings(shim: &Shim) -> Settings {
 }
 
 fn plain_settings() -> Settings {
-    Settings { library: PathBuf::new(), token: LABEL.to_owned(), sessions: 2, queue: 4, patience: Duration::from_secs(20), allow: Vec::new() }
+    Settings {
+        name: "hsm".to_owned(),
+        library: PathBuf::new(),
+        token: LABEL.to_owned(),
+        sessions: 2,
+        queue: 4,
+        patience: Duration::from_secs(20),
+        allow: Vec::new(),
+    }
 }
 
 /// Runs a test before a token with the shim in between, in a process of its own.
@@ -88,7 +96,7 @@ fn with_shim(name: &str, more: &[(&str, &str)], body: impl FnOnce(&Shim)) {
 
 /// A vault over a module of these settings.
 fn open_house(settings: Settings) -> House {
-    House::over(&Arc::new(Pkcs11Module::load(settings).expect("the library loads")))
+    House::over(&Arc::new(Pkcs11Module::load(settings, &pin()).expect("the library loads")))
 }
 
 /// Makes a key, and knows it again.
@@ -135,7 +143,7 @@ fn a_module_that_is_gone_is_told_as_such_and_comes_back() {
 #[test]
 fn workers_that_idled_while_the_token_was_away_get_sessions_of_their_own() {
     apart("workers_that_idled_while_the_token_was_away_get_sessions_of_their_own", Kind::Softhsm, |library, home| {
-        let hsm = Arc::new(Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads"));
+        let hsm = Arc::new(Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }, &pin()).expect("the library loads"));
         let house = &House::over(&hsm);
         let (there, away) = (home.join("tokens"), home.join("away"));
         for _ in 0..6 {
@@ -184,7 +192,7 @@ fn side_by_side(house: &House) {
 #[test]
 fn a_job_that_panics_ends_alone() {
     apart("a_job_that_panics_ends_alone", Kind::Softhsm, |library, _| {
-        let hsm = Arc::new(Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads"));
+        let hsm = Arc::new(Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }, &pin()).expect("the library loads"));
         let house = House::over(&hsm);
         for _ in 0..6 {
             let told = hsm.run(Arc::new(|session| {
@@ -220,8 +228,8 @@ fn meeting(hsm: &Pkcs11Module) -> usize {
 #[test]
 fn a_worker_that_found_no_room_comes_back_when_there_is() {
     with_shim("a_worker_that_found_no_room_comes_back_when_there_is", &[], |shim| {
-        let hsm = Arc::new(Pkcs11Module::load(settings(shim)).expect("the shim loads"));
-        assert!(hsm.open(&pin()).is_ok(), "one worker has a session");
+        let hsm = Arc::new(Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads"));
+        assert!(hsm.open().is_ok(), "one worker has a session");
         shim.fails(OPEN_SESSION, SESSION_COUNT, -1, Duration::ZERO);
         assert_eq!(meeting(&hsm), 0, "the other has none, and its job waits for the first");
         shim.works();
@@ -233,16 +241,16 @@ fn a_worker_that_found_no_room_comes_back_when_there_is() {
 #[test]
 fn a_module_that_refuses_while_it_is_opened_is_not_taken_for_a_poorer_one() {
     with_shim("a_module_that_refuses_while_it_is_opened_is_not_taken_for_a_poorer_one", &[], |shim| {
-        let hsm = Arc::new(Pkcs11Module::load(settings(shim)).expect("the shim loads"));
-        let abilities = hsm.open(&pin()).expect("the right PIN");
+        let hsm = Arc::new(Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads"));
+        let abilities = hsm.open().expect("the right PIN");
         for (function, name) in CALLS.into_iter().filter(|(function, _)| [30, 43, 58, 60].contains(function)) {
             shim.fails(function, FUNCTION_REJECTED, -1, Duration::ZERO);
-            let told = hsm.open(&pin());
+            let told = hsm.open();
             // What was begun before the shim answered is still begun at the second try: then it is trouble that passes.
             let is_told = matches!(&told, Err(HsmError::Refused(why)) if why.contains("FunctionRejected")) || matches!(&told, Err(HsmError::Away(_)));
             assert!(is_told, "{name}: {told:?}");
             shim.works();
-            assert_eq!(hsm.open(&pin()).as_ref(), Ok(&abilities), "behind {name}");
+            assert_eq!(hsm.open().as_ref(), Ok(&abilities), "behind {name}");
         }
     });
 }
@@ -250,8 +258,8 @@ fn a_module_that_refuses_while_it_is_opened_is_not_taken_for_a_poorer_one() {
 #[test]
 fn a_key_that_is_forgotten_is_gone_before_the_job_ends() {
     apart("a_key_that_is_forgotten_is_gone_before_the_job_ends", Kind::Softhsm, |library, _| {
-        let hsm = Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }).expect("the library loads");
-        hsm.open(&pin()).expect("the right PIN");
+        let hsm = Pkcs11Module::load(Settings { library: library.to_owned(), ..plain_settings() }, &pin()).expect("the library loads");
+        hsm.open().expect("the right PIN");
         let done = hsm.run(Arc::new(|session| {
             let key = session.generate(Purpose::Account)?.key;
             session.seal(key, [1; 12], b"", b"a text")?;
@@ -260,7 +268,7 @@ fn a_key_that_is_forgotten_is_gone_before_the_job_ends() {
             Ok(())
         }));
         assert_eq!(done, Ok(()));
-        let report = hsm.examine(&pin(), Duration::from_millis(50)).expect("it is looked at");
+        let report = hsm.examine(Duration::from_millis(50)).expect("it is looked at");
         assert!(report.speeds.iter().any(|speed| speed.what == "make RSA_2048" && speed.per_second.is_some()), "{report:?}");
     });
 }
@@ -269,8 +277,8 @@ fn a_key_that_is_forgotten_is_gone_before_the_job_ends() {
 #[test]
 fn a_root_is_made_though_the_module_knows_fewer_attributes() {
     with_shim("a_root_is_made_though_the_module_knows_fewer_attributes", &[], |shim| {
-        let hsm = Pkcs11Module::load(settings(shim)).expect("the shim loads");
-        hsm.open(&pin()).expect("the right PIN");
+        let hsm = Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads");
+        hsm.open().expect("the right PIN");
         for (byte, value) in (1..).zip([ATTRIBUTE_TYPE_INVALID, ATTRIBUTE_VALUE_INVALID, TEMPLATE_INCONSISTENT]) {
             let id = RootId([byte; 16]);
             shim.fails(GENERATE_KEY, value, 3, Duration::ZERO);
@@ -359,9 +367,9 @@ fn a_token_with_two_sessions_serves_eight_workers() {
         let house = open_house(Settings { sessions: 1, ..settings(shim) });
         let record = house.vault.record();
         house.vault.seal();
-        let hsm = Arc::new(Pkcs11Module::load(Settings { sessions: 8, queue: 64, ..settings(shim) }).expect("the shim loads"));
+        let hsm = Arc::new(Pkcs11Module::load(Settings { sessions: 8, queue: 64, ..settings(shim) }, &pin()).expect("the shim loads"));
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
-        vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }).expect("the right PIN");
+        vault.unseal(&UnlockSecret::Modules(vec![hsm])).expect("the right PIN");
         let house = House { vault, ..house };
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -378,15 +386,15 @@ fn a_pin_that_is_locked_is_found_out_once() {
         let record = house.vault.record();
         house.vault.seal();
         drop(house);
-        let hsm = Arc::new(Pkcs11Module::load(Settings { sessions: 4, ..settings(shim) }).expect("the shim loads"));
+        let hsm = Arc::new(Pkcs11Module::load(Settings { sessions: 4, ..settings(shim) }, &pin()).expect("the shim loads"));
         // Once: a second try of any worker would succeed.
         shim.fails(LOGIN, PIN_LOCKED, 1, Duration::ZERO);
-        assert_eq!(hsm.open(&pin()), Err(HsmError::PinLocked));
+        assert_eq!(hsm.open(), Err(HsmError::PinLocked));
         for _ in 0..6 {
             assert_eq!(hsm.run(Arc::new(|_| Ok(()))), Err(HsmError::PinLocked), "no worker tries it again by itself");
         }
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
-        assert_eq!(vault.unseal(&UnlockSecret::Module { hsm, pin: pin() }), Ok(()), "but a person may");
+        assert_eq!(vault.unseal(&UnlockSecret::Modules(vec![hsm])), Ok(()), "but a person may");
     });
 }
 
@@ -394,14 +402,14 @@ fn a_pin_that_is_locked_is_found_out_once() {
 #[test]
 fn a_pin_is_not_tried_when_that_could_lock_the_token() {
     with_shim("a_pin_is_not_tried_when_that_could_lock_the_token", &[], |shim| {
-        let hsm = Pkcs11Module::load(settings(shim)).expect("the shim loads");
+        let hsm = Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads");
         for (flag, told) in [(USER_PIN_LOCKED, HsmError::PinLocked), (USER_PIN_FINAL_TRY, HsmError::PinLastTry)] {
             shim.fails(GET_TOKEN_INFO, flag, -1, Duration::ZERO);
-            assert_eq!(hsm.open(&pin()), Err(told.clone()));
+            assert_eq!(hsm.open(), Err(told.clone()));
             assert_eq!(hsm.run(Arc::new(|_| Ok(()))), Err(told));
         }
         shim.works();
-        assert!(hsm.open(&pin()).is_ok(), "one worker is logged in");
+        assert!(hsm.open().is_ok(), "one worker is logged in");
         shim.fails(GET_TOKEN_INFO, USER_PIN_FINAL_TRY, -1, Duration::ZERO);
         assert_eq!(meeting(&hsm), 1, "the other needs no PIN for that, and goes to work");
     });

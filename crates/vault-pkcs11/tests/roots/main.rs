@@ -14,10 +14,17 @@ use keystead_vault::{Hsm as _, HsmError, RootId, SecretBytes};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 fn module(library: &Path) -> Pkcs11Module {
-    let settings =
-        Settings { library: library.to_owned(), token: LABEL.to_owned(), sessions: 1, queue: 8, patience: Duration::from_secs(60), allow: Vec::new() };
-    let module = Pkcs11Module::load(settings).expect("the library loads");
-    module.open(&SecretBytes::from(PIN.to_owned())).expect("the right PIN");
+    let settings = Settings {
+        name: "hsm".to_owned(),
+        library: library.to_owned(),
+        token: LABEL.to_owned(),
+        sessions: 1,
+        queue: 8,
+        patience: Duration::from_secs(60),
+        allow: Vec::new(),
+    };
+    let module = Pkcs11Module::load(settings, &SecretBytes::from(PIN.to_owned())).expect("the library loads");
+    module.open().expect("the right PIN");
     module
 }
 

@@ -22,9 +22,9 @@ pub fn pin() -> SecretBytes {
 impl House {
     /// Makes a root in the module, and opens a vault by it.
     pub fn over(hsm: &Arc<Pkcs11Module>) -> Self {
-        let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), pin: pin() }, &SystemRandom).expect("a root is made").record;
+        let record = root::create(&NewUnlock::Module(hsm.clone()), &SystemRandom).expect("a root is made").record;
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
-        vault.unseal(&UnlockSecret::Module { hsm: hsm.clone(), pin: pin() }).expect("the right PIN");
+        vault.unseal(&UnlockSecret::Modules(vec![hsm.clone()])).expect("the right PIN");
         let at = Timestamp::from_secs(1_790_000_000);
         let account = AccountId::new(at, [1; 10]);
         let account_key = vault.new_account_key(&account, 1).expect("the vault is open").into_bytes();

@@ -10,8 +10,8 @@ use aws_lc_rs::{
     rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey},
 };
 use keystead_domain::{Hash, KeySpec, WrapMethod, WrappingKeySpec};
-use keystead_testkit::token::{Kind, LABEL, PIN, apart};
-use keystead_vault::{Held, SecretBytes};
+use keystead_testkit::token::{Kind, LABEL, apart};
+use keystead_vault::Held;
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 use house::House;
@@ -63,8 +63,16 @@ impl Calls {
 
 /// A vault over the spy.
 fn spied_house(spy: &str) -> House {
-    let settings = Settings { library: spy.into(), token: LABEL.to_owned(), sessions: 1, queue: 8, patience: Duration::from_secs(60), allow: Vec::new() };
-    House::over(&Arc::new(Pkcs11Module::load(settings).expect("the spy loads")))
+    let settings = Settings {
+        name: "hsm".to_owned(),
+        library: spy.into(),
+        token: LABEL.to_owned(),
+        sessions: 1,
+        queue: 8,
+        patience: Duration::from_secs(60),
+        allow: Vec::new(),
+    };
+    House::over(&Arc::new(Pkcs11Module::load(settings, &house::pin()).expect("the spy loads")))
 }
 
 /// Makes keys of every kind and uses them; answers the AES key's value, which only the cloud has.
@@ -127,14 +135,18 @@ fn no_value_of_a_key_passes_between_us_and_the_module() {
             let value = live(&house);
             let planted: Vec<u8> = (0..32).map(|at: u8| at.wrapping_mul(11) ^ 0xc3).collect();
             // The control: a key that the host knows and brings in is in the template of C_CreateObject.
-            let hsm = Pkcs11Module::load(Settings {
-                library: spy.into(),
-                token: LABEL.to_owned(),
-                sessions: 1,
-                queue: 1,
-                patience: Duration::from_secs(60),
-                allow: Vec::new(),
-            })
+            let hsm = Pkcs11Module::load(
+                Settings {
+                    name: "hsm".to_owned(),
+                    library: spy.into(),
+                    token: LABEL.to_owned(),
+                    sessions: 1,
+                    queue: 1,
+                    patience: Duration::from_secs(60),
+                    allow: Vec::new(),
+                },
+                &house::pin(),
+            )
             .expect("the spy loads");
             plant(&hsm, &planted);
             drop(hsm);
@@ -147,7 +159,7 @@ fn no_value_of_a_key_passes_between_us_and_the_module() {
 /// Brings a known key in, as a person's plain material is.
 fn plant(hsm: &Pkcs11Module, value: &[u8]) {
     use keystead_vault::{Hsm as _, Purpose};
-    hsm.open(&SecretBytes::from(PIN.to_owned())).expect("the right PIN");
+    hsm.open().expect("the right PIN");
     let value: [u8; 32] = value.try_into().expect("32 bytes");
     hsm.run(Arc::new(move |session| session.bring_in(&value, Purpose::Transport).map(drop))).expect("it is taken");
 }

@@ -28,8 +28,8 @@ pub struct Created {
 /// # Errors
 /// [`RootError::Unlock`] when the unlock secret is not fit; [`RootError::UnhealthyRandom`].
 pub fn create(unlock: &NewUnlock, random: &dyn Random) -> Result<Created, RootError> {
-    if let NewUnlock::Module { hsm, pin } = unlock {
-        let (record, _) = module::create(hsm, pin, random)?;
+    if let NewUnlock::Module(hsm) = unlock {
+        let (record, _) = module::create(hsm, random)?;
         return Ok(Created { record, shares: Vec::new() });
     }
     let prepared = unlock::prepare(unlock, random)?;
@@ -169,8 +169,8 @@ fn seal(key: &Secret<32>, aad: &Aad, root: &Secret<32>, random: &dyn Random) -> 
 
 /// Opens a record with the secret that somebody brought. With a passphrase it takes as long as its cost says, with a module as long as that.
 pub(crate) fn open(record: &RootRecord, secret: &UnlockSecret) -> Result<Roots, UnsealError> {
-    if let (Method::Module(id), UnlockSecret::Module { hsm, pin }) = (&record.method, secret) {
-        let current = module::open(record, *id, hsm, pin)?;
+    if let (Method::Module(id), UnlockSecret::Modules(hsms)) = (&record.method, secret) {
+        let current = module::open(record, *id, hsms)?;
         return with_previous(current, record).ok_or(UnsealError::WrongSecret);
     }
     let unlock_key = record.method.key(secret)?;

@@ -86,13 +86,8 @@ pub enum UnlockSecret {
     KeyFile(SecretBytes),
     /// At least as many shares as the threshold says; further ones are left aside.
     Shares(Vec<Share>),
-    /// A hardware module, and the PIN of its token.
-    Module {
-        /// The module.
-        hsm: Arc<dyn Hsm>,
-        /// The PIN. A wrong one counts against the token.
-        pin: SecretBytes,
-    },
+    /// The hardware modules that the root may lie in, each with the PIN of its token. A wrong one counts against the token.
+    Modules(Vec<Arc<dyn Hsm>>),
 }
 
 impl UnlockSecret {
@@ -102,7 +97,7 @@ impl UnlockSecret {
             Self::Passphrase(_) => UnlockKind::Passphrase,
             Self::KeyFile(_) => UnlockKind::KeyFile,
             Self::Shares(_) => UnlockKind::Shares,
-            Self::Module { .. } => UnlockKind::Module,
+            Self::Modules(_) => UnlockKind::Module,
         }
     }
 }
@@ -126,12 +121,7 @@ pub enum NewUnlock {
         count: u8,
     },
     /// A root that is made in a hardware module, and stays there.
-    Module {
-        /// The module.
-        hsm: Arc<dyn Hsm>,
-        /// The PIN of its token.
-        pin: SecretBytes,
-    },
+    Module(Arc<dyn Hsm>),
 }
 
 /// Why an unlock secret is not fit to be one.
@@ -231,7 +221,7 @@ pub(crate) fn prepare(new: &NewUnlock, random: &dyn Random) -> Result<Prepared, 
         NewUnlock::KeyFile(file) => prepare_key_file(file),
         NewUnlock::Shares { threshold, count } => prepare_shares(*threshold, *count, random),
         // Nothing wraps such a root: `root::create` makes it in its module, and a rotation does not lead there yet.
-        NewUnlock::Module { .. } => Err(RootError::InModule),
+        NewUnlock::Module(_) => Err(RootError::InModule),
     }
 }
 

@@ -109,8 +109,8 @@ pub(crate) fn opened(session: &dyn HsmSession, key: crate::HsmKey, aad: &[u8], s
 }
 
 /// Makes a root in a module: its two keys, and a proof in its record that a token holds them.
-pub(super) fn create(hsm: &Arc<dyn Hsm>, pin: &SecretBytes, random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
-    let abilities = hsm.open(pin)?;
+pub(super) fn create(hsm: &Arc<dyn Hsm>, random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
+    let abilities = hsm.open()?;
     let id = RootId(random::public(random));
     hsm.make_root(id)?;
     let mark = random::public(random);
@@ -121,9 +121,31 @@ pub(super) fn create(hsm: &Arc<dyn Hsm>, pin: &SecretBytes, random: &dyn Random)
     Ok((record, Root { generation: 1, key: RootKey::Module(Arc::new(module)) }))
 }
 
-/// Opens the root of a record: logs in, and tries whether the token's keys are those that made the record.
-pub(super) fn open(record: &RootRecord, id: RootId, hsm: &Arc<dyn Hsm>, pin: &SecretBytes) -> Result<Root, UnsealError> {
-    let abilities = hsm.open(pin)?;
+/// Opens the root of a record in the first of these modules that holds it. When none does, the error is that of a module which may hold it later, or else the last.
+pub(super) fn open(record: &RootRecord, id: RootId, hsms: &[Arc<dyn Hsm>]) -> Result<Root, UnsealError> {
+    let mut told = UnsealError::Module(HsmError::NoRoot);
+    for hsm in hsms {
+        match open_in(record, id, hsm) {
+            Err(error) if weight(&error) >= weight(&told) => told = error,
+            Err(_) => {}
+            opened => return opened,
+        }
+    }
+    Err(told)
+}
+
+/// How much an error says of whether the root will be found: a module that is away may hold it, one that has another root does not.
+fn weight(error: &UnsealError) -> u8 {
+    match error {
+        UnsealError::Module(error) if error.passes() => 2,
+        UnsealError::Module(HsmError::NoRoot) => 0,
+        _ => 1,
+    }
+}
+
+/// Logs in, and tries whether the token's keys are those that made the record.
+fn open_in(record: &RootRecord, id: RootId, hsm: &Arc<dyn Hsm>) -> Result<Root, UnsealError> {
+    let abilities = hsm.open()?;
     let module = ModuleRoot::new(hsm, id, record.mark, abilities);
     match module.open(&proof_aad(record), &record.wrapped) {
         Ok(text) if text.expose() == proof_text(record) => Ok(Root { generation: record.generation, key: RootKey::Module(Arc::new(module)) }),
