@@ -99,10 +99,10 @@ impl Live {
         )))
     }
 
-    fn make_pair(&self, spec: KeySpec) -> Result<Made, HsmError> {
+    fn make_pair(&self, purpose: Purpose, spec: KeySpec) -> Result<Made, HsmError> {
         let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcsKeyPairGen } else { Mechanism::EccKeyPairGen };
-        let private = template::key(Purpose::Material(spec));
-        let template = template::public(spec);
+        let private = template::key(purpose);
+        let template = template::public(purpose, spec);
         let made = self.judged("GenerateKeyPair", || self.session.generate_key_pair(&mechanism, &template, &private).map_err(own));
         let (public, private) = made?;
         let (public, key) = (self.note(public), self.note(private));
@@ -125,9 +125,9 @@ impl Live {
         self.judged("WrapKey", || self.raw.wrap(self.session.handle(), mechanism, under.0, key.0).map_err(value_of))
     }
 
-    fn unwrap_by(&self, mechanism: CK_MECHANISM_TYPE, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
+    fn unwrap_by(&self, mechanism: CK_MECHANISM, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
         let template = template::key(purpose);
-        let unwrap = || self.raw.unwrap(self.session.handle(), raw::plain(mechanism), under.0, wrapped, &template).map_err(value_of);
+        let unwrap = || self.raw.unwrap(self.session.handle(), mechanism, under.0, wrapped, &template).map_err(value_of);
         let key = self.judged("UnwrapKey", unwrap)?;
         self.keys.borrow_mut().push(key);
         Ok(HsmKey(key))
@@ -207,9 +207,9 @@ impl HsmSession for Live {
     }
 
     fn generate(&self, purpose: Purpose) -> Result<Made, HsmError> {
-        match purpose {
-            Purpose::Material(spec) if spec.is_pair() => self.make_pair(spec),
-            _ => self.make_secret(purpose),
+        match template::pair(purpose) {
+            Some(spec) => self.make_pair(purpose, spec),
+            None => self.make_secret(purpose),
         }
     }
 
@@ -225,11 +225,15 @@ impl HsmSession for Live {
     }
 
     fn unwrap(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
-        self.unwrap_by(self.key_wrap, under, wrapped, purpose)
+        self.unwrap_by(raw::plain(self.key_wrap), under, wrapped, purpose)
     }
 
     fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
-        self.unwrap_by(CKM_AES_KEY_WRAP, under, wrapped, purpose)
+        self.unwrap_by(raw::plain(CKM_AES_KEY_WRAP), under, wrapped, purpose)
+    }
+
+    fn unwrap_oaep(&self, private: HsmKey, hash: Hash, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
+        self.unwrap_by((&oaep(hash)).into(), private, wrapped, purpose)
     }
 
     fn forget(&self, key: HsmKey) {
@@ -264,12 +268,7 @@ impl HsmSession for Live {
     fn oaep(&self, modulus: &[u8], exponent: &[u8], hash: Hash, key: HsmKey) -> Result<Vec<u8>, HsmError> {
         let recipient = self.session.create_object(&template::recipient(modulus, exponent)).map_err(classify::error)?;
         let recipient = self.note(recipient);
-        let (hash, mgf) = match hash {
-            Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
-            Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
-        };
-        let mechanism = Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()));
-        let wrapped = self.wrap_by((&mechanism).into(), recipient, key);
+        let wrapped = self.wrap_by((&oaep(hash)).into(), recipient, key);
         self.forget(recipient);
         wrapped
     }
@@ -320,6 +319,15 @@ impl HsmSession for Live {
         let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcs } else { Mechanism::Ecdsa };
         self.judged("Sign", || self.session.sign(&mechanism, raw::handle(key.0), digest).map_err(own))
     }
+}
+
+/// RSAES-OAEP with one hash for text and mask, and an empty label.
+fn oaep(hash: Hash) -> Mechanism<'static> {
+    let (hash, mgf) = match hash {
+        Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
+        Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
+    };
+    Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()))
 }
 
 /// A point, which a module gives bare, in an OCTET STRING, or at the end of a SubjectPublicKeyInfo.

@@ -42,6 +42,8 @@ pub enum Purpose {
     Material(KeySpec),
     /// Material that unwraps other material.
     Unwrapping,
+    /// An RSA pair of 4096 bits whose private half unwraps, and does nothing else.
+    UnwrappingPair,
     /// An account's key: AES-256 that encrypts and decrypts.
     Account,
     /// An account's other key: 32 bytes that make MACs.
@@ -139,6 +141,12 @@ pub trait HsmSession {
     /// As [`unwrap`](Self::unwrap).
     fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
 
+    /// Unwraps what somebody wrapped by RSAES-OAEP with an empty label under the public half of a pair that is [`Purpose::UnwrappingPair`].
+    ///
+    /// # Errors
+    /// As [`unwrap`](Self::unwrap); [`HsmError::Cannot`] for a hash that the module has not there.
+    fn unwrap_oaep(&self, private: HsmKey, hash: Hash, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
+
     /// Destroys a key before the job ends, for who makes many. What cannot be destroyed now is destroyed with the job.
     fn forget(&self, key: HsmKey);
 
@@ -231,6 +239,8 @@ pub struct Abilities {
     pub makes: Vec<KeySpec>,
     /// The hashes with which it wraps by RSAES-OAEP as the rest of the world does.
     pub oaep: Vec<Hash>,
+    /// The hashes with which it unwraps what the rest of the world wrapped by RSAES-OAEP.
+    pub unwraps_oaep: Vec<Hash>,
     /// Whether its wrapping by AES is the AES-KWP of RFC 5649, which clouds read.
     pub wraps_by_rfc_5649: bool,
     /// Whether it puts zeros behind what it wraps by AES, up to a multiple of eight bytes. Clouds refuse that.

@@ -2,6 +2,7 @@
 
 mod cases;
 mod house;
+mod pairs;
 
 use house::Root;
 use keystead_testkit::token::{Kind, apart};

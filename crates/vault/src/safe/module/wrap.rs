@@ -130,7 +130,7 @@ mod tests {
     const KWP: WrapMethod = WrapMethod::RsaAesKwp(Hash::Sha256);
 
     fn abilities(oaep: &[Hash], pads: bool, allow: &[WayAround]) -> Abilities {
-        Abilities { makes: KeySpec::ALL.to_vec(), oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: allow.to_vec() }
+        Abilities { makes: KeySpec::ALL.to_vec(), oaep: oaep.to_vec(), unwraps_oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: allow.to_vec() }
     }
 
     #[test]
