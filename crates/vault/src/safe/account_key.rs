@@ -14,8 +14,8 @@ use crate::{
 };
 use keystead_domain::AccountId;
 
-/// What is sealed as an account key: 32 bytes that encrypt material, and 32 bytes that make fingerprints. The latter stay when the former rotate: fingerprints
-/// stand in the audit log for ever, and shall be comparable as long.
+/// What is sealed as an account key: 32 bytes that encrypt material, and 32 bytes that make MACs: fingerprints, and the seals of preparations. The latter stay when the
+/// former rotate: fingerprints stand in the audit log for ever, and shall be comparable as long.
 pub(crate) struct AccountSecrets {
     pub(crate) generation: u32,
     both: Secret<64>,
@@ -27,8 +27,8 @@ impl AccountSecrets {
         self.both.expose().first_chunk().unwrap_or(&[0; 32])
     }
 
-    /// The key that makes fingerprints.
-    pub(crate) fn fingerprint_key(&self) -> &[u8; 32] {
+    /// The key that makes MACs.
+    pub(crate) fn mac_key(&self) -> &[u8; 32] {
         self.both.expose().last_chunk().unwrap_or(&[0; 32])
     }
 }
@@ -61,9 +61,9 @@ impl Vault {
             let old = open(roots, account, old)?;
             let fresh = health::tested_key::<32>(self.random())?;
             let both = Secret::init_with(|both| {
-                let (key, fingerprint_key) = both.split_at_mut(32);
+                let (key, mac_key) = both.split_at_mut(32);
                 key.copy_from_slice(fresh.expose());
-                fingerprint_key.copy_from_slice(old.fingerprint_key());
+                mac_key.copy_from_slice(old.mac_key());
             });
             seal(&roots.current, account, &AccountSecrets { generation, both }, self.random())
         })

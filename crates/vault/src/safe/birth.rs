@@ -1,11 +1,8 @@
 //! What is known of a key without its bytes: how it came to be, and by what it is known again.
 
-use super::{account_key::AccountSecrets, place::SealedMaterial};
-use crate::{
-    SecretBytes,
-    hazmat::{aad::Aad, derive, key_wrap::KeyWrapMode},
-};
-use keystead_domain::{KeyId, KeySpec, VersionId};
+use super::{fingerprint::Fingerprint, place::SealedMaterial};
+use crate::hazmat::key_wrap::KeyWrapMode;
+use keystead_domain::{KeyId, VersionId};
 
 /// The version of the cryptographic module's Rust binding; a test holds it against the lock file.
 const BINDING: &str = "aws-lc-rs 1.19.0";
@@ -21,32 +18,6 @@ pub struct Generated {
     pub public_key: Option<Vec<u8>>,
     /// How it came to be; who, when and approved by whom is the caller's to add.
     pub birth: Birth,
-}
-
-/// A keyed MAC over kind and material: 16 bytes, shown in hexadecimal.
-///
-/// Equal material in one account has equal fingerprints, across rotations of root and account key; in another account it has others. Unlike a key check value
-/// (ANSI X9.24-1, or three bytes of a hash) it tells nobody anything who does not hold the account's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    pub(crate) fn of(secrets: &AccountSecrets, spec: KeySpec, material: &SecretBytes) -> Self {
-        let len = u32::try_from(material.len()).unwrap_or(u32::MAX);
-        let head = Aad::of("keystead fingerprint").text(spec.as_str()).number(len);
-        Self(derive::mac_128(secrets.fingerprint_key(), &head, material.expose()))
-    }
-
-    /// The first 16 bytes of a MAC that a module made; `None` when it is shorter.
-    pub(crate) fn from_mac(mac: &[u8]) -> Option<Self> {
-        mac.first_chunk().copied().map(Self)
-    }
-}
-
-impl std::fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
 }
 
 /// Where material came from.

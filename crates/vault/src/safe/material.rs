@@ -2,8 +2,9 @@
 
 use super::{
     account_key::{self, AccountSecrets},
-    birth::{Birth, Fingerprint, Generated, Source},
+    birth::{Birth, Generated, Source},
     blob::{Format, SealedUnder},
+    fingerprint::Fingerprint,
     module::{
         ModuleRoot,
         material::{Cradle, Piece},
@@ -20,6 +21,7 @@ use crate::{
         pair::{self, Pair},
     },
 };
+use keystead_domain::KeySpec;
 
 /// Purposes of the two layers. They are part of the format.
 pub(crate) const INNER: &str = "keystead material under its account key";
@@ -70,7 +72,8 @@ impl Vault {
                 return module.fingerprint(Piece::read(module, held)?);
             }
             let (material, secrets) = open(roots, held)?;
-            Ok(Fingerprint::of(&secrets, held.place.spec, &material))
+            let spec = held.place.spec;
+            Fingerprint::of(&secrets, spec, &material, public_half(spec, &material).as_deref())
         })
     }
 
@@ -85,7 +88,7 @@ impl Vault {
                 return module.public_key(Piece::read(module, held)?);
             }
             let (material, _) = open(roots, held)?;
-            Ok(pair::read(held.place.spec, material.expose()).map(|pair| pair.public))
+            Ok(public_half(held.place.spec, &material))
         })
     }
 
@@ -105,7 +108,7 @@ impl Vault {
             }
             let secrets = account_key::open(roots, place.account, account_key)?;
             let sealed = seal(&roots.current, &secrets, place, &fresh.material, self.random())?;
-            let fingerprint = Fingerprint::of(&secrets, place.spec, &fresh.material);
+            let fingerprint = Fingerprint::of(&secrets, place.spec, &fresh.material, fresh.public_key.as_deref())?;
             Ok(Generated { sealed, fingerprint, public_key: fresh.public_key.clone(), birth })
         })
     }
@@ -127,6 +130,10 @@ impl From<Pair> for Fresh {
     fn from(pair: Pair) -> Self {
         Self { material: pair.private, public_key: Some(pair.public) }
     }
+}
+
+fn public_half(spec: KeySpec, material: &SecretBytes) -> Option<Vec<u8>> {
+    pair::read(spec, material.expose()).map(|pair| pair.public)
 }
 
 impl Birth {

@@ -10,22 +10,17 @@ use super::{
     opened, proof, sealed, wrap,
 };
 use crate::{
-    Blob, HsmError, HsmKey, HsmSession, Mac, Made, Purpose, Random, RootKeys, VaultError,
-    hazmat::{aad::Aad, gcm, spki},
+    Blob, HsmError, HsmKey, HsmSession, Made, Purpose, Random, RootKeys, VaultError,
+    hazmat::{gcm, spki},
     random,
     safe::{
-        birth::{Birth, Fingerprint, Generated, Source},
+        birth::{Birth, Generated, Source},
         blob::{Format, SealedUnder},
+        fingerprint::Fingerprint,
         material,
         place::{AccountKey, Held, Place, SealedMaterial},
     },
 };
-
-/// The block that an AES key encrypts to show which key it is: the first half of SHA-256 of "keystead check block". Not a block of zeros, as key check values have
-/// it: what an AES key makes of that is what GCM authenticates with.
-const CHECK_BLOCK: [u8; 16] = [0x63, 0x8c, 0x91, 0x54, 0x29, 0x91, 0x62, 0xf9, 0xb6, 0x90, 0xd8, 0x93, 0x83, 0x11, 0xe5, 0x38];
-/// What an HMAC key authenticates for the same end.
-const CHECK_TEXT: &[u8] = b"keystead fingerprint of an HMAC key";
 
 /// Sealed material as it lies in the store, with all that a job needs to open it.
 #[derive(Clone)]
@@ -167,16 +162,8 @@ impl ModuleRoot {
     }
 }
 
-/// A MAC, by the account's other key, over the kind and what only this key answers: to a fixed block, to a fixed text, or its public half.
 fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
-    let answer = match public {
-        Some(public) => public.to_vec(),
-        None if spec.family() == KeyFamily::Hmac => session.mac(key, Mac::of(spec), CHECK_TEXT)?,
-        None => session.encrypt_block(key, CHECK_BLOCK)?.to_vec(),
-    };
-    let text = Aad::of("keystead fingerprint in a hardware module").text(spec.as_str()).bytes(&answer);
-    let mac = session.mac(account.mac_key(session)?, Mac::Sha256, text.as_bytes())?;
-    Fingerprint::from_mac(&mac).ok_or_else(|| HsmError::Refused("a MAC is too short".to_owned()).into())
+    Fingerprint::inside(session, account.mac_key(session)?, spec, key, public)
 }
 
 /// The mechanism, as PKCS#11 names it.
@@ -186,16 +173,5 @@ const fn made_by(spec: KeySpec) -> &'static str {
         KeyFamily::Hmac => "CKM_GENERIC_SECRET_KEY_GEN, from the module's own generator",
         KeyFamily::Rsa => "CKM_RSA_PKCS_KEY_PAIR_GEN, from the module's own generator",
         KeyFamily::Ec => "CKM_EC_KEY_PAIR_GEN, from the module's own generator",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_check_block_is_what_it_says() {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"keystead check block");
-        assert_eq!(CHECK_BLOCK[..], digest.as_ref()[..16]);
     }
 }
