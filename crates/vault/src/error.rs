@@ -97,6 +97,9 @@ pub enum VaultError {
     /// The row is sealed under a root of the other kind than the account key that was given with it.
     #[error("{0} is sealed under a root of another kind")]
     OtherKindOfRoot(Blob),
+    /// Opened again behind a move to another root, a key had another fingerprint. The row before is what counts.
+    #[error("behind its move to another root the key is not the same; it stays where it was")]
+    NotTheSame,
 }
 
 impl VaultError {
@@ -270,7 +273,15 @@ pub enum RootError {
     /// The hardware module did not do it.
     #[error(transparent)]
     Module(#[from] HsmError),
-    /// The root lies in a hardware module, or would have to be moved into one: neither is made new while the house is open.
-    #[error("a root in a hardware module is not changed from here; its PIN is changed with the module's own tools")]
+    /// A root in a hardware module moves into the same or another module, and nowhere else.
+    #[error("a root that lies in a hardware module does not come out of it: it moves to a new root there, or to another module; a PIN is changed with the module's own tools")]
     InModule,
+    /// The module would not hold what the vault holds.
+    #[error("the hardware module {module:?} does not make keys of these kinds, or does not let them out for a cloud, and the vault holds some: {}. `keystead doctor hsm` says more; allow = [\"host-wrap\"] helps where it does not let them out", .kinds.join(", "))]
+    CannotHold {
+        /// Its name.
+        module: String,
+        /// Which.
+        kinds: Vec<&'static str>,
+    },
 }

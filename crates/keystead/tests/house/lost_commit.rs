@@ -140,11 +140,11 @@ async fn hold_row(world: &World, mut work: impl FnMut(&mut Tx<'_>) -> Result<(),
 async fn a_commit_that_is_still_on_its_way_is_waited_for_and_not_taken_for_lost() {
     let Some((world, _wire)) = world_over_wire().await else { return };
     let vault = world.house.engine.parts().vault.clone();
-    let created = vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file())).expect("no rotation runs");
+    let created = vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file()), &[]).expect("no rotation runs");
     vault.begun_is_being_stored(&created.record).expect("it was begun");
     let (old, new, now) = (vault.record().to_bytes(), created.record.to_bytes(), world.now());
     let late = hold_row(&world, move |tx| keystead_store::vault::replace_root(tx, &old, &new, 2, now)).await;
-    assert_eq!(vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file())).err(), Some(RootError::RotationUnsettled));
+    assert_eq!(vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file()), &[]).err(), Some(RootError::RotationUnsettled));
     world.house.app.follow_root().await.expect("a store");
     assert_eq!((vault.is_sealed(), vault.record().generation(), vault.unsettled()), (false, 2, None), "this node made the root, and goes on under it");
     late.await.expect("no panic").expect("a store");

@@ -55,8 +55,11 @@ impl Vault {
     /// Those of opening the old key; [`VaultError::UnhealthyRandom`].
     pub fn next_account_key(&self, account: &AccountId, old: AccountKey<'_>, generation: u32) -> Result<SealedAccountKey, VaultError> {
         self.with_roots(|roots| {
-            if let Some(module) = roots.current.module() {
-                return module.next_account_key(under(&roots.current, generation), account, old, self.shared_random());
+            let under = under(&roots.current, generation);
+            match (module(roots, old)?, roots.current.module()) {
+                (Some(from), Some(into)) => return into.next_account_key(under, account, from, old, self.shared_random()),
+                (None, Some(into)) => return into.take_over_account_key(under, account, &open(roots, account, old)?, self.shared_random()),
+                (_, None) => {}
             }
             let old = open(roots, account, old)?;
             let fresh = health::tested_key::<32>(self.random())?;

@@ -52,14 +52,24 @@ impl Vault {
     pub fn rewrap(&self, held: &Held<'_>, to: AccountKey<'_>, generation: u32) -> Result<SealedMaterial, VaultError> {
         self.with_roots(|roots| {
             let place = Place { generation, ..held.place };
-            if let Some(module) = module_of(roots, held)? {
-                let cradle = Cradle::new(module, roots.current.generation, &place, to, self.shared_random())?;
-                return module.rewrap(Piece::read(module, held)?, cradle);
+            if let Some(into) = roots.current.module() {
+                let cradle = Cradle::new(into, roots.current.generation, &place, to, self.shared_random())?;
+                return self.rewrap_inside(roots, held, into, cradle);
             }
             let (material, _) = open(roots, held)?;
             let secrets = account_key::open(roots, place.account, to)?;
             seal(&roots.current, &secrets, &place, &material, self.random())
         })
+    }
+
+    fn rewrap_inside(&self, roots: &Roots, held: &Held<'_>, into: &ModuleRoot, cradle: Cradle) -> Result<SealedMaterial, VaultError> {
+        if let Some(from) = module_of(roots, held)? {
+            return into.take_over(from, Piece::read(from, held)?, cradle, self.shared_random());
+        }
+        let (material, secrets) = open(roots, held)?;
+        let (spec, fresh) = (held.place.spec, Fresh::read(held.place.spec, material));
+        let fingerprint = Fingerprint::of(&secrets, spec, &fresh.material, fresh.public_key.as_deref())?;
+        into.take_over_plain(cradle, &fresh, fingerprint, self.random())
     }
 
     /// Opens what is held, and says its fingerprint: proof that the row is whole and the vault can use it.
@@ -118,6 +128,13 @@ impl Vault {
 pub(crate) struct Fresh {
     pub(crate) material: SecretBytes,
     pub(crate) public_key: Option<Vec<u8>>,
+}
+
+impl Fresh {
+    /// Material that was in the vault before.
+    pub(crate) fn read(spec: KeySpec, material: SecretBytes) -> Self {
+        Self { public_key: public_half(spec, &material), material }
+    }
 }
 
 impl From<SecretBytes> for Fresh {

@@ -2,8 +2,8 @@
 //!
 //! Format 1, numbers big-endian: format (1 byte), kind (1), what the kind needs (for shares: threshold, count, set, a commitment to each; for a hardware
 //! module: the name of the root in it, 16), root generation (4), mark of the root (16), the root under the unlock key, or for a hardware module the mark
-//! and zeros under the root (60), then 0, or 1 with the previous root's generation (4) and the previous root under this root (60). Everything before a wrapped root is authenticated
-//! with it.
+//! and zeros under the root (60), then 0, or 1 with the previous root's generation (4) and the previous root under this root (60), or 2 with its generation and, where it
+//! lies in a hardware module, its name there and its mark under this root (60). Everything before a wrapped root is authenticated with it.
 
 use super::{
     share::SetId,
@@ -32,7 +32,18 @@ pub struct RootRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Previous {
     pub(crate) generation: u32,
+    pub(crate) of: PreviousOf,
     pub(crate) wrapped: [u8; WRAPPED_LEN],
+}
+
+/// What is wrapped of the root before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum PreviousOf {
+    /// Its key.
+    Software = 1,
+    /// Its name in a hardware module, and its mark.
+    Module = 2,
 }
 
 /// Why bytes are not a root record.
@@ -57,7 +68,7 @@ impl RootRecord {
         match &self.previous {
             None => bytes.push(0),
             Some(previous) => {
-                bytes.push(1);
+                bytes.push(previous.of as u8);
                 bytes.extend(previous.generation.to_be_bytes());
                 bytes.extend(previous.wrapped);
             }
@@ -166,10 +177,15 @@ fn read(from: &mut Reader<'_>) -> Option<RootRecord> {
     let method = method(from)?;
     let generation = from.number().filter(|generation| *generation > 0)?;
     let (mark, wrapped) = (from.bytes()?, from.bytes()?);
-    let previous = match from.bytes()? {
+    let of = match from.bytes()? {
         [0] => None,
-        [1] => Some(Previous { generation: from.number().filter(|previous| *previous < generation)?, wrapped: from.bytes()? }),
+        [1] => Some(PreviousOf::Software),
+        [2] => Some(PreviousOf::Module),
         _ => return None,
+    };
+    let previous = match of {
+        None => None,
+        Some(of) => Some(Previous { generation: from.number().filter(|previous| *previous < generation)?, of, wrapped: from.bytes()? }),
     };
     from.0.is_empty().then_some(RootRecord { method, generation, mark, wrapped, previous })
 }
@@ -201,7 +217,8 @@ mod tests {
         let cost = PassphraseCost { memory_kib: 64, passes: 1, lanes: 1 };
         let shares = ShareSet::new(3, SetId([1, 2, 3, 4]), (0..5).map(|number| [number; 32]).collect()).expect("3 of 5 can be");
         let methods = [Method::Passphrase { salt: [7; 16], cost }, Method::KeyFile, Method::Shares(shares), Method::Module(RootId([3; 16]))];
-        let previous = [None, Some(Previous { generation: 8, wrapped: [5; WRAPPED_LEN] })];
+        let before = |of| Some(Previous { generation: 8, of, wrapped: [5; WRAPPED_LEN] });
+        let previous = [None, before(PreviousOf::Software), before(PreviousOf::Module)];
         let record = |method: &Method, previous: &Option<Previous>| RootRecord {
             method: method.clone(),
             generation: 9,

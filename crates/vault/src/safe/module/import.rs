@@ -4,7 +4,7 @@ use keystead_domain::KeySpec;
 
 use super::{
     ModuleRoot,
-    material::{Cradle, Piece},
+    material::{Cradle, Kept, Piece},
 };
 use crate::{
     HsmError, HsmKey, HsmSession, MaterialRefused, Purpose, Random, VaultError,
@@ -25,15 +25,14 @@ impl ModuleRoot {
         if !self.abilities().wraps_by_rfc_5649 {
             return Err(not_as_the_standard());
         }
-        let transport = Secret::<32>::init_with(|bytes| random.fill(bytes));
-        let wrapped = key_wrap::wrap_padded(transport.expose(), fresh.material.expose())?;
-        let public = fresh.public_key.clone();
-        let kept = self.run(move |session| {
-            let transport = session.bring_in(transport.expose(), Purpose::Unwrapping)?;
-            let key = session.unwrap(transport, &wrapped, Purpose::Material(spec))?;
-            cradle.keep(session, key, public.clone())
-        })?;
+        let kept = self.keep_incoming(cradle, fresh, random)?;
         Ok(self.generated(kept, spec, Source::ImportedRaw, mechanism))
+    }
+
+    /// Brings material in that the host has plain, and seals it.
+    pub(super) fn keep_incoming(&self, cradle: Cradle, fresh: &Fresh, random: &dyn Random) -> Result<Kept, VaultError> {
+        let (incoming, public, spec) = (Incoming::new(fresh.material.expose(), random)?, fresh.public_key.clone(), cradle.spec());
+        self.run(move |session| cradle.keep(session, incoming.key(session, Purpose::Material(spec))?, public.clone()))
     }
 
     /// Unwraps material inside, under a key of the vault. The host sees it wrapped only.
@@ -56,6 +55,26 @@ impl ModuleRoot {
             let public = public(session, key, spec)?;
             Ok((cradle.keep(session, key, public)?, mode))
         })
+    }
+}
+
+/// A key that the host has plain, on its way in: wrapped under a key that serves for this alone.
+pub(super) struct Incoming {
+    transport: Secret<32>,
+    wrapped: Vec<u8>,
+}
+
+impl Incoming {
+    pub(super) fn new(plain: &[u8], random: &dyn Random) -> Result<Self, VaultError> {
+        let transport = Secret::<32>::init_with(|bytes| random.fill(bytes));
+        let wrapped = key_wrap::wrap_padded(transport.expose(), plain)?;
+        Ok(Self { transport, wrapped })
+    }
+
+    /// The key in the session of a job.
+    pub(super) fn key(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<HsmKey, HsmError> {
+        let transport = session.bring_in(self.transport.expose(), Purpose::Unwrapping)?;
+        session.unwrap(transport, &self.wrapped, purpose)
     }
 }
 

@@ -91,6 +91,11 @@ impl Cradle {
         Ok(Self { account: Stored::read(root, place.account, key)?, under, spec: place.spec, aad, random })
     }
 
+    /// The kind of key that it is for.
+    pub(crate) fn spec(&self) -> KeySpec {
+        self.spec
+    }
+
     /// The root under which it will lie.
     pub(crate) fn root(&self, session: &dyn HsmSession) -> Result<RootKeys, HsmError> {
         self.account.root(session)
@@ -112,6 +117,13 @@ impl Cradle {
         let nonce = random::public::<{ gcm::NONCE_LEN }>(self.random.as_ref());
         let body = account::join(wrapped, public.unwrap_or_default());
         Ok(self.under.join(&sealed(session, account.sealing, nonce, &self.aad, &body)?))
+    }
+}
+
+impl Kept {
+    /// The sealed material, if it is the key that has this fingerprint.
+    pub(super) fn if_it_is(self, fingerprint: Fingerprint) -> Result<SealedMaterial, VaultError> {
+        if self.fingerprint == fingerprint { Ok(SealedMaterial(self.sealed)) } else { Err(VaultError::NotTheSame) }
     }
 }
 
@@ -162,7 +174,7 @@ impl ModuleRoot {
     }
 }
 
-fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
+pub(super) fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
     Fingerprint::inside(session, account.mac_key(session)?, spec, key, public)
 }
 

@@ -16,10 +16,15 @@
 pub(super) mod account;
 pub(super) mod import;
 pub(super) mod material;
+pub(super) mod moving;
 pub(super) mod proof;
 pub(super) mod wrap;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use moving::Bridge;
+
+use keystead_domain::KeySpec;
 
 use super::{
     record::WRAPPED_LEN,
@@ -40,6 +45,8 @@ pub(crate) struct ModuleRoot {
     mark: [u8; 16],
     abilities: Abilities,
     description: String,
+    /// The way over from the root before, where that lies in another module.
+    bridge: OnceLock<Bridge>,
 }
 
 impl ModuleRoot {
@@ -58,8 +65,21 @@ impl ModuleRoot {
         self.hsm.close();
     }
 
+    /// What the next root's record says of this one: its name in the token, and its mark.
+    pub(crate) fn name_and_mark(&self) -> [u8; 32] {
+        let mut text = [0; 32];
+        text[..16].copy_from_slice(&self.id.0);
+        text[16..].copy_from_slice(&self.mark);
+        text
+    }
+
+    /// Whether one session reaches both roots.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.hsm, &other.hsm)
+    }
+
     fn new(hsm: &Arc<dyn Hsm>, id: RootId, mark: [u8; 16], abilities: Abilities) -> Self {
-        Self { hsm: hsm.clone(), id, mark, abilities, description: hsm.description() }
+        Self { hsm: hsm.clone(), id, mark, abilities, description: hsm.description(), bridge: OnceLock::new() }
     }
 
     /// Whether a record is the one that it opened: somebody who writes to the database could name the same keys in another.
@@ -109,16 +129,25 @@ pub(crate) fn opened(session: &dyn HsmSession, key: crate::HsmKey, aad: &[u8], s
 }
 
 /// Makes a root in a module: its two keys, and a proof in its record that a token holds them.
-pub(super) fn create(hsm: &Arc<dyn Hsm>, random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
+pub(super) fn create(hsm: &Arc<dyn Hsm>, generation: u32, random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
+    create_for(hsm, generation, &[], random)
+}
+
+/// The same for keys of these kinds, which the module must take.
+pub(super) fn create_for(hsm: &Arc<dyn Hsm>, generation: u32, kinds: &[KeySpec], random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
     let abilities = hsm.open()?;
+    let strange: Vec<_> = kinds.iter().filter(|kind| !(abilities.makes.contains(kind) && wrap::lets_out(&abilities, **kind))).map(|kind| kind.as_str()).collect();
+    if !strange.is_empty() {
+        return Err(RootError::CannotHold { module: hsm.name().to_owned(), kinds: strange });
+    }
     let id = RootId(random::public(random));
     hsm.make_root(id)?;
     let mark = random::public(random);
     let module = ModuleRoot::new(hsm, id, mark, abilities);
-    let mut record = RootRecord { method: Method::Module(id), generation: 1, mark, wrapped: [0; WRAPPED_LEN], previous: None };
+    let mut record = RootRecord { method: Method::Module(id), generation, mark, wrapped: [0; WRAPPED_LEN], previous: None };
     let proof = module.seal(&proof_aad(&record), &proof_text(&record), random).map_err(root_error)?;
     record.wrapped = proof.try_into().map_err(|_| HsmError::Refused("a sealed text has another length than it should".to_owned()))?;
-    Ok((record, Root { generation: 1, key: RootKey::Module(Arc::new(module)) }))
+    Ok((record, Root { generation, key: RootKey::Module(Arc::new(module)) }))
 }
 
 /// Opens the root of a record in the first of these modules that holds it. When none does, the error is that of a module which may hold it later, or else the last.
@@ -129,6 +158,26 @@ pub(super) fn open(record: &RootRecord, id: RootId, hsms: &[Arc<dyn Hsm>]) -> Re
             Err(error) if weight(&error) >= weight(&told) => told = error,
             Err(_) => {}
             opened => return opened,
+        }
+    }
+    Err(told)
+}
+
+/// A root that a record names as the one before: that it is in a token is seen here, that it is the right one when it opens something.
+pub(super) fn find(name_and_mark: [u8; 32], hsms: &[Arc<dyn Hsm>]) -> Result<ModuleRoot, UnsealError> {
+    let [id, mark] = [&name_and_mark[..16], &name_and_mark[16..]].map(|half| *half.first_chunk().unwrap_or(&[0; 16]));
+    let id = RootId(id);
+    let find_in = |hsm: &Arc<dyn Hsm>| {
+        let module = ModuleRoot::new(hsm, id, mark, hsm.open()?);
+        module.hsm.run(Arc::new(move |session| session.root(id).map(drop)))?;
+        Ok::<_, HsmError>(module)
+    };
+    let mut told = UnsealError::Module(HsmError::NoRoot);
+    for hsm in hsms {
+        match find_in(hsm).map_err(UnsealError::from) {
+            Err(error) if weight(&error) >= weight(&told) => told = error,
+            Err(_) => {}
+            found => return found,
         }
     }
     Err(told)
@@ -166,7 +215,7 @@ fn proof_aad(record: &RootRecord) -> Aad {
     Aad::of("keystead root in a hardware module").bytes(&record.head())
 }
 
-fn root_error(error: VaultError) -> RootError {
+pub(super) fn root_error(error: VaultError) -> RootError {
     match error {
         VaultError::Module(error) => error.into(),
         other => HsmError::Refused(other.to_string()).into(),
