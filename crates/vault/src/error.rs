@@ -274,7 +274,9 @@ pub enum RootError {
     #[error(transparent)]
     Module(#[from] HsmError),
     /// A root in a hardware module moves into the same or another module, and nowhere else.
-    #[error("a root that lies in a hardware module does not come out of it: it moves to a new root there, or to another module; a PIN is changed with the module's own tools")]
+    #[error(
+        "a root that lies in a hardware module does not come out of it: it moves to a new root there, or to another module; a PIN is changed with the module's own tools"
+    )]
     InModule,
     /// The module would not hold what the vault holds.
     #[error("the hardware module {module:?} does not make keys of these kinds, or does not let them out for a cloud, and the vault holds some: {}. `keystead doctor hsm` says more; allow = [\"host-wrap\"] helps where it does not let them out", .kinds.join(", "))]

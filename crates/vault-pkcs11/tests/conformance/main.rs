@@ -2,6 +2,7 @@
 
 mod cases;
 mod house;
+mod moves;
 mod pairs;
 
 use house::Root;

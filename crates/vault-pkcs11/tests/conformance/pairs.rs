@@ -19,8 +19,8 @@ use crate::house::{kwp, pin, settings};
 const ROOT: RootId = RootId([0xc3; 16]);
 
 fn opened(library: PathBuf) -> (Pkcs11Module, Abilities) {
-    let module = Pkcs11Module::load(settings(library, &[])).expect("the library loads");
-    let abilities = module.open(&pin()).expect("the right PIN");
+    let module = Pkcs11Module::load(settings(library, &[]), &pin()).expect("the library loads");
+    let abilities = module.open().expect("the right PIN");
     (module, abilities)
 }
 

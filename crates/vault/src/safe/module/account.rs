@@ -106,7 +106,14 @@ impl ModuleRoot {
         self.make_account_key(under, id, wrapped_mac, aad, random)
     }
 
-    fn make_account_key(&self, under: SealedUnder, id: RootId, wrapped_mac: Vec<u8>, aad: Vec<u8>, random: Arc<dyn Random>) -> Result<SealedAccountKey, VaultError> {
+    fn make_account_key(
+        &self,
+        under: SealedUnder,
+        id: RootId,
+        wrapped_mac: Vec<u8>,
+        aad: Vec<u8>,
+        random: Arc<dyn Random>,
+    ) -> Result<SealedAccountKey, VaultError> {
         let made = self.run(move |session| make(session, session.root(id)?, &wrapped_mac, &aad, random.as_ref()))?;
         Ok(SealedAccountKey(under.join(&made)))
     }

@@ -136,7 +136,8 @@ pub(super) fn create(hsm: &Arc<dyn Hsm>, generation: u32, random: &dyn Random) -
 /// The same for keys of these kinds, which the module must take.
 pub(super) fn create_for(hsm: &Arc<dyn Hsm>, generation: u32, kinds: &[KeySpec], random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
     let abilities = hsm.open()?;
-    let strange: Vec<_> = kinds.iter().filter(|kind| !(abilities.makes.contains(kind) && wrap::lets_out(&abilities, **kind))).map(|kind| kind.as_str()).collect();
+    let strange: Vec<_> =
+        kinds.iter().filter(|kind| !(abilities.makes.contains(kind) && wrap::lets_out(&abilities, **kind))).map(|kind| kind.as_str()).collect();
     if !strange.is_empty() {
         return Err(RootError::CannotHold { module: hsm.name().to_owned(), kinds: strange });
     }
