@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         allow: Vec::new(),
     };
     let hsm = Arc::new(Pkcs11Module::load(settings, &SecretBytes::from(pin.clone()))?);
-    let record = root::create(&NewUnlock::Module(hsm.clone()), &SystemRandom)?.record;
+    let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), backup: None }, &SystemRandom)?.record;
     let vault = Vault::sealed(record, Arc::new(SystemRandom));
     vault.unseal(&UnlockSecret::Modules(vec![hsm.clone()]))?;
     let at = Timestamp::from_secs(1_790_000_000);

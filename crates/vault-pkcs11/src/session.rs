@@ -18,7 +18,7 @@ use cryptoki::{
 };
 use cryptoki_sys::{CK_MECHANISM, CK_MECHANISM_TYPE, CK_RV, CKM_AES_KEY_WRAP};
 use keystead_domain::{Hash, KeyFamily, KeySpec};
-use keystead_vault::{HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootId, RootKeys, SecretBytes};
+use keystead_vault::{HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes};
 
 use crate::{
     classify,
@@ -67,16 +67,37 @@ impl Live {
         self.make_root_key(id, RootUse::Sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
     }
 
-    /// Makes one, with as many of the attributes that keep it where it is as the module knows.
     fn make_root_key(&self, id: RootId, of: RootUse) -> Result<ObjectHandle, HsmError> {
-        let make = |stays: &[Attribute]| self.session.generate_key(&Mechanism::AesKeyGen, &[&template::root(id, of)[..], stays].concat());
-        let mut stays = &template::ROOT_STAYS[..];
-        loop {
-            match (make(stays), stays.split_last()) {
-                (Err(error), Some((_, fewer))) if classify::is_of_template(&error) => stays = fewer,
-                (made, _) => return made.map_err(classify::error),
-            }
-        }
+        let length = Attribute::ValueLen(template::KEY_LEN.into());
+        let template = [&template::root(id, of)[..], &[length]].concat();
+        staying(&template, |template| self.session.generate_key(&Mechanism::AesKeyGen, template).map_err(own))
+    }
+
+    /// Makes the keys of a root with a copy: each is made for this session alone, wrapped for the copy, and then unwrapped into the token as one that never leaves it. So
+    /// that a root can be restored is seen while it is made.
+    pub(crate) fn make_root_with_backup(&self, id: RootId, under: &[u8; 32]) -> Result<RootBackup, HsmError> {
+        let wraps = self.bring_in(under, Purpose::Transport)?;
+        let copy = || {
+            let key = self.generate(Purpose::Transport)?.key;
+            let wrapped = self.wrap(wraps, key)?;
+            self.forget(key);
+            wrapped.try_into().map_err(|_| HsmError::Refused("a wrapped AES-256 key has another length than 40 bytes".to_owned()))
+        };
+        let backup = RootBackup { wrapping: copy()?, sealing: copy()? };
+        self.restore_root(id, under, &backup)?;
+        Ok(backup)
+    }
+
+    /// Makes the keys of a root of its copy, both or none.
+    pub(crate) fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError> {
+        let under = self.bring_in(under, Purpose::Unwrapping)?;
+        let wrapping = self.restore_root_key(id, RootUse::Wrapping, under, &backup.wrapping)?;
+        self.restore_root_key(id, RootUse::Sealing, under, &backup.sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
+    }
+
+    fn restore_root_key(&self, id: RootId, of: RootUse, under: HsmKey, wrapped: &[u8]) -> Result<ObjectHandle, HsmError> {
+        let restore = |template: &[Attribute]| self.raw.unwrap(self.session.handle(), raw::plain(self.key_wrap), under.0, wrapped, template);
+        staying(&template::root(id, of), |template| restore(template).map(raw::handle).map_err(value_of))
     }
 
     fn note(&self, handle: ObjectHandle) -> HsmKey {
@@ -150,6 +171,17 @@ impl Live {
         match call().map_err(judge) {
             Err(Failed::Unclear(_)) => call().map_err(judge),
             done => done,
+        }
+    }
+}
+
+/// Makes a root's key with as many of the attributes that keep it where it is as the module knows.
+fn staying(template: &[Attribute], make: impl Fn(&[Attribute]) -> Result<ObjectHandle, RvError>) -> Result<ObjectHandle, HsmError> {
+    let mut stays = &template::ROOT_STAYS[..];
+    loop {
+        match (make(&[template, stays].concat()), stays.split_last()) {
+            (Err(rv), Some((_, fewer))) if classify::is_of_template(rv) => stays = fewer,
+            (made, _) => return made.map_err(|rv| classify::value(rv, "make a root")),
         }
     }
 }

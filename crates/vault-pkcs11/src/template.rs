@@ -25,6 +25,7 @@ fn uses(purpose: Purpose) -> Uses {
         },
         Purpose::Unwrapping | Purpose::UnwrappingPair => Uses { unwrap: true, ..Uses::default() },
         Purpose::Account => Uses { encrypt: true, decrypt: true, ..Uses::default() },
+        Purpose::Document => Uses::default(),
         Purpose::AccountMac => Uses { sign: true, ..Uses::default() },
         Purpose::Transport => Uses { wrap: true, ..Uses::default() },
     }
@@ -39,7 +40,7 @@ fn kind(purpose: Purpose) -> (ObjectClass, KeyType) {
             KeyFamily::Rsa => (ObjectClass::PRIVATE_KEY, KeyType::RSA),
             KeyFamily::Ec => (ObjectClass::PRIVATE_KEY, KeyType::EC),
         },
-        Purpose::AccountMac => (ObjectClass::SECRET_KEY, KeyType::GENERIC_SECRET),
+        Purpose::AccountMac | Purpose::Document => (ObjectClass::SECRET_KEY, KeyType::GENERIC_SECRET),
         Purpose::UnwrappingPair => (ObjectClass::PRIVATE_KEY, KeyType::RSA),
         Purpose::Unwrapping | Purpose::Account | Purpose::Transport => (ObjectClass::SECRET_KEY, KeyType::AES),
     }
@@ -143,13 +144,12 @@ impl RootUse {
 /// What keeps a root's key where it is beyond its template, where the module knows the attributes; those that fewer modules know stand behind.
 pub(crate) const ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
 
-/// A key of a root: in the token for good, never to be taken out, and either for keys or for bytes.
+/// A key of a root, but for its length, which is said where one is made: in the token for good, never to be taken out, and either for keys or for bytes.
 pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
     let is_wrapping = of == RootUse::Wrapping;
     vec![
         Attribute::Class(ObjectClass::SECRET_KEY),
         Attribute::KeyType(KeyType::AES),
-        Attribute::ValueLen(KEY_LEN.into()),
         Attribute::Label(of.label(id).into_bytes()),
         Attribute::Id(of.id(id)),
         Attribute::Token(true),
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_key_of_a_job_is_sensitive_and_does_not_outlive_it() {
-        let purposes = [Purpose::Unwrapping, Purpose::UnwrappingPair, Purpose::Account, Purpose::AccountMac, Purpose::Transport];
+        let purposes = [Purpose::Document, Purpose::Unwrapping, Purpose::UnwrappingPair, Purpose::Account, Purpose::AccountMac, Purpose::Transport];
         for purpose in purposes.into_iter().chain(KeySpec::ALL.map(Purpose::Material)) {
             let template = key(purpose);
             assert!(template.contains(&Attribute::Sensitive(true)) && template.contains(&Attribute::Token(false)), "{purpose:?}");

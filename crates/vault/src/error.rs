@@ -238,6 +238,9 @@ pub enum UnsealError {
     /// The module refused.
     #[error(transparent)]
     Provider(#[from] ProviderFailed),
+    /// The root has no copy that shares restore.
+    #[error("the root of this vault has no copy that shares restore: one is made with a root, by `--backup`, or never")]
+    NoBackup,
     /// The hardware module did not open.
     #[error(transparent)]
     Module(#[from] HsmError),

@@ -35,11 +35,27 @@ pub struct RootKeys {
     pub sealing: HsmKey,
 }
 
+/// The two keys of a root, each wrapped by AES-KWP (RFC 5649) under a key whose shares people keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootBackup {
+    /// The key that wraps.
+    pub wrapping: [u8; Self::LEN],
+    /// The key that seals.
+    pub sealing: [u8; Self::LEN],
+}
+
+impl RootBackup {
+    /// Length of each in bytes: 32, and 8 of AES-KWP.
+    pub const LEN: usize = 40;
+}
+
 /// What a key is for that is made, or unwrapped, for one job. Every one is sensitive; every one can be wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A key's material: to be wrapped, and to show that it is what it should be.
     Material(KeySpec),
+    /// A private key as its document (PKCS#8), which goes from one wrapping to another byte for byte, and does nothing else.
+    Document,
     /// Material that unwraps other material.
     Unwrapping,
     /// An RSA pair of 4096 bits whose private half unwraps, and does nothing else.
@@ -218,6 +234,18 @@ pub trait Hsm: Send + Sync {
     /// # Errors
     /// [`HsmError`].
     fn make_root(&self, id: RootId) -> Result<(), HsmError>;
+
+    /// Makes them with a copy that is wrapped by AES-KWP under a key of the host: only while they are made can a copy be had.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn make_root_with_backup(&self, id: RootId, under: &[u8; 32]) -> Result<RootBackup, HsmError>;
+
+    /// Makes them of such a copy.
+    ///
+    /// # Errors
+    /// [`HsmError`]; [`HsmError::Refused`] when it does not open under that key, or the token has the root already.
+    fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError>;
 
     /// Runs a job and waits for its end.
     ///

@@ -52,7 +52,7 @@ impl Root {
     fn new_unlock(&self) -> NewUnlock {
         match self.module(&[], &pin()) {
             None => NewUnlock::KeyFile(file()),
-            Some(hsm) => NewUnlock::Module(hsm),
+            Some(hsm) => NewUnlock::Module { hsm, backup: None },
         }
     }
 

@@ -28,9 +28,8 @@ pub struct Created {
 /// # Errors
 /// [`RootError::Unlock`] when the unlock secret is not fit; [`RootError::UnhealthyRandom`].
 pub fn create(unlock: &NewUnlock, random: &dyn Random) -> Result<Created, RootError> {
-    if let NewUnlock::Module(hsm) = unlock {
-        let (record, _) = module::create(hsm, 1, random)?;
-        return Ok(Created { record, shares: Vec::new() });
+    if let NewUnlock::Module { hsm, backup } = unlock {
+        return Ok(module::create(hsm, *backup, 1, &[], random)?.0);
     }
     let prepared = unlock::prepare(unlock, random)?;
     let root = Root::fresh(1, random)?;
@@ -86,7 +85,7 @@ impl Root {
         }
     }
 
-    fn in_module(&self) -> Option<Self> {
+    pub(crate) fn in_module(&self) -> Option<Self> {
         match &self.key {
             RootKey::Software(_) => None,
             RootKey::Module(module) => Some(Self { generation: self.generation, key: RootKey::Module(module.clone()) }),
@@ -187,7 +186,7 @@ fn seal(key: &Secret<32>, aad: &Aad, root: &Secret<32>, random: &dyn Random) -> 
 
 /// Opens a record with the secret that somebody brought. With a passphrase it takes as long as its cost says, with a module as long as that.
 pub(crate) fn open(record: &RootRecord, secret: &UnlockSecret) -> Result<Roots, UnsealError> {
-    if let (Method::Module(id), UnlockSecret::Modules(hsms)) = (&record.method, secret) {
+    if let (Method::Module { id, .. }, UnlockSecret::Modules(hsms)) = (&record.method, secret) {
         let current = module::open(record, *id, hsms)?;
         return with_previous(current, record, hsms);
     }
@@ -195,6 +194,14 @@ pub(crate) fn open(record: &RootRecord, secret: &UnlockSecret) -> Result<Roots, 
     let key = Secret::try_init_with(|out| gcm::open_into(unlock_key.expose(), &root_aad(record), &record.wrapped, out));
     let current = Root { generation: record.generation, key: RootKey::Software(key.map_err(|_| UnsealError::WrongSecret)?) };
     with_previous(current, record, &[])
+}
+
+/// Whether shares open the root of this record, or restore the copy of one that lies in a module. Nothing changes.
+pub(crate) fn prove(record: &RootRecord, root: &Root, secret: &UnlockSecret) -> Result<(), UnsealError> {
+    match (&record.method, secret, root.module()) {
+        (Method::Module { backup: Some(backup), .. }, UnlockSecret::Shares(shares), Some(module)) => module.prove(record, backup, shares),
+        _ => open(record, secret).map(drop),
+    }
 }
 
 /// The roots of a record whose root is open. Only the record's own root opens what it says of the one before.

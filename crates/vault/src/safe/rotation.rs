@@ -22,6 +22,7 @@ use super::{
     module,
     record::RootRecord,
     root::{self, Created, Root},
+    share::Share,
     unlock::{self, NewUnlock, Prepared, UnlockSecret},
     vault::{Pending, State, Vault},
 };
@@ -38,7 +39,7 @@ impl Vault {
         // What is made in a module stays there: that it may be made is seen first.
         let generation = self.read().next_generation()?;
         let made = match unlock {
-            NewUnlock::Module(hsm) => Made::InModule(module::create_for(hsm, generation, kinds, self.random())?),
+            NewUnlock::Module { hsm, backup } => Made::InModule(module::create(hsm, *backup, generation, kinds, self.random())?),
             _ => Made::Prepared(unlock::prepare(unlock, self.random())?),
         };
         let mut state = self.write();
@@ -52,9 +53,22 @@ impl Vault {
     /// # Errors
     /// [`UnsealError`]; [`UnsealError::NothingBegun`] when no root waits for it.
     pub fn prove_begun(&self, secret: &UnlockSecret) -> Result<RootRecord, UnsealError> {
-        let record = self.read().pending.as_ref().map(|pending| pending.record.clone()).ok_or(UnsealError::NothingBegun)?;
-        root::open(&record, secret)?;
+        let pending = self.read().pending.as_ref().map(|pending| (pending.record.clone(), pending.root.in_module()));
+        let (record, root) = pending.ok_or(UnsealError::NothingBegun)?;
+        prove(&record, root.as_ref(), secret)?;
         Ok(record)
+    }
+
+    /// Whether these shares open this vault, or restore the copy of its root in a module: a rehearsal, in which nothing changes. The vault must be open.
+    ///
+    /// # Errors
+    /// [`UnsealError`].
+    pub fn rehearse(&self, shares: Vec<Share>) -> Result<(), UnsealError> {
+        let (record, root) = {
+            let state = self.read();
+            (state.record.clone(), state.roots.as_ref().and_then(|roots| roots.current.in_module()))
+        };
+        prove(&record, root.as_ref(), &UnlockSecret::Shares(shares))
     }
 
     /// Call it before the record of a root that was begun is stored, and [`forget_begun`](Self::forget_begun) or [`adopt`](Self::adopt) when it is known what
@@ -108,12 +122,19 @@ impl Vault {
     }
 }
 
+fn prove(record: &RootRecord, in_module: Option<&Root>, secret: &UnlockSecret) -> Result<(), UnsealError> {
+    match in_module {
+        Some(root) => root::prove(record, root, secret),
+        None => root::open(record, secret).map(drop),
+    }
+}
+
 /// What a new root is made of.
 enum Made {
     /// A way to open it; the key itself is drawn now.
     Prepared(Prepared),
     /// A root in a module, with its record.
-    InModule((RootRecord, Root)),
+    InModule((Created, Root)),
 }
 
 impl State {
@@ -140,9 +161,9 @@ impl State {
                 let root = Root::fresh(generation, random)?;
                 Ok((root::wrap(prepared, &root, Some(&roots.current), random)?, root))
             }
-            Made::InModule((mut record, root)) => {
-                record.previous = Some(root::wrap_previous(&root, &roots.current, random)?);
-                Ok((Created { record, shares: Vec::new() }, root))
+            Made::InModule((mut created, root)) => {
+                created.record.previous = Some(root::wrap_previous(&root, &roots.current, random)?);
+                Ok((created, root))
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use keystead_domain::AccountId;
 
-use super::{ModuleRoot, import::Incoming, opened, sealed};
+use super::{ModuleRoot, import::Incoming, moving::What, opened, sealed};
 use crate::{
     Blob, HsmError, HsmKey, HsmSession, Purpose, Random, RootId, RootKeys, VaultError,
     hazmat::gcm,
@@ -82,7 +82,7 @@ impl ModuleRoot {
         random: Arc<dyn Random>,
     ) -> Result<SealedAccountKey, VaultError> {
         let (old, aad, id) = (Stored::read(from, account, old)?, account_key::aad(under, account).as_bytes().to_vec(), self.id);
-        let wrapped_mac = self.wrapped_here(from, Purpose::AccountMac, move |session| {
+        let wrapped_mac = self.wrapped_here(from, What::AccountMac, move |session| {
             let old = old.open(session)?;
             Ok((old.root, old.wrapped_mac))
         })?;

@@ -4,7 +4,7 @@ use keystead_domain::KeySpec;
 
 use super::{
     ModuleRoot,
-    material::{Cradle, Kept, Piece},
+    material::{self, Cradle, Kept, Piece},
 };
 use crate::{
     HsmError, HsmKey, HsmSession, MaterialRefused, Purpose, Random, VaultError,
@@ -31,8 +31,12 @@ impl ModuleRoot {
 
     /// Brings material in that the host has plain, and seals it.
     pub(super) fn keep_incoming(&self, cradle: Cradle, fresh: &Fresh, random: &dyn Random) -> Result<Kept, VaultError> {
-        let (incoming, public, spec) = (Incoming::new(fresh.material.expose(), random)?, fresh.public_key.clone(), cradle.spec());
-        self.run(move |session| cradle.keep(session, incoming.key(session, Purpose::Material(spec))?, public.clone()))
+        let (incoming, public) = (Incoming::new(fresh.material.expose(), random)?, fresh.public_key.clone());
+        self.run(move |session| {
+            let key = material::carried(session, incoming.transport(session)?, &incoming.wrapped, cradle.spec())?;
+            let wrapped = session.wrap(cradle.root(session)?.wrapping, key)?;
+            cradle.keep_wrapped(session, &wrapped, public.clone())
+        })
     }
 
     /// Unwraps material inside, under a key of the vault. The host sees it wrapped only.
@@ -73,8 +77,11 @@ impl Incoming {
 
     /// The key in the session of a job.
     pub(super) fn key(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<HsmKey, HsmError> {
-        let transport = session.bring_in(self.transport.expose(), Purpose::Unwrapping)?;
-        session.unwrap(transport, &self.wrapped, purpose)
+        session.unwrap(self.transport(session)?, &self.wrapped, purpose)
+    }
+
+    fn transport(&self, session: &dyn HsmSession) -> Result<HsmKey, HsmError> {
+        session.bring_in(self.transport.expose(), Purpose::Unwrapping)
     }
 }
 

@@ -59,6 +59,12 @@ impl Piece {
         Ok(Opened { account, wrapped: wrapped.to_vec(), public })
     }
 
+    /// The key, to be wrapped for somebody else.
+    pub(crate) fn carried(&self, session: &dyn HsmSession) -> Result<HsmKey, VaultError> {
+        let opened = self.open(session)?;
+        Ok(carried(session, opened.account.root.wrapping, &opened.wrapped, self.spec)?)
+    }
+
     /// The key itself, in the session.
     pub(crate) fn unwrap(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<(Opened, HsmKey), VaultError> {
         let opened = self.open(session)?;
@@ -103,13 +109,23 @@ impl Cradle {
 
     /// Wraps a key that is in the session, seals it for its place, and says what is known of it.
     pub(crate) fn keep(&self, session: &dyn HsmSession, key: HsmKey, public: Option<Vec<u8>>) -> Result<Kept, VaultError> {
+        let wrapped = session.wrap(self.root(session)?.wrapping, key)?;
+        self.keep_as(session, key, &wrapped, public)
+    }
+
+    /// The same for a key that is wrapped under the root already: it is unwrapped, and shows that it is what it should be.
+    pub(crate) fn keep_wrapped(&self, session: &dyn HsmSession, wrapped: &[u8], public: Option<Vec<u8>>) -> Result<Kept, VaultError> {
+        let key = session.unwrap(self.root(session)?.wrapping, wrapped, Purpose::Material(self.spec))?;
+        self.keep_as(session, key, wrapped, public)
+    }
+
+    fn keep_as(&self, session: &dyn HsmSession, key: HsmKey, wrapped: &[u8], public: Option<Vec<u8>>) -> Result<Kept, VaultError> {
         if let Some(public) = &public {
             proof::prove(session, key, self.spec, public, self.random.as_ref())?;
         }
         let account = self.account.open(session)?;
         let fingerprint = fingerprint(session, &account, self.spec, key, public.as_deref())?;
-        let wrapped = session.wrap(account.root.wrapping, key)?;
-        let sealed = self.seal(session, &account, &wrapped, public.as_deref())?;
+        let sealed = self.seal(session, &account, wrapped, public.as_deref())?;
         Ok(Kept { sealed, fingerprint, public })
     }
 
@@ -176,6 +192,18 @@ impl ModuleRoot {
 
 pub(super) fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
     Fingerprint::inside(session, account.mac_key(session)?, spec, key, public)
+}
+
+/// A key as it goes from one wrapping to another. Of a curve it goes as its document: two modules write it differently (with or without the public half), and a cloud that
+/// has had a key may know it again by its bytes. A module that takes no document for a secret writes its own.
+pub(super) fn carried(session: &dyn HsmSession, under: HsmKey, wrapped: &[u8], spec: KeySpec) -> Result<HsmKey, HsmError> {
+    if spec.family() == KeyFamily::Ec {
+        match session.unwrap(under, wrapped, Purpose::Document) {
+            Err(HsmError::Refused(_) | HsmError::Cannot { .. }) => {}
+            done => return done,
+        }
+    }
+    session.unwrap(under, wrapped, Purpose::Material(spec))
 }
 
 /// The mechanism, as PKCS#11 names it.

@@ -14,6 +14,7 @@
 //! [`WayAround::HostWrap`](crate::WayAround::HostWrap).
 
 pub(super) mod account;
+pub(super) mod backup;
 pub(super) mod import;
 pub(super) mod material;
 pub(super) mod moving;
@@ -28,8 +29,9 @@ use keystead_domain::KeySpec;
 
 use super::{
     record::WRAPPED_LEN,
-    root::{Root, RootKey},
-    unlock::Method,
+    root::{Created, Root, RootKey},
+    share::Share,
+    unlock::{self, Backup, Method},
 };
 use crate::{
     Abilities, Hsm, HsmError, HsmSession, Random, RootError, RootId, RootRecord, SecretBytes, UnsealError, VaultError,
@@ -84,7 +86,7 @@ impl ModuleRoot {
 
     /// Whether a record is the one that it opened: somebody who writes to the database could name the same keys in another.
     pub(super) fn is_of(&self, record: &RootRecord) -> bool {
-        matches!(&record.method, Method::Module(id) if *id == self.id) && record.mark == self.mark
+        record.module_root() == Some(self.id) && record.mark == self.mark
     }
 
     /// Runs work in one session. It may run more than once, and only the last answer counts.
@@ -128,13 +130,15 @@ pub(crate) fn opened(session: &dyn HsmSession, key: crate::HsmKey, aad: &[u8], s
     session.open(key, *nonce, aad, text)
 }
 
-/// Makes a root in a module: its two keys, and a proof in its record that a token holds them.
-pub(super) fn create(hsm: &Arc<dyn Hsm>, generation: u32, random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
-    create_for(hsm, generation, &[], random)
-}
-
-/// The same for keys of these kinds, which the module must take.
-pub(super) fn create_for(hsm: &Arc<dyn Hsm>, generation: u32, kinds: &[KeySpec], random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
+/// Makes a root in a module, for keys of these kinds, which the module must take: its two keys, a copy of them for keepers if one is wanted, and a proof in its record that
+/// a token holds them.
+pub(super) fn create(
+    hsm: &Arc<dyn Hsm>,
+    backup: Option<(u8, u8)>,
+    generation: u32,
+    kinds: &[KeySpec],
+    random: &dyn Random,
+) -> Result<(Created, Root), RootError> {
     let abilities = hsm.open()?;
     let strange: Vec<_> =
         kinds.iter().filter(|kind| !(abilities.makes.contains(kind) && wrap::lets_out(&abilities, **kind))).map(|kind| kind.as_str()).collect();
@@ -142,13 +146,34 @@ pub(super) fn create_for(hsm: &Arc<dyn Hsm>, generation: u32, kinds: &[KeySpec],
         return Err(RootError::CannotHold { module: hsm.name().to_owned(), kinds: strange });
     }
     let id = RootId(random::public(random));
-    hsm.make_root(id)?;
+    let (backup, shares) = make_keys(hsm, &abilities, id, backup, random)?;
     let mark = random::public(random);
     let module = ModuleRoot::new(hsm, id, mark, abilities);
-    let mut record = RootRecord { method: Method::Module(id), generation, mark, wrapped: [0; WRAPPED_LEN], previous: None };
+    let mut record = RootRecord { method: Method::Module { id, backup }, generation, mark, wrapped: [0; WRAPPED_LEN], previous: None };
     let proof = module.seal(&proof_aad(&record), &proof_text(&record), random).map_err(root_error)?;
     record.wrapped = proof.try_into().map_err(|_| HsmError::Refused("a sealed text has another length than it should".to_owned()))?;
-    Ok((record, Root { generation, key: RootKey::Module(Arc::new(module)) }))
+    Ok((Created { record, shares }, Root { generation, key: RootKey::Module(Arc::new(module)) }))
+}
+
+/// Makes the two keys of a root, and with them the copy that keepers can restore.
+fn make_keys(
+    hsm: &Arc<dyn Hsm>,
+    abilities: &Abilities,
+    id: RootId,
+    backup: Option<(u8, u8)>,
+    random: &dyn Random,
+) -> Result<(Option<Backup>, Vec<Share>), RootError> {
+    let Some((threshold, count)) = backup else {
+        hsm.make_root(id)?;
+        return Ok((None, Vec::new()));
+    };
+    if !abilities.wraps_by_rfc_5649 {
+        let what = "does not wrap by AES-KWP as RFC 5649 has it, so that no other module would read the copy of a root".to_owned();
+        return Err(HsmError::Cannot { what, mend: "Make the root without a copy, and let the module's own tools clone it.".to_owned() }.into());
+    }
+    let (joined, set, shares) = unlock::split(threshold, count, random)?;
+    let keys = hsm.make_root_with_backup(id, unlock::backup_key(&joined)?.expose())?;
+    Ok((Some(Backup { set, keys }), shares))
 }
 
 /// Opens the root of a record in the first of these modules that holds it. When none does, the error is that of a module which may hold it later, or else the last.

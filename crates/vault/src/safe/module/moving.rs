@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use keystead_domain::Hash;
+use keystead_domain::{Hash, KeySpec};
 
 use super::{
     ModuleRoot,
@@ -27,6 +27,24 @@ pub(super) struct Bridge {
     there: Vec<u8>,
 }
 
+/// What moves.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    /// A key's material.
+    Material(KeySpec),
+    /// An account's key that makes MACs.
+    AccountMac,
+}
+
+impl What {
+    fn unwrap(self, session: &dyn HsmSession, under: HsmKey, wrapped: &[u8]) -> Result<HsmKey, HsmError> {
+        match self {
+            Self::Material(spec) => material::carried(session, under, wrapped, spec),
+            Self::AccountMac => session.unwrap(under, wrapped, Purpose::AccountMac),
+        }
+    }
+}
+
 impl ModuleRoot {
     /// Seals material anew that lies under another root, or under this one: then it stays wrapped as it is.
     pub(crate) fn take_over(&self, from: &Self, held: Piece, cradle: Cradle, random: Arc<dyn Random>) -> Result<SealedMaterial, VaultError> {
@@ -41,15 +59,11 @@ impl ModuleRoot {
             let (opened, key) = piece.unwrap(session, Purpose::Material(spec))?;
             Ok((material::fingerprint(session, &opened.account, spec, key, opened.public.as_deref())?, opened.public))
         })?;
-        let wrapped = self.wrapped_here(from, Purpose::Material(spec), move |session| {
+        let wrapped = self.wrapped_here(from, What::Material(spec), move |session| {
             let opened = held.open(session)?;
             Ok((opened.account.root, opened.wrapped))
         })?;
-        let id = self.id;
-        let kept = self.run(move |session| {
-            let key = session.unwrap(session.root(id)?.wrapping, &wrapped, Purpose::Material(spec))?;
-            cradle.keep(session, key, public.clone())
-        })?;
+        let kept = self.run(move |session| cradle.keep_wrapped(session, &wrapped, public.clone()))?;
         kept.if_it_is(fingerprint)
     }
 
@@ -70,7 +84,7 @@ impl ModuleRoot {
     pub(super) fn wrapped_here(
         &self,
         from: &Self,
-        purpose: Purpose,
+        what: What,
         open: impl Fn(&dyn HsmSession) -> Result<(RootKeys, Vec<u8>), VaultError> + Send + Sync + 'static,
     ) -> Result<Vec<u8>, VaultError> {
         let id = self.id;
@@ -80,7 +94,7 @@ impl ModuleRoot {
         if self.is_beside(from) {
             return self.run(move |session| {
                 let (old, wrapped) = open(session)?;
-                let key = session.unwrap(old.wrapping, &wrapped, purpose)?;
+                let key = what.unwrap(session, old.wrapping, &wrapped)?;
                 Ok(session.wrap(session.root(id)?.wrapping, key)?)
             });
         }
@@ -88,13 +102,13 @@ impl ModuleRoot {
         let crossing = from.run(move |session| {
             let (old, wrapped) = open(session)?;
             let carrier = session.unwrap(old.wrapping, &here, Purpose::Transport)?;
-            let key = session.unwrap(old.wrapping, &wrapped, purpose)?;
+            let key = what.unwrap(session, old.wrapping, &wrapped)?;
             Ok(session.wrap(carrier, key)?)
         })?;
         self.run(move |session| {
             let root = session.root(id)?;
             let carrier = session.unwrap(root.wrapping, &there, Purpose::Unwrapping)?;
-            let key = session.unwrap(carrier, &crossing, purpose)?;
+            let key = what.unwrap(session, carrier, &crossing)?;
             Ok(session.wrap(root.wrapping, key)?)
         })
     }

@@ -30,7 +30,7 @@ impl ModuleRoot {
         let spec = held.spec;
         if can_inside(self.abilities(), spec, method) {
             return self.run(move |session| {
-                let (_, key) = held.unwrap(session, Purpose::Material(spec))?;
+                let key = held.carried(session)?;
                 Ok(wrap_inside(session, key, &to, method)?)
             });
         }
@@ -45,7 +45,7 @@ impl ModuleRoot {
     fn reveal(&self, held: Piece, random: Arc<dyn Random>) -> Result<SecretBytes, VaultError> {
         let spec = held.spec;
         self.run(move |session| {
-            let (_, key) = held.unwrap(session, Purpose::Material(spec))?;
+            let key = held.carried(session)?;
             reveal(session, key, spec, random.as_ref())
         })
     }
@@ -134,7 +134,8 @@ fn reveal(session: &dyn HsmSession, key: HsmKey, spec: KeySpec, random: &dyn Ran
     let (material, _) = key_wrap::unwrap(transport.expose(), &wrapped).ok_or_else(strange)?;
     let material = import::trimmed(spec, material);
     if spec.is_pair() {
-        return Ok(pair::read(spec, material.expose()).ok_or_else(strange)?.private);
+        pair::read(spec, material.expose()).ok_or_else(strange)?;
+        return Ok(material);
     }
     let len = spec.material_len().filter(|len| material.expose().iter().skip(*len).all(|byte| *byte == 0)).ok_or_else(strange)?;
     if material.len() < len { Err(strange().into()) } else { Ok(material.shortened(len)) }
