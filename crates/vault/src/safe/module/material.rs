@@ -96,6 +96,11 @@ impl Cradle {
         Ok(Self { account: Stored::read(root, place.account, key)?, under, spec: place.spec, aad, random })
     }
 
+    /// What kind of key it will be.
+    pub(crate) fn spec(&self) -> KeySpec {
+        self.spec
+    }
+
     /// The root under which it will lie.
     pub(crate) fn root(&self, session: &dyn HsmSession) -> Result<RootKeys, HsmError> {
         self.account.root(session)

@@ -14,9 +14,11 @@
 //! [`WayAround::HostWrap`](crate::WayAround::HostWrap).
 
 pub(super) mod account;
+mod check;
 pub(super) mod import;
 pub(super) mod material;
 pub(super) mod proof;
+pub(super) mod transport;
 pub(super) mod wrap;
 
 use std::sync::{Arc, Mutex, PoisonError};
