@@ -318,10 +318,11 @@ fn padding_finding(abilities: &Abilities) -> Finding {
 
 /// Mechanisms that Keystead knows by name, for whoever talks to the module's maker.
 fn listed(mechanisms: &[CK_MECHANISM_TYPE]) -> Finding {
-    const KNOWN: [(&str, CK_MECHANISM_TYPE); 12] = [
+    const KNOWN: [(&str, CK_MECHANISM_TYPE); 13] = [
         ("CKM_AES_KEY_GEN", cryptoki_sys::CKM_AES_KEY_GEN),
         ("CKM_AES_GCM", cryptoki_sys::CKM_AES_GCM),
         ("CKM_AES_ECB", cryptoki_sys::CKM_AES_ECB),
+        ("CKM_AES_CMAC", cryptoki_sys::CKM_AES_CMAC),
         ("CKM_AES_KEY_WRAP", cryptoki_sys::CKM_AES_KEY_WRAP),
         ("CKM_AES_KEY_WRAP_PAD", cryptoki_sys::CKM_AES_KEY_WRAP_PAD),
         ("CKM_AES_KEY_WRAP_KWP", cryptoki_sys::CKM_AES_KEY_WRAP_KWP),

@@ -337,6 +337,18 @@ impl HsmSession for Live {
         encrypted.try_into().map_err(|_| HsmError::Refused("a block of AES has another length".to_owned()))
     }
 
+    fn cmac(&self, key: HsmKey, block: [u8; 16]) -> Result<Vec<u8>, HsmError> {
+        self.judged("Sign", || self.session.sign(&Mechanism::AesCMac, raw::handle(key.0), &block).map_err(own))
+    }
+
+    fn check_value(&self, key: HsmKey) -> Result<Option<Vec<u8>>, HsmError> {
+        let found = self.session.get_attributes(raw::handle(key.0), &[AttributeType::CheckValue]).map_err(classify::error)?;
+        Ok(match found.as_slice() {
+            [Attribute::CheckValue(value)] if value.len() == 3 => Some(value.clone()),
+            _ => None,
+        })
+    }
+
     fn mac(&self, key: HsmKey, mac: Mac, bytes: &[u8]) -> Result<Vec<u8>, HsmError> {
         let mechanism = match mac {
             Mac::Sha224 => Mechanism::Sha224Hmac,

@@ -24,6 +24,7 @@ fn uses(purpose: Purpose) -> Uses {
             KeyFamily::Hmac | KeyFamily::Rsa | KeyFamily::Ec => Uses { sign: true, ..Uses::default() },
         },
         Purpose::Unwrapping | Purpose::UnwrappingPair => Uses { unwrap: true, ..Uses::default() },
+        Purpose::Checking => Uses { sign: true, ..Uses::default() },
         Purpose::Account => Uses { encrypt: true, decrypt: true, ..Uses::default() },
         Purpose::Document => Uses::default(),
         Purpose::AccountMac => Uses { sign: true, ..Uses::default() },
@@ -42,7 +43,7 @@ fn kind(purpose: Purpose) -> (ObjectClass, KeyType) {
         },
         Purpose::AccountMac | Purpose::Document => (ObjectClass::SECRET_KEY, KeyType::GENERIC_SECRET),
         Purpose::UnwrappingPair => (ObjectClass::PRIVATE_KEY, KeyType::RSA),
-        Purpose::Unwrapping | Purpose::Account | Purpose::Transport => (ObjectClass::SECRET_KEY, KeyType::AES),
+        Purpose::Unwrapping | Purpose::Checking | Purpose::Account | Purpose::Transport => (ObjectClass::SECRET_KEY, KeyType::AES),
     }
 }
 
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn every_key_of_a_job_is_sensitive_and_does_not_outlive_it() {
-        let purposes = [Purpose::Document, Purpose::Unwrapping, Purpose::UnwrappingPair, Purpose::Account, Purpose::AccountMac, Purpose::Transport];
+        let purposes =
+            [Purpose::Document, Purpose::Unwrapping, Purpose::UnwrappingPair, Purpose::Checking, Purpose::Account, Purpose::AccountMac, Purpose::Transport];
         for purpose in purposes.into_iter().chain(KeySpec::ALL.map(Purpose::Material)) {
             let template = key(purpose);
             assert!(template.contains(&Attribute::Sensitive(true)) && template.contains(&Attribute::Token(false)), "{purpose:?}");

@@ -151,6 +151,17 @@ pub enum MaterialRefused {
     PassphraseMissing,
     /// The passphrase does not open the file.
     WrongPassphrase,
+    /// It is not what was wrapped under the pair by this method, in whatever way it is not.
+    NotUnwrappedByPair,
+    /// A length that nothing has that was wrapped by this method under a pair of 4096 bits.
+    NotSoWrapped {
+        /// Length in bytes.
+        found: usize,
+    },
+    /// A pair does not fit into one block of RSA.
+    PairInOneBlock,
+    /// It is not the key that was expected.
+    OtherCheckValue,
     /// Encrypted by something other than PBES2 with PBKDF2 and AES-CBC.
     UnknownEncryption,
     /// The file asks for more work than anybody means.
@@ -171,6 +182,20 @@ impl MaterialRefused {
                 "does not unwrap under the chosen key".to_owned(),
                 "Check that the file was wrapped under this key and version with AES-KWP (RFC 5649) or AES-KW (RFC 3394), and is not encoded.",
             ),
+            Self::NotUnwrappedByPair => (
+                "does not unwrap under the chosen pair by this method".to_owned(),
+                "Check that it was wrapped under the public half of this pair and version, by this method and hash (the same hash in MGF1, an empty label), that what was wrapped are the \
+                 key's own bytes or its PKCS#8 document, and that the file is not encoded.",
+            ),
+            Self::NotSoWrapped { found } => (
+                format!("is {found} bytes long, which nothing is that was wrapped by this method under 4096 bits"),
+                "RSAES_OAEP gives 512 bytes, RSA_AES_KEY_WRAP 512 and then at least 16. Give the file as it is, without encoding.",
+            ),
+            Self::PairInOneBlock => ("is a pair, which does not fit into one block of RSA".to_owned(), "Have it wrapped by RSA_AES_KEY_WRAP."),
+            Self::OtherCheckValue => (
+                "is another key than was expected: its check value is another one".to_owned(),
+                "Compare the check value with whoever sent the key, and the method by which it was made; a key that was damaged on its way has another one, too.",
+            ),
             Self::OtherPair { spec, found } => {
                 (format!("is an {} where {} was asked for", found.as_str(), spec.as_str()), "Give the kind of key that the file holds.")
             }
@@ -186,9 +211,10 @@ impl MaterialRefused {
             Self::WrongPassphrase => ("does not open with this passphrase".to_owned(), "Check the passphrase, and that the file is whole."),
             Self::UnknownEncryption => ("is encrypted in a way that Keystead does not open".to_owned(), CONVERT),
             Self::TooManyRounds => ("asks for more than two million rounds of PBKDF2".to_owned(), CONVERT),
-            Self::NotAnUnwrappingKey { spec } => {
-                (format!("is to be unwrapped by a key of kind {}", spec.as_str()), "Choose an AES_256 key whose material is in the vault.")
-            }
+            Self::NotAnUnwrappingKey { spec } => (
+                format!("is to be unwrapped by a key of kind {}", spec.as_str()),
+                "Choose an AES_256 key, or an RSA_4096 pair, whose material is in the vault.",
+            ),
         }
     }
 }
@@ -205,7 +231,8 @@ impl std::error::Error for MaterialRefused {}
 impl From<MaterialRefused> for Invalid {
     fn from(refused: MaterialRefused) -> Self {
         let (reason, mend) = refused.words();
-        Self::new("material", reason, mend)
+        let field = if refused == MaterialRefused::OtherCheckValue { "material.check_value" } else { "material" };
+        Self::new(field, reason, mend)
     }
 }
 

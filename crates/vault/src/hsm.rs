@@ -60,6 +60,8 @@ pub enum Purpose {
     Unwrapping,
     /// An RSA pair of 4096 bits whose private half unwraps, and does nothing else.
     UnwrappingPair,
+    /// AES material that shows which it is: it makes AES-CMACs, and nothing else.
+    Checking,
     /// An account's key: AES-256 that encrypts and decrypts.
     Account,
     /// An account's other key: 32 bytes that make MACs.
@@ -201,6 +203,18 @@ pub trait HsmSession {
     /// # Errors
     /// [`HsmError`].
     fn encrypt_block(&self, key: HsmKey, block: [u8; 16]) -> Result<[u8; 16], HsmError>;
+
+    /// AES-CMAC over one block, by a key that is [`Purpose::Checking`].
+    ///
+    /// # Errors
+    /// [`HsmError`]; [`HsmError::Cannot`] for a module that has it not.
+    fn cmac(&self, key: HsmKey, block: [u8; 16]) -> Result<Vec<u8>, HsmError>;
+
+    /// The three bytes by which the module itself tells which key it is (CKA_CHECK_VALUE: of AES the beginning of the encrypted block of zeros), if it tells.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn check_value(&self, key: HsmKey) -> Result<Option<Vec<u8>>, HsmError>;
 
     /// HMAC.
     ///

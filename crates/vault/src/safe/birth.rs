@@ -1,8 +1,8 @@
 //! What is known of a key without its bytes: how it came to be, and by what it is known again.
 
-use super::{fingerprint::Fingerprint, place::SealedMaterial};
+use super::{CheckValue, fingerprint::Fingerprint, place::SealedMaterial};
 use crate::hazmat::key_wrap::KeyWrapMode;
-use keystead_domain::{KeyId, VersionId};
+use keystead_domain::{KeyId, VersionId, WrapMethod};
 
 /// The version of the cryptographic module's Rust binding; a test holds it against the lock file.
 const BINDING: &str = "aws-lc-rs 1.19.0";
@@ -18,6 +18,14 @@ pub struct Generated {
     pub public_key: Option<Vec<u8>>,
     /// How it came to be; who, when and approved by whom is the caller's to add.
     pub birth: Birth,
+}
+
+impl Generated {
+    /// Says of material that came in that it was found to be what was expected.
+    pub(crate) fn checked(mut self, expected: Option<&CheckValue>) -> Self {
+        self.birth.checked = expected.map(CheckValue::told);
+        self
+    }
 }
 
 /// Where material came from.
@@ -37,6 +45,15 @@ pub enum Source {
         version: VersionId,
         /// How it was wrapped.
         mode: KeyWrapMode,
+    },
+    /// Brought in wrapped under the public half of a pair, and unwrapped in this vault.
+    ImportedByPair {
+        /// The pair that unwrapped it.
+        key: KeyId,
+        /// Its version.
+        version: VersionId,
+        /// How it was wrapped.
+        method: WrapMethod,
     },
 }
 
@@ -76,13 +93,15 @@ pub struct Birth {
     pub hardware: Option<String>,
     /// The way around under which the key lives, where its hardware module falls short and its owner allows it.
     pub way_around: Option<&'static str>,
+    /// How material from elsewhere was found to be what was expected.
+    pub checked: Option<String>,
     /// Health tests of the source that were passed; none for imports, whose source we did not see.
     pub health_tests: &'static [&'static str],
 }
 
 impl Birth {
     pub(crate) fn new(source: Source, mechanism: &'static str, health_tests: &'static [&'static str]) -> Self {
-        Self { source, mechanism, module: Module::present(), hardware: None, way_around: None, health_tests }
+        Self { source, mechanism, module: Module::present(), hardware: None, way_around: None, checked: None, health_tests }
     }
 
     pub(crate) fn in_module(
@@ -103,6 +122,7 @@ impl Birth {
             Source::ImportedRaw if self.hardware.is_some() => "imported, plain: it was in the host's memory on its way into the hardware module".to_owned(),
             Source::ImportedRaw => "imported, plain".to_owned(),
             Source::ImportedWrapped { key, version, .. } => format!("imported, wrapped under {key} {version}"),
+            Source::ImportedByPair { key, version, .. } => format!("imported, wrapped under the public half of {key} {version}"),
         };
         let module = format!("{} (AWS-LC {})", self.module.binding, self.module.library_version);
         let mut fields = vec![("source", source), ("mechanism", self.mechanism.to_owned())];
@@ -111,6 +131,7 @@ impl Birth {
             Some(hardware) => fields.push(("module", hardware.clone())),
             None => fields.extend([("module", module), ("fips", self.module.fips.to_string())]),
         }
+        fields.extend(self.checked.iter().map(|checked| ("check_value", checked.clone())));
         fields.extend(self.way_around.map(|way| ("way_around", way.to_owned())));
         fields.extend(self.health_tests.iter().map(|test| ("health_test", (*test).to_owned())));
         fields

@@ -305,7 +305,7 @@ mod tests {
         let other = account(2);
         let other_key = house.vault.new_account_key(&other, 1).expect("the vault is open");
         let place = Place { account: &other, ..house.place() };
-        let theirs = house.vault.take_in(&place, AccountKey { generation: 1, sealed: other_key.as_bytes() }, counting().to_vec().into());
+        let theirs = house.vault.take_in(&place, AccountKey { generation: 1, sealed: other_key.as_bytes() }, counting().to_vec().into(), None);
         assert_ne!(theirs.expect("sound material").fingerprint, one.fingerprint);
     }
 

@@ -3,6 +3,7 @@
 mod account_key;
 mod birth;
 mod blob;
+mod check_value;
 mod export_key;
 mod fingerprint;
 mod import;
@@ -22,12 +23,14 @@ mod share;
 mod share_set;
 #[cfg(test)]
 mod testing;
+mod transport;
 mod unlock;
 mod vault;
 mod wrap;
 
 pub use birth::{Birth, Generated, Module, Source};
 pub use blob::{Format, SealedUnder, sealed_under};
+pub use check_value::{CheckMethod, CheckValue};
 pub use export_key::{ExportKey, ExportKeyError};
 pub use fingerprint::Fingerprint;
 pub use later::LaterRoot;
@@ -39,6 +42,7 @@ pub use place::{AccountKey, Held, Place, SealedAccountKey, SealedMaterial};
 pub use preparation::Preparation;
 pub use record::{RecordError, RootRecord};
 pub use share::{SetId, Share, ShareError};
+pub use transport::WRAPPED_LEN_MAX;
 pub use unlock::{KEY_FILE_LEN, NewUnlock, PASSPHRASE_LEN_MIN, PassphraseCost, SHARES_MAX, UnlockKind, UnlockRefused, UnlockSecret};
 pub use vault::{Adopted, Vault};
 pub use wrap::export_method;

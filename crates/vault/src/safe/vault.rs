@@ -286,8 +286,8 @@ mod tests {
         house.vault.seal();
         let (place, account_key, held) = (house.place(), house.account_key(), house.held(sealed.as_bytes()));
         assert_eq!(house.vault.generate(&place, account_key).err(), Some(VaultError::Sealed));
-        assert_eq!(house.vault.take_in(&place, account_key, counting().to_vec().into()).err(), Some(VaultError::Sealed));
-        assert_eq!(house.vault.take_in_wrapped(&place, account_key, &[0; 40], &held).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.take_in(&place, account_key, counting().to_vec().into(), None).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.take_in_wrapped(&place, account_key, &[0; 40], &held, None).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.new_account_key(&house.account, 1).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.next_account_key(&house.account, account_key, 2).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.rewrap(&held, account_key, 2).err(), Some(VaultError::Sealed));

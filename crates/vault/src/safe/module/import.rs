@@ -3,7 +3,7 @@
 use keystead_domain::KeySpec;
 
 use super::{
-    ModuleRoot,
+    ModuleRoot, check,
     material::{self, Cradle, Kept, Piece},
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
         spki,
     },
     safe::{
+        CheckValue,
         birth::{Generated, Source},
         material::Fresh,
     },
@@ -46,17 +47,20 @@ impl ModuleRoot {
         cradle: Cradle,
         spec: KeySpec,
         wrapped: &[u8],
+        expected: Option<&CheckValue>,
     ) -> Result<(super::material::Kept, KeyWrapMode), VaultError> {
         if !self.abilities().wraps_by_rfc_5649 {
             return Err(not_as_the_standard());
         }
-        let wrapped = wrapped.to_vec();
+        let (wrapped, expected) = (wrapped.to_vec(), expected.cloned());
         self.run(move |session| {
             let (_, kek) = kek.unwrap(session, Purpose::Unwrapping)?;
             let (key, mode) = unwrap(session, kek, &wrapped, Purpose::Material(spec))?;
             let root = cradle.root(session)?;
             check_len(session, root.wrapping, key, spec)?;
             let public = public(session, key, spec)?;
+            let again = |purpose| unwrap(session, kek, &wrapped, purpose).map(|(key, _)| key);
+            check::check(session, expected.as_ref(), spec, key, public.as_deref(), again)?;
             Ok((cradle.keep(session, key, public)?, mode))
         })
     }
@@ -98,7 +102,7 @@ fn unwrap(session: &dyn HsmSession, kek: HsmKey, wrapped: &[u8], purpose: Purpos
     }
 }
 
-fn check_len(session: &dyn HsmSession, root: HsmKey, key: HsmKey, spec: KeySpec) -> Result<(), VaultError> {
+pub(super) fn check_len(session: &dyn HsmSession, root: HsmKey, key: HsmKey, spec: KeySpec) -> Result<(), VaultError> {
     let Some(expected) = spec.material_len() else { return Ok(()) };
     let found = match session.len(key)? {
         Some(len) => len,
@@ -112,7 +116,7 @@ fn check_len(session: &dyn HsmSession, root: HsmKey, key: HsmKey, spec: KeySpec)
     if found == expected { Ok(()) } else { Err(MaterialRefused::WrongSize { spec, expected, found }.into()) }
 }
 
-fn public(session: &dyn HsmSession, key: HsmKey, spec: KeySpec) -> Result<Option<Vec<u8>>, VaultError> {
+pub(super) fn public(session: &dyn HsmSession, key: HsmKey, spec: KeySpec) -> Result<Option<Vec<u8>>, VaultError> {
     if !spec.is_pair() {
         return Ok(None);
     }
@@ -124,7 +128,7 @@ fn public(session: &dyn HsmSession, key: HsmKey, spec: KeySpec) -> Result<Option
     Ok(Some(spki::of(spec, &numbers).map_err(|_| MaterialRefused::NotPkcs8)?))
 }
 
-fn not_as_the_standard() -> VaultError {
+pub(super) fn not_as_the_standard() -> VaultError {
     HsmError::Cannot {
         what: "does not unwrap by AES-KWP as RFC 5649 has it".to_owned(),
         mend: "Material cannot be brought in here; let the module make it.".to_owned(),

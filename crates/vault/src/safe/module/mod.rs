@@ -15,10 +15,12 @@
 
 pub(super) mod account;
 pub(super) mod backup;
+mod check;
 pub(super) mod import;
 pub(super) mod material;
 pub(super) mod moving;
 pub(super) mod proof;
+pub(super) mod transport;
 pub(super) mod wrap;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
