@@ -37,8 +37,8 @@ pub(crate) struct Piece {
 }
 
 /// Material in a job: wrapped under the root, with its public half.
-pub(crate) struct Opened {
-    pub(crate) account: Account,
+pub(crate) struct Opened<'a> {
+    pub(crate) account: Account<'a>,
     pub(crate) wrapped: Vec<u8>,
     pub(crate) public: Option<Vec<u8>>,
 }
@@ -53,7 +53,7 @@ impl Piece {
         Ok(Self { account, spec: held.place.spec, aad, ciphertext: ciphertext.to_vec() })
     }
 
-    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Opened, VaultError> {
+    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Opened<'_>, VaultError> {
         let account = self.account.open(session)?;
         let body = opened(session, account.sealing, &self.aad, &self.ciphertext).map_err(|error| match error {
             HsmError::Unauthentic => VaultError::DoesNotOpen(Blob::Material),
@@ -65,7 +65,7 @@ impl Piece {
     }
 
     /// The key itself, in the session.
-    pub(crate) fn unwrap(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<(Opened, HsmKey), VaultError> {
+    pub(crate) fn unwrap(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<(Opened<'_>, HsmKey), VaultError> {
         let opened = self.open(session)?;
         let key = session.unwrap(opened.account.root.wrapping, &opened.wrapped, purpose)?;
         Ok((opened, key))
@@ -113,7 +113,7 @@ impl Cradle {
         Ok(Kept { sealed, fingerprint, public })
     }
 
-    fn seal(&self, session: &dyn HsmSession, account: &Account, wrapped: &[u8], public: Option<&[u8]>) -> Result<Vec<u8>, VaultError> {
+    fn seal(&self, session: &dyn HsmSession, account: &Account<'_>, wrapped: &[u8], public: Option<&[u8]>) -> Result<Vec<u8>, VaultError> {
         let nonce = random::public::<{ gcm::NONCE_LEN }>(self.random.as_ref());
         let body = account::join(wrapped, public.unwrap_or_default());
         Ok(self.under.join(&sealed(session, account.sealing, nonce, &self.aad, &body)?))
@@ -168,7 +168,7 @@ impl ModuleRoot {
 }
 
 /// A MAC, by the account's other key, over the kind and what only this key answers: to a fixed block, to a fixed text, or its public half.
-fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
+fn fingerprint(session: &dyn HsmSession, account: &Account<'_>, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
     let answer = match public {
         Some(public) => public.to_vec(),
         None if spec.family() == KeyFamily::Hmac => session.mac(key, Mac::of(spec), CHECK_TEXT)?,
