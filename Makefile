@@ -25,6 +25,7 @@ test: setup-test fmt lint deny docs ## runs every check and every test
 
 bench: setup-test ## measures each figure beside its limit, in one run
 	cargo bench -p keystead --bench house --profile perf
+	$(PEERS) cargo run -p keystead-vault-pkcs11 --example speed --profile perf
 
 proof: setup-test ## runs the long proofs in full and writes docs/proof.md
 	$(PEERS) scripts/proof.sh

@@ -37,7 +37,7 @@ pub(crate) fn is_foreign(rv: RvError) -> bool {
 
 /// Whether a value says of a text that it does not open.
 pub(crate) fn is_unauthentic(rv: RvError) -> bool {
-    matches!(rv, RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange) || rv == AEAD_DECRYPT_FAILED
+    matches!(rv, RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange | RvError::DataLenRange) || rv == AEAD_DECRYPT_FAILED
 }
 
 /// What modules say, besides that they lack a mechanism, when they never do a thing with this kind of key or parameter.

@@ -1,5 +1,6 @@
 //! The calls for which the `cryptoki` crate has no words: the list of mechanisms by number, and wrapping by `CKM_AES_KEY_WRAP_KWP`, which it does not know. Its own
-//! wrapping also answers with the buffer and not with what the module wrote into it. This is the only file of the house with `unsafe` in it.
+//! wrapping also answers with the buffer and not with what the module wrote into it, and it asks for a length before each answer, which costs a call that may go over a
+//! network. This is the only file of the house with `unsafe` in it.
 #![expect(unsafe_code, reason = "the functions of a C library are called here")]
 
 use std::path::Path;
@@ -8,9 +9,36 @@ use cryptoki_sys::{
     CK_ATTRIBUTE, CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CKR_BUFFER_TOO_SMALL,
     CKR_FUNCTION_NOT_SUPPORTED, CKR_OK,
 };
+use zeroize::Zeroizing;
 
 /// Room for what a module wraps, in bytes: an RSA pair of 4096 bits has about 2400.
 const WRAPPED_LEN_MAX: usize = 16 * 1024;
+
+/// What is done to bytes in two calls: one that begins, and one that does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Encrypt,
+    Decrypt,
+    Sign,
+}
+
+impl Operation {
+    /// The second of its calls.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Encrypt => "Encrypt",
+            Self::Decrypt => "Decrypt",
+            Self::Sign => "Sign",
+        }
+    }
+}
+
+/// Which of an operation's two calls failed, and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) at_its_beginning: bool,
+    pub(crate) rv: CK_RV,
+}
 
 /// The library's table of functions.
 pub(crate) struct Raw {
@@ -52,6 +80,47 @@ impl Raw {
             found.truncate(usize::try_from(count).unwrap_or_default());
             Ok(found)
         }
+    }
+
+    /// `C_EncryptInit` and `C_Encrypt`, or their likes. `room` is how long the answer may be; a module that wants more says so, and is asked once more.
+    pub(crate) fn once(
+        &self,
+        session: CK_SESSION_HANDLE,
+        operation: Operation,
+        mut mechanism: CK_MECHANISM,
+        key: CK_OBJECT_HANDLE,
+        input: &[u8],
+        room: usize,
+    ) -> Result<Vec<u8>, Stopped> {
+        let (begin, go) = match operation {
+            Operation::Encrypt => (self.table.C_EncryptInit, self.table.C_Encrypt),
+            Operation::Decrypt => (self.table.C_DecryptInit, self.table.C_Decrypt),
+            Operation::Sign => (self.table.C_SignInit, self.table.C_Sign),
+        };
+        let at = |at_its_beginning| move |rv| Stopped { at_its_beginning, rv };
+        let (Some(begin), Some(go)) = (begin, go) else { return Err(at(true)(CKR_FUNCTION_NOT_SUPPORTED)) };
+        // SAFETY: what `mechanism` points to lives in the caller for the time of this call.
+        checked(unsafe { begin(session, &mut mechanism, key) }).map_err(at(true))?;
+        // A module may not write to its input, but the type of the pointer says that it could: it gets a copy.
+        let mut input = Zeroizing::new(input.to_vec());
+        let mut answer = Zeroizing::new(vec![0; room]);
+        let mut answered = |answer: &mut Zeroizing<Vec<u8>>| {
+            let (given, mut len) = (input.len() as CK_ULONG, answer.len() as CK_ULONG);
+            // SAFETY: the lengths are those of the buffers.
+            let rv = unsafe { go(session, input.as_mut_ptr(), given, answer.as_mut_ptr(), &mut len) };
+            (rv, usize::try_from(len).unwrap_or(usize::MAX))
+        };
+        let (mut rv, mut len) = answered(&mut answer);
+        if rv == CKR_BUFFER_TOO_SMALL && len <= WRAPPED_LEN_MAX {
+            answer.resize(len, 0);
+            (rv, len) = answered(&mut answer);
+        }
+        checked(rv).map_err(at(false))?;
+        if len > answer.len() {
+            return Err(at(false)(CKR_BUFFER_TOO_SMALL));
+        }
+        answer.truncate(len);
+        Ok(std::mem::take(&mut *answer))
     }
 
     /// `C_WrapKey`.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use cryptoki::{
-    context::Function,
     error::{Error, Rv, RvError},
     mechanism::{
         Mechanism, MechanismType,
@@ -18,18 +17,32 @@ use cryptoki::{
 };
 use cryptoki_sys::{CK_MECHANISM, CK_MECHANISM_TYPE, CK_RV, CKM_AES_KEY_WRAP};
 use keystead_domain::{Hash, KeyFamily, KeySpec};
-use keystead_vault::{HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes};
+use keystead_vault::{AccountName, AccountPart, HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes};
 
 use crate::{
     classify,
-    raw::{self, Raw},
+    raw::{self, Operation, Raw, Stopped},
     template::{self, RootUse},
 };
 
 /// Length of GCM's tag in bits.
 const TAG_BITS: u64 = 128;
 
-/// A session, with the keys that the running job has in it.
+/// Room for what a call answers beyond its input, in bytes: a tag, a block or a MAC.
+const ROOM: usize = 64;
+/// Room for a signature: one of RSA_4096 has 512 bytes.
+const SIGNATURE_ROOM: usize = 512;
+/// How many keys of accounts a session keeps: many more than one job uses.
+const KEPT_MAX: usize = 32;
+
+/// A key of an account that stays in the session.
+struct Kept {
+    name: AccountName,
+    part: AccountPart,
+    key: u64,
+}
+
+/// A session, with the keys that the running job has in it, and those of accounts that it keeps.
 pub(crate) struct Live {
     session: Session,
     raw: Arc<Raw>,
@@ -37,6 +50,8 @@ pub(crate) struct Live {
     key_wrap: CK_MECHANISM_TYPE,
     /// Keys of the running job.
     keys: RefCell<Vec<u64>>,
+    /// Keys of accounts that stay for the next jobs; the one that was used last stands last.
+    kept: RefCell<Vec<Kept>>,
     /// Roots that were found: looking for one takes a module long, and its handle stays good as long as the session.
     roots: RefCell<Vec<(RootId, RootKeys)>>,
     /// The library's epoch when it was opened: in another one its numbers are somebody else's.
@@ -45,7 +60,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE, epoch: u64) -> Self {
-        Self { session, raw, key_wrap, keys: RefCell::default(), roots: RefCell::default(), epoch }
+        Self { session, raw, key_wrap, keys: RefCell::default(), kept: RefCell::default(), roots: RefCell::default(), epoch }
     }
 
     /// Lets go of a session of another epoch without closing it: its number may be that of another session by now.
@@ -58,6 +73,30 @@ impl Live {
     pub(crate) fn clean(&self) -> Result<(), HsmError> {
         let keys = self.keys.take();
         keys.into_iter().try_for_each(|key| self.session.destroy_object(raw::handle(key)).map_err(classify::error))
+    }
+
+    /// Makes room for one more key of an account: the one that was not used for longest goes. What cannot be destroyed now is destroyed with the job.
+    fn make_room(&self) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KEPT_MAX {
+            let oldest = kept.remove(0).key;
+            if self.session.destroy_object(raw::handle(oldest)).is_err() {
+                self.keys.borrow_mut().push(oldest);
+            }
+        }
+    }
+
+    /// Does something to bytes in two calls. Input that does not fit and a failure of the module are told apart.
+    fn once(&self, operation: Operation, mechanism: &Mechanism, key: HsmKey, input: &[u8], room: usize) -> Result<Vec<u8>, HsmError> {
+        let stopped = |stopped: Stopped| value_of(stopped.rv);
+        self.judged(operation.as_str(), || self.raw.once(self.session.handle(), operation, mechanism.into(), key.0, input, room).map_err(stopped))
+    }
+
+    fn gcm(&self, operation: Operation, key: HsmKey, mut nonce: [u8; 12], aad: &[u8], input: &[u8]) -> Result<Vec<u8>, NotDone> {
+        let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(|error| NotDone { at_its_beginning: true, rv: own(error) })?;
+        let mechanism = Mechanism::AesGcm(parameters);
+        let done = self.raw.once(self.session.handle(), operation, (&mechanism).into(), key.0, input, input.len() + ROOM);
+        done.map_err(|stopped| NotDone { at_its_beginning: stopped.at_its_beginning, rv: value_of(stopped.rv) })
     }
 
     /// Makes the keys of a root, both or none: but where the module lets nobody destroy the first, it may stay behind, of no use. The session must be one that may
@@ -147,11 +186,13 @@ impl Live {
     }
 
     fn unwrap_by(&self, mechanism: CK_MECHANISM, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
-        let template = template::key(purpose);
-        let unwrap = || self.raw.unwrap(self.session.handle(), mechanism, under.0, wrapped, &template).map_err(value_of);
-        let key = self.judged("UnwrapKey", unwrap)?;
+        let key = self.unwrap_as(mechanism, under, wrapped, &template::key(purpose))?;
         self.keys.borrow_mut().push(key);
         Ok(HsmKey(key))
+    }
+
+    fn unwrap_as(&self, mechanism: CK_MECHANISM, under: HsmKey, wrapped: &[u8], template: &[Attribute]) -> Result<u64, HsmError> {
+        self.judged("UnwrapKey", || self.raw.unwrap(self.session.handle(), mechanism, under.0, wrapped, template).map_err(value_of))
     }
 
     /// Whether the session answers at all.
@@ -184,6 +225,12 @@ fn staying(template: &[Attribute], make: impl Fn(&[Attribute]) -> Result<ObjectH
             (made, _) => return made.map_err(|rv| classify::value(rv, "make a root")),
         }
     }
+}
+
+/// Which of an operation's two calls failed, and how.
+struct NotDone {
+    at_its_beginning: bool,
+    rv: RvError,
 }
 
 /// How a call failed.
@@ -268,6 +315,22 @@ impl HsmSession for Live {
         self.unwrap_by((&oaep(hash)).into(), private, wrapped, purpose)
     }
 
+    fn account(&self, name: &AccountName, part: AccountPart) -> Option<HsmKey> {
+        let mut kept = self.kept.borrow_mut();
+        let at = kept.iter().position(|one| one.name == *name && one.part == part)?;
+        let found = kept.remove(at);
+        let key = HsmKey(found.key);
+        kept.push(found);
+        Some(key)
+    }
+
+    fn keep_account(&self, name: &AccountName, part: AccountPart, under: HsmKey, wrapped: &[u8]) -> Result<HsmKey, HsmError> {
+        let key = self.unwrap_as(raw::plain(self.key_wrap), under, wrapped, &template::kept(part))?;
+        self.make_room();
+        self.kept.borrow_mut().push(Kept { name: *name, part, key });
+        Ok(HsmKey(key))
+    }
+
     fn forget(&self, key: HsmKey) {
         if self.session.destroy_object(raw::handle(key.0)).is_ok() {
             self.keys.borrow_mut().retain(|kept| *kept != key.0);
@@ -307,23 +370,16 @@ impl HsmSession for Live {
 
     fn seal(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, HsmError> {
         // Made once more it is the same text under the same nonce, and so the same answer.
-        self.judged("Encrypt", || {
-            let mut nonce = nonce;
-            let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(own)?;
-            self.session.encrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), plain).map_err(own)
-        })
+        self.judged("Encrypt", || self.gcm(Operation::Encrypt, key, nonce, aad, plain).map_err(|stopped| stopped.rv))
     }
 
     fn open(&self, key: HsmKey, nonce: [u8; 12], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, HsmError> {
         // Where the text was not even given, nothing is said of it.
         let is_given = Cell::new(true);
         let opened = self.tried(|| {
-            let mut nonce = nonce;
-            let parameters = GcmParams::new(&mut nonce, aad, TAG_BITS.into()).map_err(own)?;
-            let opened = self.session.decrypt(&Mechanism::AesGcm(parameters), raw::handle(key.0), sealed);
-            opened.map_err(|error| {
-                is_given.set(!matches!(error, Error::Pkcs11(_, Function::DecryptInit)));
-                own(error)
+            self.gcm(Operation::Decrypt, key, nonce, aad, sealed).map_err(|stopped| {
+                is_given.set(!stopped.at_its_beginning);
+                stopped.rv
             })
         });
         opened.map(SecretBytes::from).map_err(|failed| match failed {
@@ -333,7 +389,7 @@ impl HsmSession for Live {
     }
 
     fn encrypt_block(&self, key: HsmKey, block: [u8; 16]) -> Result<[u8; 16], HsmError> {
-        let encrypted = self.judged("Encrypt", || self.session.encrypt(&Mechanism::AesEcb, raw::handle(key.0), &block).map_err(own))?;
+        let encrypted = self.once(Operation::Encrypt, &Mechanism::AesEcb, key, &block, ROOM)?;
         encrypted.try_into().map_err(|_| HsmError::Refused("a block of AES has another length".to_owned()))
     }
 
@@ -356,12 +412,12 @@ impl HsmSession for Live {
             Mac::Sha384 => Mechanism::Sha384Hmac,
             Mac::Sha512 => Mechanism::Sha512Hmac,
         };
-        self.judged("Sign", || self.session.sign(&mechanism, raw::handle(key.0), bytes).map_err(own))
+        self.once(Operation::Sign, &mechanism, key, bytes, ROOM)
     }
 
     fn sign(&self, key: HsmKey, spec: KeySpec, digest: &[u8]) -> Result<Vec<u8>, HsmError> {
         let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcs } else { Mechanism::Ecdsa };
-        self.judged("Sign", || self.session.sign(&mechanism, raw::handle(key.0), digest).map_err(own))
+        self.once(Operation::Sign, &mechanism, key, digest, SIGNATURE_ROOM)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use cryptoki::object::{Attribute, KeyType, ObjectClass};
 use keystead_domain::{KeyFamily, KeySpec};
-use keystead_vault::{Purpose, RootId};
+use keystead_vault::{AccountPart, Purpose, RootId};
 
 /// Length of an account's MAC key, and of AES-256, in bytes.
 pub(crate) const KEY_LEN: u64 = 32;
@@ -63,6 +63,21 @@ pub(crate) fn key(purpose: Purpose) -> Vec<Attribute> {
     ];
     if class == ObjectClass::SECRET_KEY {
         template.extend([Attribute::Encrypt(uses.encrypt), Attribute::Wrap(uses.wrap), Attribute::Verify(false)]);
+    }
+    template
+}
+
+/// An account's key that a session keeps: used there, and never taken out again.
+pub(crate) fn kept(part: AccountPart) -> Vec<Attribute> {
+    let purpose = match part {
+        AccountPart::Sealing => Purpose::Account,
+        AccountPart::Mac => Purpose::AccountMac,
+    };
+    let mut template = key(purpose);
+    for attribute in &mut template {
+        if matches!(attribute, Attribute::Extractable(_)) {
+            *attribute = Attribute::Extractable(false);
+        }
     }
     template
 }
@@ -214,6 +229,17 @@ mod tests {
     fn the_label_of_a_root_tells_it_from_another() {
         assert_eq!(RootUse::Wrapping.label(RootId([0xa5; 16])), "Keystead root a5a5a5a5, wraps keys");
         assert_eq!(RootUse::Sealing.label(RootId([1; 16])), "Keystead root 01010101, seals records");
+    }
+
+    #[test]
+    fn a_key_that_a_session_keeps_cannot_be_taken_out() {
+        for part in [AccountPart::Sealing, AccountPart::Mac] {
+            let template = kept(part);
+            for must in [Attribute::Extractable(false), Attribute::Sensitive(true), Attribute::Token(false), Attribute::Unwrap(false), Attribute::Wrap(false)] {
+                assert!(template.contains(&must), "{must:?}");
+            }
+            assert!(!template.contains(&Attribute::Extractable(true)));
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The port to a hardware module: what the vault asks of one, in words that fit any, and nothing of how it is asked. `vault-pkcs11` answers.
 //!
-//! A piece of work is a [`Job`]: a function over one session, in which keys are only named. It makes nothing that outlives it, so that it may be run again
-//! from its beginning when the session was lost under it.
+//! A piece of work is a [`Job`]: a function over one session, in which keys are only named. What it makes ends with it, so that it may be run again from its beginning
+//! when the session was lost under it. One thing stays for the next jobs, in the session alone: the keys of accounts, which the session keeps under names that tell
+//! exactly what they were unwrapped from ([`AccountName`]). A job that finds none unwraps them, and so a session that was lost takes nothing with it.
 
 use std::sync::Arc;
 
@@ -68,6 +69,20 @@ pub enum Purpose {
     AccountMac,
     /// AES-256 that wraps, and lives no longer than the job.
     Transport,
+}
+
+/// What an account's keys were unwrapped from: a digest of the root, of the account and the generations, and of the row as it lies in the store. A row that was swapped,
+/// rolled back or damaged has another name, and is opened, or refused, as if no session had ever seen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountName(pub [u8; 32]);
+
+/// Which of an account's two keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountPart {
+    /// Encrypts and decrypts.
+    Sealing,
+    /// Makes MACs.
+    Mac,
 }
 
 /// A key that was made, with the half of it that everybody may know.
@@ -164,6 +179,16 @@ pub trait HsmSession {
     /// # Errors
     /// As [`unwrap`](Self::unwrap); [`HsmError::Cannot`] for a hash that the module has not there.
     fn unwrap_oaep(&self, private: HsmKey, hash: Hash, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
+
+    /// An account's key, if the session keeps it from a job before.
+    fn account(&self, name: &AccountName, part: AccountPart) -> Option<HsmKey>;
+
+    /// Unwraps an account's key and keeps it for the jobs to come, as a key that cannot be wrapped again. It goes when the session does, or when many others were used
+    /// behind it.
+    ///
+    /// # Errors
+    /// As [`unwrap`](Self::unwrap).
+    fn keep_account(&self, name: &AccountName, part: AccountPart, under: HsmKey, wrapped: &[u8]) -> Result<HsmKey, HsmError>;
 
     /// Destroys a key before the job ends, for who makes many. What cannot be destroyed now is destroyed with the job.
     fn forget(&self, key: HsmKey);

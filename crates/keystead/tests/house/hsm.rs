@@ -264,8 +264,8 @@ fn an_operation_waits_for_a_module_that_is_gone_and_goes_on_by_itself() {
     let desk = &hall.desk;
     hall.create("orders", "AES_256", &[]);
     assert_eq!(desk.json(&["key", "deactivate", "orders"])["state"], "INACTIVE");
-    // C_UnwrapKey answers CKR_DEVICE_REMOVED.
-    shim.fails(61, 0x32, -1, Duration::ZERO);
+    // C_WrapKey answers CKR_DEVICE_REMOVED.
+    shim.fails(60, 0x32, -1, Duration::ZERO);
     let refused = desk.fails(1, &["key", "create", "bills", "--keystore", "main"]);
     assert_eq!(slug(&refused), "hsm-away", "{refused}");
     let begun = desk.json(&["key", "activate", "orders", "--no-wait"]);

@@ -15,12 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keystead_domain::KeySpec;
+use keystead_domain::{AccountId, KeySpec, Timestamp};
 use keystead_testkit::{
     shim::{SESSIONS, Shim},
     token::{Kind, LABEL, apart},
 };
-use keystead_vault::{Held, Hsm as _, HsmError, Job, Purpose, RootId, SystemRandom, UnlockSecret, Vault, VaultError};
+use keystead_vault::{AccountKey, Blob, Held, Hsm as _, HsmError, Job, Place, Purpose, RootId, SystemRandom, UnlockSecret, Vault, VaultError};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 use house::{House, pin};
@@ -32,6 +32,7 @@ const LOGIN: u8 = 18;
 const DECRYPT_INIT: u8 = 33;
 const GENERATE_KEY: u8 = 58;
 const WRAP_KEY: u8 = 60;
+const UNWRAP_KEY: u8 = 61;
 /// What one use of the vault calls, in its order.
 const CALLS: [(u8, &str); 11] = [
     (12, "C_OpenSession"),
@@ -120,6 +121,40 @@ fn a_call_that_fails_once_is_made_again_and_nobody_notices() {
             }
         }
     });
+}
+
+/// An account's keys are unwrapped once a session, and not at each use; those of accounts that nobody asks for any more go. A session that was lost takes nothing with it.
+#[test]
+fn a_session_keeps_the_keys_of_the_accounts_that_are_used() {
+    with_shim("a_session_keeps_the_keys_of_the_accounts_that_are_used", &[], |shim| {
+        let house = open_house(Settings { sessions: 1, ..settings(shim) });
+        let account = |byte| AccountId::new(Timestamp::from_secs(1_790_000_000), [byte; 10]);
+        let accounts: Vec<_> = (1..=40).map(account).map(|id| (house.vault.new_account_key(&id, 1).expect("the vault is open").into_bytes(), id)).collect();
+        let make = |(sealed, account): &(Vec<u8>, AccountId)| {
+            let place = Place { account, ..house.place(KeySpec::Aes256) };
+            house.vault.generate(&place, AccountKey { generation: 1, sealed }).map(drop)
+        };
+        for account in &accounts {
+            assert_eq!(make(account), Ok(()));
+        }
+        shim.fails(UNWRAP_KEY, DEVICE_REMOVED, -1, Duration::ZERO);
+        for account in accounts.iter().rev().take(10) {
+            assert_eq!(make(account), Ok(()), "nothing is unwrapped for it");
+        }
+        let damaged = (flipped(&accounts[39].0), accounts[39].1.clone());
+        assert_eq!(make(&damaged), Err(VaultError::DoesNotOpen(Blob::AccountKey)), "a row that was damaged is not what the session knows");
+        assert!(matches!(make(&accounts[0]), Err(VaultError::Module(error)) if error.passes()), "the first was let go");
+        shim.works();
+        for account in &accounts {
+            assert_eq!(make(account), Ok(()));
+        }
+    });
+}
+
+/// The same bytes but for the last bit.
+fn flipped(bytes: &[u8]) -> Vec<u8> {
+    let (last, rest) = bytes.split_last().expect("some bytes");
+    [rest, &[last ^ 1]].concat()
 }
 
 #[test]

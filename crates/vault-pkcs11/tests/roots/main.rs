@@ -1,5 +1,8 @@
 //! The keys of a root as they lie in the token, seen past Keystead; and a key that somebody else put there in their place.
 
+#[path = "../shared/house.rs"]
+mod house;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use cryptoki::{
@@ -9,8 +12,9 @@ use cryptoki::{
     session::{Session, UserType},
     types::AuthPin,
 };
+use keystead_domain::KeySpec;
 use keystead_testkit::token::{Kind, LABEL, PIN, apart};
-use keystead_vault::{Hsm as _, HsmError, RootId, SecretBytes};
+use keystead_vault::{Held, Hsm as _, HsmError, RootId};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 fn module(library: &Path) -> Pkcs11Module {
@@ -23,7 +27,7 @@ fn module(library: &Path) -> Pkcs11Module {
         patience: Duration::from_secs(60),
         allow: Vec::new(),
     };
-    let module = Pkcs11Module::load(settings, &SecretBytes::from(PIN.to_owned())).expect("the library loads");
+    let module = Pkcs11Module::load(settings, &house::pin()).expect("the library loads");
     module.open().expect("the right PIN");
     module
 }
@@ -61,6 +65,37 @@ fn the_keys_stay(library: &Path) {
     let [a, b] = ["5a5a5a5a", "a5a5a5a5"];
     assert_eq!(labels, [root(a, "seals records"), root(a, "wraps keys"), root(b, "seals records"), root(b, "wraps keys")]);
     module.run(Arc::new(|session| session.root(RootId([0xa5; 16])).map(drop))).expect("it is found");
+}
+
+/// What stays in a session behind its jobs: the two keys of an account, and they can be used there and nothing else.
+fn what_a_session_keeps_cannot_be_taken_out(library: &Path) {
+    let hsm = Arc::new(module(library));
+    let house = house::House::over(&hsm);
+    for spec in [KeySpec::Aes256, KeySpec::EcP256, KeySpec::Hmac256] {
+        let made = house.vault.generate(&house.place(spec), house.account_key()).expect("the vault is open");
+        let held = Held { place: house.place(spec), account_key: house.account_key(), sealed: made.sealed.as_bytes() };
+        house.vault.fingerprint(&held).expect("the vault is open");
+    }
+    let session = beside(library);
+    let found = session.find_objects(&[Attribute::Token(false)]).expect("found");
+    assert_eq!(found.len(), 2, "the material is gone with its job");
+    for key in found {
+        let wanted = [AttributeType::Extractable, AttributeType::Sensitive, AttributeType::Wrap, AttributeType::Unwrap];
+        let shown = session.get_attributes(key, &wanted).expect("shown");
+        assert_eq!(shown, [Attribute::Extractable(false), Attribute::Sensitive(true), Attribute::Wrap(false), Attribute::Unwrap(false)]);
+    }
+    house.vault.seal();
+    assert_eq!(session.find_objects(&[Attribute::Token(false)]).map(|found| found.len()).unwrap_or_default(), 0, "sealed, the module keeps nothing");
+}
+
+#[test]
+fn what_a_session_keeps_stays_in_softhsm_and_only_so_long() {
+    apart("what_a_session_keeps_stays_in_softhsm_and_only_so_long", Kind::Softhsm, |library, _| what_a_session_keeps_cannot_be_taken_out(library));
+}
+
+#[test]
+fn what_a_session_keeps_stays_in_kryoptic_and_only_so_long() {
+    apart("what_a_session_keeps_stays_in_kryoptic_and_only_so_long", Kind::Kryoptic, |library, _| what_a_session_keeps_cannot_be_taken_out(library));
 }
 
 fn a_key_that_may_leave_is_no_root(library: &Path) {

@@ -1,12 +1,16 @@
 //! Account keys in a module: two keys, made there and wrapped there under the root; what lies in the store is the two, sealed under the root and bound to the
 //! account. One encrypts, the other makes MACs; the latter stays when the former rotates, because fingerprints stand in the audit log for ever.
+//!
+//! A session keeps the two for the next jobs, because unwrapping them is most of what a job costs. What it keeps them under is a digest of all that they were opened
+//! from, so that finding them there says as much as opening the row does.
 
+use aws_lc_rs::digest;
 use keystead_domain::AccountId;
 
 use super::{ModuleRoot, import::Incoming, moving::What, opened, sealed};
 use crate::{
-    Blob, HsmError, HsmKey, HsmSession, Purpose, Random, RootId, RootKeys, VaultError,
-    hazmat::gcm,
+    AccountName, AccountPart, Blob, HsmError, HsmKey, HsmSession, Purpose, Random, RootId, RootKeys, VaultError,
+    hazmat::{aad::Aad, gcm},
     random,
     safe::{
         account_key::{self, AccountSecrets},
@@ -20,15 +24,16 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct Stored {
     root: RootId,
+    name: AccountName,
     aad: Vec<u8>,
     ciphertext: Vec<u8>,
 }
 
 /// An account's key in the session of a job.
-pub(crate) struct Account {
+pub(crate) struct Account<'a> {
     pub(crate) root: RootKeys,
     pub(crate) sealing: HsmKey,
-    wrapped_mac: Vec<u8>,
+    stored: &'a Stored,
 }
 
 impl Stored {
@@ -37,26 +42,54 @@ impl Stored {
         under.expect_account_key(Blob::AccountKey, key.generation)?;
         under.expect_format(Blob::AccountKey, Format::Module)?;
         let aad = account_key::aad(under, account).as_bytes().to_vec();
-        Ok(Self { root: root.id, aad, ciphertext: ciphertext.to_vec() })
+        let name = name(root.id, &aad, ciphertext);
+        Ok(Self { root: root.id, name, aad, ciphertext: ciphertext.to_vec() })
     }
 
     pub(crate) fn root(&self, session: &dyn HsmSession) -> Result<RootKeys, HsmError> {
         session.root(self.root)
     }
 
-    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Account, VaultError> {
+    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Account<'_>, VaultError> {
         let root = session.root(self.root)?;
+        let sealing = self.key(session, root, AccountPart::Sealing)?;
+        Ok(Account { root, sealing, stored: self })
+    }
+
+    /// One of the two keys: the one that the session keeps, or unwrapped and kept from now on.
+    fn key(&self, session: &dyn HsmSession, root: RootKeys, part: AccountPart) -> Result<HsmKey, VaultError> {
+        if let Some(key) = session.account(&self.name, part) {
+            return Ok(key);
+        }
+        let (sealing, mac) = self.wrapped(session, root)?;
+        let wrapped = match part {
+            AccountPart::Sealing => sealing,
+            AccountPart::Mac => mac,
+        };
+        Ok(session.keep_account(&self.name, part, root.wrapping, &wrapped)?)
+    }
+
+    /// The two keys, wrapped under the root, as the row has them.
+    fn wrapped(&self, session: &dyn HsmSession, root: RootKeys) -> Result<(Vec<u8>, Vec<u8>), VaultError> {
         let both = opened(session, root.sealing, &self.aad, &self.ciphertext).map_err(damaged)?;
-        let (wrapped, wrapped_mac) = split(both.expose()).ok_or(VaultError::DoesNotOpen(Blob::AccountKey))?;
-        Ok(Account { root, sealing: session.unwrap(root.wrapping, wrapped, Purpose::Account)?, wrapped_mac: wrapped_mac.to_vec() })
+        let (sealing, mac) = split(both.expose()).ok_or(VaultError::DoesNotOpen(Blob::AccountKey))?;
+        Ok((sealing.to_vec(), mac.to_vec()))
     }
 }
 
-impl Account {
+impl Account<'_> {
     /// The key that makes MACs. It is unwrapped only where it is needed.
-    pub(crate) fn mac_key(&self, session: &dyn HsmSession) -> Result<HsmKey, HsmError> {
-        session.unwrap(self.root.wrapping, &self.wrapped_mac, Purpose::AccountMac)
+    pub(crate) fn mac_key(&self, session: &dyn HsmSession) -> Result<HsmKey, VaultError> {
+        self.stored.key(session, self.root, AccountPart::Mac)
     }
+}
+
+/// By what a session keeps an account's keys.
+fn name(root: RootId, aad: &[u8], ciphertext: &[u8]) -> AccountName {
+    let of = Aad::of("keystead account's keys in a session").bytes(&root.0).bytes(aad).bytes(ciphertext);
+    let mut name = AccountName([0; 32]);
+    name.0.copy_from_slice(digest::digest(&digest::SHA256, of.as_bytes()).as_ref());
+    name
 }
 
 impl ModuleRoot {
@@ -83,8 +116,8 @@ impl ModuleRoot {
     ) -> Result<SealedAccountKey, VaultError> {
         let (old, aad, id) = (Stored::read(from, account, old)?, account_key::aad(under, account).as_bytes().to_vec(), self.id);
         let wrapped_mac = self.wrapped_here(from, What::AccountMac, move |session| {
-            let old = old.open(session)?;
-            Ok((old.root, old.wrapped_mac))
+            let root = old.root(session)?;
+            Ok((root, old.wrapped(session, root)?.1))
         })?;
         self.make_account_key(under, id, wrapped_mac, aad, random)
     }
@@ -149,6 +182,16 @@ fn damaged(error: HsmError) -> VaultError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_that_is_another_in_anything_has_another_name() {
+        let row = name(RootId([1; 16]), b"account 1, generation 1", b"sealed");
+        assert_eq!(row, name(RootId([1; 16]), b"account 1, generation 1", b"sealed"));
+        assert_ne!(row, name(RootId([2; 16]), b"account 1, generation 1", b"sealed"));
+        assert_ne!(row, name(RootId([1; 16]), b"account 2, generation 1", b"sealed"));
+        assert_ne!(row, name(RootId([1; 16]), b"account 1, generation 1", b"sealee"));
+        assert_ne!(row, name(RootId([1; 16]), b"account 1, generation 1s", b"ealed"), "where one ends and the other begins counts");
+    }
 
     #[test]
     fn what_was_joined_comes_apart_and_what_is_short_does_not() {

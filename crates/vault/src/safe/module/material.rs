@@ -32,8 +32,8 @@ pub(crate) struct Piece {
 }
 
 /// Material in a job: wrapped under the root, with its public half.
-pub(crate) struct Opened {
-    pub(crate) account: Account,
+pub(crate) struct Opened<'a> {
+    pub(crate) account: Account<'a>,
     pub(crate) wrapped: Vec<u8>,
     pub(crate) public: Option<Vec<u8>>,
 }
@@ -48,7 +48,7 @@ impl Piece {
         Ok(Self { account, spec: held.place.spec, aad, ciphertext: ciphertext.to_vec() })
     }
 
-    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Opened, VaultError> {
+    pub(crate) fn open(&self, session: &dyn HsmSession) -> Result<Opened<'_>, VaultError> {
         let account = self.account.open(session)?;
         let body = opened(session, account.sealing, &self.aad, &self.ciphertext).map_err(|error| match error {
             HsmError::Unauthentic => VaultError::DoesNotOpen(Blob::Material),
@@ -66,7 +66,7 @@ impl Piece {
     }
 
     /// The key itself, in the session.
-    pub(crate) fn unwrap(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<(Opened, HsmKey), VaultError> {
+    pub(crate) fn unwrap(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<(Opened<'_>, HsmKey), VaultError> {
         let opened = self.open(session)?;
         let key = session.unwrap(opened.account.root.wrapping, &opened.wrapped, purpose)?;
         Ok((opened, key))
@@ -129,7 +129,7 @@ impl Cradle {
         Ok(Kept { sealed, fingerprint, public })
     }
 
-    fn seal(&self, session: &dyn HsmSession, account: &Account, wrapped: &[u8], public: Option<&[u8]>) -> Result<Vec<u8>, VaultError> {
+    fn seal(&self, session: &dyn HsmSession, account: &Account<'_>, wrapped: &[u8], public: Option<&[u8]>) -> Result<Vec<u8>, VaultError> {
         let nonce = random::public::<{ gcm::NONCE_LEN }>(self.random.as_ref());
         let body = account::join(wrapped, public.unwrap_or_default());
         Ok(self.under.join(&sealed(session, account.sealing, nonce, &self.aad, &body)?))
@@ -190,7 +190,13 @@ impl ModuleRoot {
     }
 }
 
-pub(super) fn fingerprint(session: &dyn HsmSession, account: &Account, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
+pub(super) fn fingerprint(
+    session: &dyn HsmSession,
+    account: &Account<'_>,
+    spec: KeySpec,
+    key: HsmKey,
+    public: Option<&[u8]>,
+) -> Result<Fingerprint, VaultError> {
     Fingerprint::inside(session, account.mac_key(session)?, spec, key, public)
 }
 

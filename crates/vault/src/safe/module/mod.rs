@@ -9,8 +9,8 @@
 //!      └─ one MACs     fingerprints · preparations
 //! ```
 //!
-//! What lies in the store is wrapped by the module under the root, and that once more sealed by the module under the account's key. The host sees names of
-//! keys, wrapped keys and public halves. Two exceptions are told where they happen: material that a person brings in plain, and the way around
+//! What lies in the store is wrapped by the module under the root, and that once more sealed by the module under the account's key. Sessions keep accounts' keys for the
+//! next jobs (`account.rs`); all else ends with its job. The host sees names of keys, wrapped keys and public halves. Two exceptions are told where they happen: material that a person brings in plain, and the way around
 //! [`WayAround::HostWrap`](crate::WayAround::HostWrap).
 
 pub(super) mod account;
