@@ -107,9 +107,9 @@ impl Live {
     }
 
     fn make_root_key(&self, id: RootId, of: RootUse) -> Result<ObjectHandle, HsmError> {
-        let length = Attribute::ValueLen(template::KEY_LEN.into());
-        let template = [&template::root(id, of)[..], &[length]].concat();
-        staying(&template, |template| self.session.generate_key(&Mechanism::AesKeyGen, template).map_err(own))
+        let more = [Attribute::ValueLen(template::KEY_LEN.into()), Attribute::Modifiable(false)];
+        let template = [&template::root(id, of)[..], &more].concat();
+        staying(&template, &template::ROOT_STAYS, |template| self.session.generate_key(&Mechanism::AesKeyGen, template).map_err(own))
     }
 
     /// Makes the keys of a root with a copy: each is made for this session alone, wrapped for the copy, and then unwrapped into the token as one that never leaves it. So
@@ -136,7 +136,7 @@ impl Live {
 
     fn restore_root_key(&self, id: RootId, of: RootUse, under: HsmKey, wrapped: &[u8]) -> Result<ObjectHandle, HsmError> {
         let restore = |template: &[Attribute]| self.raw.unwrap(self.session.handle(), raw::plain(self.key_wrap), under.0, wrapped, template);
-        staying(&template::root(id, of), |template| restore(template).map(raw::handle).map_err(value_of))
+        staying(&template::root(id, of), &template::RESTORED_STAYS, |template| restore(template).map(raw::handle).map_err(value_of))
     }
 
     fn note(&self, handle: ObjectHandle) -> HsmKey {
@@ -217,8 +217,8 @@ impl Live {
 }
 
 /// Makes a root's key with as many of the attributes that keep it where it is as the module knows.
-fn staying(template: &[Attribute], make: impl Fn(&[Attribute]) -> Result<ObjectHandle, RvError>) -> Result<ObjectHandle, HsmError> {
-    let mut stays = &template::ROOT_STAYS[..];
+fn staying(template: &[Attribute], stays: &[Attribute], make: impl Fn(&[Attribute]) -> Result<ObjectHandle, RvError>) -> Result<ObjectHandle, HsmError> {
+    let mut stays = stays;
     loop {
         match (make(&[template, stays].concat()), stays.split_last()) {
             (Err(rv), Some((_, fewer))) if classify::is_of_template(rv) => stays = fewer,

@@ -68,6 +68,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(vault::seal::seal_vault))
         .routes(routes!(vault::rotate::rotate_vault))
         .routes(routes!(vault::confirm_rotation::confirm_rotation))
+        .routes(routes!(vault::rehearse::rehearse_shares))
 
         .routes(routes!(users::list::list_users, users::create::create_user))
         .routes(routes!(users::replace_token::replace_token))

@@ -68,6 +68,8 @@ pub enum Noun {
     Serve(local::Serve),
     /// Look for what keeps the server from working, and say how to mend it
     Doctor(local::Doctor),
+    /// Restore the root in a hardware module's token, from the shares of its copy. The server must not run on the same SQLite file
+    RestoreRoot(local::RestoreRoot),
     /// Keys: make, import, list, renew, deactivate, export, delete
     #[command(subcommand)]
     Key(Box<key::KeyVerb>),

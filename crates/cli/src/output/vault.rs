@@ -32,6 +32,26 @@ pub struct Vault {
     /// A new root that waits for its shares.
     #[serde(default)]
     pub prepared: Option<Prepared>,
+    /// Who can restore the copy of a root in a module.
+    #[serde(default)]
+    backup: Option<Backup>,
+    /// The signed transcript of a ceremony.
+    #[serde(default)]
+    transcript: Option<String>,
+}
+
+/// Shares that restore the copy of a root in a module.
+#[derive(Deserialize)]
+struct Backup {
+    shares_needed: u64,
+    shares: u64,
+}
+
+impl Vault {
+    /// How many shares open it, or restore its root.
+    pub fn keepers_needed(&self) -> Option<u64> {
+        self.shares_needed.or(self.backup.as_ref().map(|backup| backup.shares_needed))
+    }
 }
 
 /// A new root that waits for its shares. It has no `Debug`: it holds them.
@@ -83,6 +103,7 @@ impl Sheet for Vault {
             ("sealed", Some(yes(self.sealed))),
             ("opened by", Some(self.kind.clone())),
             ("shares", shares.filter(|_| self.sealed)),
+            ("copy", self.backup.as_ref().map(|backup| format!("restored by {} of {} shares", backup.shares_needed, backup.shares))),
             ("root generation", generation),
             ("rotation", self.rotation.as_ref().map(Rotation::words)),
             ("sealed anew", self.rewrapped.map(|rewrapped| format!("{rewrapped} key versions"))),
@@ -90,7 +111,8 @@ impl Sheet for Vault {
     }
 
     fn below(&self) -> String {
-        self.prepared.as_ref().map(Prepared::words).unwrap_or_default()
+        let transcript = self.transcript.as_ref().map(|transcript| format!("\n{transcript}"));
+        self.prepared.as_ref().map(Prepared::words).or(transcript).unwrap_or_default()
     }
 }
 

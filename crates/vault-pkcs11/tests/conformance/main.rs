@@ -1,5 +1,6 @@
 //! One suite over every root: the software's, and that of each soft token that is installed. What a root cannot, it must refuse in words, and nothing else.
 
+mod backups;
 mod cases;
 mod house;
 mod moves;

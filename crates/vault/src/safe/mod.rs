@@ -40,7 +40,7 @@ pub use offer::Progress;
 pub use pem::PemError;
 pub use place::{AccountKey, Held, Place, SealedAccountKey, SealedMaterial};
 pub use preparation::Preparation;
-pub use record::{RecordError, RootRecord};
+pub use record::{Keepers, RecordError, RootRecord};
 pub use share::{SetId, Share, ShareError};
 pub use transport::WRAPPED_LEN_MAX;
 pub use unlock::{KEY_FILE_LEN, NewUnlock, PASSPHRASE_LEN_MIN, PassphraseCost, SHARES_MAX, UnlockKind, UnlockRefused, UnlockSecret};
