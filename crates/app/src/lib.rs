@@ -7,6 +7,7 @@ mod account_key;
 pub mod alerts;
 pub mod audit;
 pub mod catalog;
+pub mod ceremonies;
 pub mod error;
 mod finish;
 pub mod keys;

@@ -14,7 +14,7 @@ use crate::{
     },
     safe::{
         CheckValue,
-        birth::{Generated, Source},
+        birth::{Birth, Generated},
         material::Fresh,
     },
     secret::Secret,
@@ -22,10 +22,11 @@ use crate::{
 
 impl ModuleRoot {
     /// Brings in material that the host has plain. It goes in wrapped under a key that serves for this alone, so that all modules take every kind alike.
-    pub(crate) fn take_in(&self, cradle: Cradle, spec: KeySpec, fresh: &Fresh, mechanism: &'static str, random: &dyn Random) -> Result<Generated, VaultError> {
+    pub(crate) fn take_in(&self, cradle: Cradle, fresh: &Fresh, birth: Birth, random: &dyn Random) -> Result<Generated, VaultError> {
         if !self.abilities().wraps_by_rfc_5649 {
             return Err(not_as_the_standard());
         }
+        let spec = cradle.spec();
         let transport = Secret::<32>::init_with(|bytes| random.fill(bytes));
         let wrapped = key_wrap::wrap_padded(transport.expose(), fresh.material.expose())?;
         let public = fresh.public_key.clone();
@@ -34,7 +35,7 @@ impl ModuleRoot {
             let key = session.unwrap(transport, &wrapped, Purpose::Material(spec))?;
             cradle.keep(session, key, public.clone())
         })?;
-        Ok(self.generated(kept, spec, Source::ImportedRaw, mechanism))
+        Ok(self.generated(kept, spec, birth.source, birth.mechanism))
     }
 
     /// Unwraps material inside, under a key of the vault. The host sees it wrapped only.
