@@ -12,7 +12,7 @@ use keystead_store::{
 };
 use keystead_vault::{CheckValue, MaterialRefused, SecretBytes, VaultError};
 
-use super::{Ceremony, begin::ordered, stands};
+use super::{Ceremony, ENTER, FINISH, begin::ordered, stands};
 use crate::{App, Error, Request, Started, error::TxError, once::Deed, permit};
 
 /// What became of a component.
@@ -40,16 +40,19 @@ impl App {
         if self.is_ceremony_request_done(principal, request).await? {
             return Ok(Entered { ceremony: self.show_ceremony(principal, id).await?, started: None });
         }
-        let (ceremony, mut components) = self.waiting(principal, id).await?;
+        let (ceremony, mut components) = self.waiting(principal, ENTER, id).await?;
         if components.iter().any(|entered| entered.entered_by == principal.user.as_str()) {
-            return Err(self.refuse_in_ceremony(principal, "split-knowledge", &ceremony, Error::SamePerson).await);
+            return Err(self.refuse_in_ceremony(principal, ENTER, "split-knowledge", &ceremony, Error::SamePerson).await);
         }
         let expected = check_value.map(|text| CheckValue::parse("check_value", ceremony.spec, text)).transpose()?;
         let proof = permit(principal, Action::ManageKeys, &ceremony.account_id.clone(), ceremony)?;
         let (ceremony, rule) = (proof.payload, proof.rule);
         let entered = match self.sealed_component(principal, &ceremony, &components, &component, expected.as_ref()).await {
             Ok(entered) => entered,
-            Err(Error::Invalid(refused)) => return Err(self.refuse_in_ceremony(principal, "component-is-sound", &ceremony, refused.into()).await),
+            Err(Error::Invalid(refused)) => return Err(self.refuse_in_ceremony(principal, ENTER, "component-is-sound", &ceremony, refused.into()).await),
+            Err(all_there @ Error::CeremonyStands { .. }) => {
+                return Err(self.refuse_in_ceremony(principal, ENTER, "ceremony-waits", &ceremony, all_there).await);
+            }
             Err(error) => return Err(self.or_root_changed(error).await),
         };
         components.push(entered.clone());
@@ -71,10 +74,11 @@ impl App {
         if self.is_ceremony_request_done(principal, request).await? {
             return Ok(Entered { ceremony: self.show_ceremony(principal, id).await?, started: None });
         }
-        let (ceremony, components) = self.waiting(principal, id).await?;
+        let (ceremony, components) = self.waiting(principal, FINISH, id).await?;
         if !is_whole(&ceremony, &components) {
             let how = format!("has {} of {} components", components.len(), ceremony.components);
-            return Err(stands(&how, &format!("Have the others entered: `keystead ceremony enter {id}`.")));
+            let refused = stands(&how, &format!("Have the others entered: `keystead ceremony enter {id}`."));
+            return Err(self.refuse_in_ceremony(principal, FINISH, "all-components", &ceremony, refused).await);
         }
         let started = self.make_of_components(principal, request, &ceremony, components, None).await?;
         Ok(Entered { ceremony: self.show_ceremony(principal, id).await?, started: Some(started) })
@@ -121,7 +125,7 @@ impl App {
             .await;
         match kept {
             Ok(()) => Ok(()),
-            Err(TxError::App(Error::SamePerson)) => Err(self.refuse_in_ceremony(principal, "split-knowledge", ceremony, Error::SamePerson).await),
+            Err(TxError::App(Error::SamePerson)) => Err(self.refuse_in_ceremony(principal, ENTER, "split-knowledge", ceremony, Error::SamePerson).await),
             Err(error) => Err(self.met_itself(principal, request, error).await.into()),
         }
     }
@@ -153,7 +157,7 @@ impl App {
 
     fn entered_entry(&self, principal: &Principal, ceremony: &CeremonyRow, entered: &ComponentRow, rule: &str) -> keystead_audit::Entry {
         let which = format!("{} of {}", entered.number, ceremony.components);
-        self.ceremony_entry(principal, "ceremony.enter", rule, ceremony).detail("component", which).done()
+        self.ceremony_entry(principal, ENTER, rule, ceremony).detail("component", which).done()
     }
 }
 

@@ -19,6 +19,10 @@ use keystead_store::{
 
 use crate::{App, Error, Request, error::TxError, once::Deed, permit};
 
+const CANCEL: &str = "ceremony.cancel";
+const ENTER: &str = "ceremony.enter";
+const FINISH: &str = "ceremony.finish";
+
 /// A ceremony, and who entered which component. What was entered is not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ceremony {
@@ -71,17 +75,16 @@ impl App {
     }
 
     /// One that waits, for a change of it. One whose time is over is not changed any more, whether it was wiped already or not.
-    async fn waiting(&self, principal: &Principal, id: &str) -> Result<(CeremonyRow, Vec<ComponentRow>), Error> {
+    async fn waiting(&self, principal: &Principal, action: &str, id: &str) -> Result<(CeremonyRow, Vec<ComponentRow>), Error> {
         let (row, components) = self.ceremony(principal, id).await?;
         let (row, components) = permit(principal, Action::ManageKeys, &row.account_id.clone(), (row, components))?.payload;
-        match row.state {
-            CeremonyState::Waiting if self.now() < row.expires_at => Ok((row, components)),
-            CeremonyState::Waiting => Err(stands("is over: its components waited for three days", "Begin anew: `keystead ceremony begin`.")),
-            CeremonyState::Making => {
-                Err(stands("is making its key", &format!("Wait for it: `keystead operation list`. See `keystead ceremony show {}`.", row.id)))
-            }
-            ended => Err(stands(&format!("is {}", ended.as_str()), "Begin anew: `keystead ceremony begin`.")),
-        }
+        let refused = match row.state {
+            CeremonyState::Waiting if self.now() < row.expires_at => return Ok((row, components)),
+            CeremonyState::Waiting => stands("is over: its components waited for three days", "Begin anew: `keystead ceremony begin`."),
+            CeremonyState::Making => stands("is making its key", &format!("Wait for it: `keystead operation list`. See `keystead ceremony show {}`.", row.id)),
+            ended => stands(&format!("is {}", ended.as_str()), "Begin anew: `keystead ceremony begin`."),
+        };
+        Err(self.refuse_in_ceremony(principal, action, "ceremony-waits", &row, refused).await)
     }
 
     /// Ends a ceremony and wipes what was entered. Whoever may make keys may do that: it destroys what waits, and makes nothing.
@@ -92,14 +95,14 @@ impl App {
         if self.is_ceremony_request_done(principal, request).await? {
             return self.show_ceremony(principal, id).await;
         }
-        let (row, _) = match self.waiting(principal, id).await {
-            // One that is overdue and not wiped yet is wiped now.
-            Err(Error::CeremonyStands { .. }) if self.is_overdue(principal, id).await? => self.ceremony(principal, id).await?,
-            waiting => waiting?,
+        let (row, _) = match self.ceremony(principal, id).await? {
+            // Also one that is overdue: then it is wiped now.
+            (row, components) if row.state == CeremonyState::Waiting => (row, components),
+            _ => self.waiting(principal, CANCEL, id).await?,
         };
         let proof = permit(principal, Action::ManageKeys, &row.account_id.clone(), row)?;
         let (row, now) = (proof.payload, self.now());
-        let entry = self.ceremony_entry(principal, "ceremony.cancel", proof.rule, &row).done();
+        let entry = self.ceremony_entry(principal, CANCEL, proof.rule, &row).done();
         let memory = self.memory(principal, request, Deed::CancelCeremony, row.id.as_str());
         let cancelled = self
             .store()
@@ -114,11 +117,6 @@ impl App {
             return Err(self.met_itself(principal, request, error).await.into());
         }
         self.show_ceremony(principal, id).await
-    }
-
-    async fn is_overdue(&self, principal: &Principal, id: &str) -> Result<bool, Error> {
-        let (row, _) = self.ceremony(principal, id).await?;
-        Ok(row.state == CeremonyState::Waiting)
     }
 
     /// Whether the same request was done before: as a change without an operation, or as the one that began to make the key.
@@ -143,8 +141,8 @@ impl App {
     }
 
     /// Says a refusal to the audit log, and answers it.
-    async fn refuse_in_ceremony(&self, principal: &Principal, rule: &str, ceremony: &CeremonyRow, error: Error) -> Error {
-        let entry = self.ceremony_entry(principal, "ceremony.enter", rule, ceremony).outcome(Outcome::Refused).done();
+    async fn refuse_in_ceremony(&self, principal: &Principal, action: &str, rule: &str, ceremony: &CeremonyRow, error: Error) -> Error {
+        let entry = self.ceremony_entry(principal, action, rule, ceremony).outcome(Outcome::Refused).done();
         self.tell(entry).await.err().unwrap_or(error)
     }
 }
