@@ -92,7 +92,7 @@ fn a_ceremony(desk: &Desk) {
     assert_eq!(mistyped["field"], "check_value", "{mistyped}");
     desk.json(&["ceremony", "enter", id, "--file", "two", "--token", &ben]);
     desk.table(&["ceremony", "list"], &["card-root", "2 of 3", "WAITING"]);
-    desk.write("wrong", hex::encode(&theirs()).as_bytes());
+    desk.write("wrong", hex::encode(theirs()).as_bytes());
     assert_eq!(desk.fails(2, &["ceremony", "enter", id, "--file", "wrong", "--token", &cho])["field"], "component", "the whole would be another key");
     let made = desk.json(&["ceremony", "enter", id, "--file", "three", "--token", &cho]);
     assert_eq!(made["state"], "MADE", "{made}");
