@@ -18,10 +18,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     App, Error, Request,
-    ceremony::{What, numbers},
     error::TxError,
     once::Deed,
     permit,
+    transcript::{What, numbers},
     vault::root_error,
 };
 
@@ -189,10 +189,7 @@ impl App {
         self.begin_root(principal, request, record.clone(), proof.rule, changes).await?;
         // The root counts; that its transcript could not be signed must not say otherwise.
         let transcript = self.transcript(What::Rotation, principal, &record, &shown).await;
-        Ok(transcript
-            .inspect_err(|error| tracing::warn!(?error, "the transcript of the ceremony could not be signed; rehearse the shares for another"))
-            .ok()
-            .flatten())
+        Ok(transcript.inspect_err(|error| tracing::warn!(?error, "the transcript could not be signed; rehearse the shares for another")).ok().flatten())
     }
 
     /// Stores the record of the root that was begun, and only then goes by it. It runs on a task of its own: whoever asked may go away in the middle, and what became

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod ceremonies;
 mod keys;
 mod keystores;
 mod operations;
@@ -39,6 +40,12 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::family::key_family))
         .routes(routes!(keys::prepare_export::prepare_export))
         .routes(routes!(keys::download_export::download_export))
+
+        .routes(routes!(ceremonies::list::list_ceremonies, ceremonies::begin::begin_ceremony))
+        .routes(routes!(ceremonies::show::show_ceremony))
+        .routes(routes!(ceremonies::enter::enter_component))
+        .routes(routes!(ceremonies::finish::finish_ceremony))
+        .routes(routes!(ceremonies::cancel::cancel_ceremony))
 
         .routes(routes!(keystores::list::list_keystores, keystores::create::create_keystore))
         .routes(routes!(keystores::show::show_keystore, keystores::delete::delete_keystore))

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod ceremony;
 pub mod global;
 pub mod key;
 pub mod keystore;
@@ -73,6 +74,9 @@ pub enum Noun {
     /// Keys: make, import, list, renew, deactivate, export, delete
     #[command(subcommand)]
     Key(Box<key::KeyVerb>),
+    /// Ceremonies: keys that come in components, each entered by another person
+    #[command(subcommand)]
+    Ceremony(ceremony::CeremonyVerb),
     /// Keystores: the places in the cloud where keys live
     #[command(subcommand)]
     Keystore(keystore::KeystoreVerb),

@@ -1,4 +1,4 @@
-//! `keystead vault rehearse`, and the transcripts of ceremonies.
+//! `keystead vault rehearse`, and the transcripts of roots.
 
 use std::path::Path;
 

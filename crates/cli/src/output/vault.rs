@@ -35,7 +35,7 @@ pub struct Vault {
     /// Who can restore the copy of a root in a module.
     #[serde(default)]
     backup: Option<Backup>,
-    /// The signed transcript of a ceremony.
+    /// The signed transcript of a rotation with shares.
     #[serde(default)]
     transcript: Option<String>,
 }

@@ -160,17 +160,17 @@ fn a_root_moves_into_a_token_inside_it_and_to_another_while_keys_are_used() {
     let (rotation, paths) = (prepared["rotation"].as_str().expect("an id"), files.iter().map(|path| path.to_str().expect("a path")).collect::<Vec<_>>());
     let one = ["vault", "confirm-rotation", "--rotation", rotation, "--share-file", paths[0]];
     assert_eq!(slug(&desk.fails(2, &one)), "invalid-input");
-    let two = [&one[..], &["--share-file", paths[2], "--transcript", "ceremony.note"]].concat();
+    let two = [&one[..], &["--share-file", paths[2], "--transcript", "transcript.note"]].concat();
     rotated(&desk.json(&two), 3);
     site.works("seals");
     let vkey = desk.json(&["audit", "key"])["vkey"].as_str().expect("a key").to_owned();
-    let verified = desk.json(&["audit", "verify-note", "ceremony.note", "--vkey", &vkey])["text"].as_str().expect("a text").to_owned();
+    let verified = desk.json(&["audit", "verify-note", "transcript.note", "--vkey", &vkey])["text"].as_str().expect("a text").to_owned();
     for fact in
         ["a new root was made", "led by: ann (user_", "generation 3", "2 of 3 shares restore the copy of it", "are right: 1, 3", "commitment to share 3: "]
     {
         assert!(verified.contains(fact), "{fact}: {verified}");
     }
-    let forged = fs::read_to_string(desk.path("ceremony.note")).expect("the note").replace("ann (", "bob (");
+    let forged = fs::read_to_string(desk.path("transcript.note")).expect("the note").replace("ann (", "bob (");
     desk.write("forged.note", forged.as_bytes());
     assert_eq!(slug(&desk.fails(1, &["audit", "verify-note", "forged.note", "--vkey", &vkey])), "note-not-verified");
 

@@ -33,7 +33,7 @@ impl Input for ConfirmRotation {
     }
 }
 
-/// The vault behind a ceremony.
+/// The vault behind a rotation that was confirmed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConfirmedRotation {
     #[serde(flatten)]

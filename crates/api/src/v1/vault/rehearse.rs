@@ -1,7 +1,7 @@
 //! `POST /v1/vault/rehearse`.
 
 use axum::{Json, extract::State};
-use keystead_app::ceremony::Rehearsed;
+use keystead_app::transcript::Rehearsed;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,7 +33,7 @@ impl Input for RehearseShares {
 
 /// What a rehearsal showed.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({ "shares_needed": 2, "shares_shown": [1, 3], "transcript": "keystead ceremony 1\n…" }))]
+#[schema(example = json!({ "shares_needed": 2, "shares_shown": [1, 3], "transcript": "keystead root transcript 1\n…" }))]
 pub(crate) struct Rehearsal {
     /// How many shares it takes.
     shares_needed: u8,

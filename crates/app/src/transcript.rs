@@ -1,4 +1,4 @@
-//! Ceremonies: what keepers of shares did together, as a signed transcript that anyone can verify, and a rehearsal in which they prove their shares and nothing changes.
+//! What the keepers of shares did together, as a signed transcript that anyone can verify, and a rehearsal in which they prove their shares and nothing changes.
 
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ pub(crate) enum What {
 }
 
 /// All that a transcript says.
-pub(crate) struct Ceremony<'a> {
+pub(crate) struct Facts<'a> {
     pub what: What,
     pub installation: &'a str,
     pub record: &'a RootRecord,
@@ -37,7 +37,7 @@ pub(crate) struct Ceremony<'a> {
     pub at: Timestamp,
 }
 
-impl Ceremony<'_> {
+impl Facts<'_> {
     /// The text that is signed: a line a fact.
     fn text(&self) -> String {
         let Self { record, keepers, by, .. } = self;
@@ -47,7 +47,7 @@ impl Ceremony<'_> {
         };
         let does = if record.module_root().is_some() { "restore the copy of" } else { does };
         let shown: Vec<String> = self.shown.iter().map(u8::to_string).collect();
-        let mut text = format!("keystead ceremony 1\n{what}\ninstallation: {}\nat: {}\n", self.installation, self.at.rfc3339());
+        let mut text = format!("keystead root transcript 1\n{what}\ninstallation: {}\nat: {}\n", self.installation, self.at.rfc3339());
         let _never_fails = writeln!(text, "led by: {} ({})", by.name, by.user);
         let _never_fails = writeln!(text, "root: generation {}, mark {}, opened by {}", record.generation(), record.mark(), record.kind());
         if let Some(root) = record.module_root() {
@@ -100,13 +100,13 @@ impl App {
         Ok(Rehearsed { threshold: keepers.threshold, shown, transcript })
     }
 
-    /// The signed transcript of a ceremony; `None` where no shares were in it.
+    /// The signed transcript; `None` where no shares were in it.
     pub(crate) async fn transcript(&self, what: What, by: &Principal, record: &RootRecord, shown: &[u8]) -> Result<Option<String>, Error> {
         let Some(keepers) = record.keepers() else { return Ok(None) };
         let (signer, installation) = (self.audit_key().await?, self.account().await?);
-        let ceremony = Ceremony { what, installation: installation.as_str(), record, keepers: &keepers, shown, by, at: self.now() };
+        let facts = Facts { what, installation: installation.as_str(), record, keepers: &keepers, shown, by, at: self.now() };
         let key = VerifierKey::parse(&signer.vkey).map_err(|error| Error::Internal(error.to_string()))?;
-        let text = ceremony.text();
+        let text = facts.text();
         let signature = at_the_vault(self.vault(), |vault| vault.sign_log(&signer.sealed, text.as_bytes()))?;
         Ok(Some(key.note(&text, &signature)))
     }
