@@ -13,6 +13,10 @@ use std::{
 const PLAN: &str = "KEYSTEAD_SHIM_PLAN";
 /// The library behind it.
 const MODULE: &str = "KEYSTEAD_SHIM_MODULE";
+/// Which token's calls alone are meant, by its label.
+pub const TOKEN: &str = "KEYSTEAD_SHIM_TOKEN";
+/// In the place of a function's number: every one of them.
+pub const EVERY: u8 = 99;
 /// How many sessions it allows.
 pub const SESSIONS: &str = "KEYSTEAD_SHIM_SESSIONS";
 

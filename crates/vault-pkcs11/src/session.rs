@@ -54,13 +54,15 @@ pub(crate) struct Live {
     kept: RefCell<Vec<Kept>>,
     /// Roots that were found: looking for one takes a module long, and its handle stays good as long as the session.
     roots: RefCell<Vec<(RootId, RootKeys)>>,
+    /// The token, as people name it.
+    token: String,
     /// The library's epoch when it was opened: in another one its numbers are somebody else's.
     pub(crate) epoch: u64,
 }
 
 impl Live {
-    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE, epoch: u64) -> Self {
-        Self { session, raw, key_wrap, keys: RefCell::default(), kept: RefCell::default(), roots: RefCell::default(), epoch }
+    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE, token: String, epoch: u64) -> Self {
+        Self { session, raw, key_wrap, token, keys: RefCell::default(), kept: RefCell::default(), roots: RefCell::default(), epoch }
     }
 
     /// Lets go of a session of another epoch without closing it: its number may be that of another session by now.
@@ -243,6 +245,10 @@ fn value_of(rv: CK_RV) -> RvError {
 }
 
 impl HsmSession for Live {
+    fn token(&self) -> &str {
+        &self.token
+    }
+
     fn root(&self, id: RootId) -> Result<RootKeys, HsmError> {
         let known = self.roots.borrow().iter().find(|(known, _)| *known == id).map(|(_, keys)| *keys);
         if let Some(keys) = known {

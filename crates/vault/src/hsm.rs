@@ -118,6 +118,9 @@ impl Mac {
 
 /// One session with a module, for the time of a job. Errors of the kind [`HsmError::Away`] make the module run the whole job again on another session.
 pub trait HsmSession {
+    /// Maker, model, serial number and firmware of the token, and the library, for birth records.
+    fn token(&self) -> &str;
+
     /// The keys of a root.
     ///
     /// # Errors
@@ -236,6 +239,9 @@ pub trait Hsm: Send + Sync {
     /// [`HsmError`].
     fn make_root(&self, id: RootId) -> Result<(), HsmError>;
 
+    /// How it is doing. It is not asked for that, and nobody waits.
+    fn condition(&self) -> Condition;
+
     /// Runs a job and waits for its end.
     ///
     /// # Errors
@@ -247,6 +253,21 @@ pub trait Hsm: Send + Sync {
 
     /// Maker, model, serial number and firmware of the token, and the library, for birth records.
     fn description(&self) -> String;
+}
+
+/// How a module is doing, as far as is known without asking it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// How many sessions it has open.
+    pub sessions: usize,
+    /// How many jobs wait for one or run.
+    pub waiting: usize,
+    /// How many jobs it has ended since the start, with whatever answer.
+    pub done: u64,
+    /// Why the last job was not done, if that was the module's fault.
+    pub trouble: Option<HsmError>,
+    /// Whether that was so short ago that another module is asked first.
+    pub rests: bool,
 }
 
 /// What a module was seen to do, not only what it lists, and what its owner allows besides.
@@ -265,6 +286,26 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// What two modules can that work side by side.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        fn both<T: Copy + PartialEq>(one: &[T], other: &[T]) -> Vec<T> {
+            one.iter().copied().filter(|item| other.contains(item)).collect()
+        }
+        Self {
+            makes: both(&self.makes, &other.makes),
+            oaep: both(&self.oaep, &other.oaep),
+            wraps_by_rfc_5649: self.wraps_by_rfc_5649 && other.wraps_by_rfc_5649,
+            pads: self.pads || other.pads,
+            allow: both(&self.allow, &other.allow),
+        }
+    }
+
+    /// Whether it can all that another can.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.and(other) == *other
+    }
+
     /// Whether material of this kind comes out of its wrapping longer than it was made.
     pub fn spoils(&self, spec: KeySpec) -> bool {
         self.pads && spec.material_len().is_none_or(|len| len % 8 != 0)
@@ -355,8 +396,43 @@ pub enum HsmError {
 }
 
 impl HsmError {
+    /// Whether another token that holds the same root may do what this one did not.
+    pub fn is_of_one_module(&self) -> bool {
+        self.passes() || matches!(self, Self::Library(_) | Self::NoToken { .. } | Self::NoRoot | Self::PinWrong | Self::PinLastTry | Self::PinLocked)
+    }
+
     /// Whether it is likely to pass by itself.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Silent { .. } | Self::Away(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn abilities(makes: &[KeySpec], oaep: &[Hash], pads: bool) -> Abilities {
+        Abilities { makes: makes.to_vec(), oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: Vec::new() }
+    }
+
+    #[test]
+    fn two_modules_can_what_both_can_and_fall_short_where_one_does() {
+        let good = abilities(&[KeySpec::Aes256, KeySpec::EcP256], &[Hash::Sha256, Hash::Sha1], false);
+        let poor = abilities(&[KeySpec::Aes256], &[Hash::Sha1], true);
+        assert_eq!(good.and(&poor), poor);
+        assert_eq!(poor.and(&good), poor);
+        assert!(good.covers(&poor) && good.covers(&good) && !poor.covers(&good));
+        let other = abilities(&[KeySpec::EcP256], &[Hash::Sha256], false);
+        assert!(!poor.covers(&other) && !other.covers(&poor));
+    }
+
+    #[test]
+    fn another_module_is_asked_only_where_the_first_is_to_blame() {
+        for of_one in [HsmError::NoRoot, HsmError::PinLocked, HsmError::Busy { waiting: 4 }, HsmError::Silent { seconds: 5 }, HsmError::Away(String::new())] {
+            assert!(of_one.is_of_one_module(), "{of_one:?}");
+        }
+        for answer in [HsmError::Unauthentic, HsmError::Refused(String::new())] {
+            assert!(!answer.is_of_one_module(), "{answer:?}");
+        }
     }
 }

@@ -34,7 +34,9 @@ mod secret;
 
 pub use error::{Blob, MaterialRefused, RootError, UnsealError, VaultError};
 pub use hazmat::{ProviderFailed, health::HealthFailure, key_wrap::KeyWrapMode, rsa::PublicKeyError};
-pub use hsm::{Abilities, AccountName, AccountPart, Hsm, HsmError, HsmKey, HsmSession, Job, Mac, Made, PublicNumbers, Purpose, RootId, RootKeys, WayAround};
+pub use hsm::{
+    Abilities, AccountName, AccountPart, Condition, Hsm, HsmError, HsmKey, HsmSession, Job, Mac, Made, PublicNumbers, Purpose, RootId, RootKeys, WayAround,
+};
 pub use random::{Random, SystemRandom};
 pub use safe::*;
 pub use secret::{SecretBytes, SecretText};

@@ -30,6 +30,7 @@ pub use blob::{Format, SealedUnder, sealed_under};
 pub use export_key::{ExportKey, ExportKeyError};
 pub use later::LaterRoot;
 pub use log_key::NewLogKey;
+pub use module::Member;
 pub use offer::Progress;
 pub use pem::PemError;
 pub use place::{AccountKey, Held, Place, SealedAccountKey, SealedMaterial};

@@ -2,6 +2,7 @@
 
 use super::{
     later::Later,
+    module::{Member, ModuleRoot},
     record::RootRecord,
     root::{self, Root, Roots},
     share::Share,
@@ -145,6 +146,21 @@ impl Vault {
     /// Whether the root lies in a hardware module: then a use takes milliseconds, and may wait for others.
     pub fn is_in_module(&self) -> bool {
         self.read().roots.as_ref().is_some_and(|roots| roots.current.module().is_some())
+    }
+
+    /// The hardware modules that hold the root of an open vault, or may, and how each is doing; none are asked for that.
+    pub fn members(&self) -> Vec<Member> {
+        let roots = self.read().roots.as_ref().and_then(Roots::in_module);
+        roots.as_ref().and_then(|roots| roots.current.module()).map(ModuleRoot::members).unwrap_or_default()
+    }
+
+    /// Looks after them: those that failed, and those that are `idle`, are let show that they work; those that were away are taken in when they are back and hold the root.
+    /// It takes as long as the slowest of them.
+    pub fn look_after_members(&self, idle: &dyn Fn(&str) -> bool) {
+        let roots = self.read().roots.as_ref().and_then(Roots::in_module);
+        if let Some(module) = roots.as_ref().and_then(|roots| roots.current.module()) {
+            module.look_after_members(idle);
+        }
     }
 
     /// Runs a use of the roots. The vault cannot be sealed under its feet. A use of a module takes as long as the module likes, and holds no key: nobody shall wait
