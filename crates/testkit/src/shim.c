@@ -1,8 +1,8 @@
 /* A module before a module: it passes every call on, and fails or delays those that the test names.
  *
  * KEYSTEAD_SHIM_MODULE is the library behind it. KEYSTEAD_SHIM_PLAN is a file of one line, which may change at any time:
- *   serial function value times milliseconds
- * From a new serial on, that function (its number in CK_FUNCTION_LIST) answers value `times` times (-1: always), after a pause; value 0 passes the call on.
+ *   serial function value times milliseconds spared
+ * From a new serial on, behind so many calls that are spared, that function (its number in CK_FUNCTION_LIST) answers value `times` times (-1: always), after a pause; value 0 passes the call on.
  * For C_GetTokenInfo the value is no answer, but flags that the token gets beyond its own.
  * The function 99 stands for all of them. KEYSTEAD_SHIM_TOKEN, if it is set, is the label of the token whose calls alone are meant.
  * KEYSTEAD_SHIM_SESSIONS is how many sessions may be open at once.
@@ -26,22 +26,23 @@ enum { FLAGS_AT = 32 + 32 + 16 + 16 };
 
 static struct table behind, table;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long serial = -1, left;
+static long serial = -1, left, spare;
 static int sessions;
 
 /* What this call shall answer; 0: what the module answers. */
 static word planned(int number, long *pause) {
-    long now = -1, times = 0, named = -1;
+    long now = -1, times = 0, named = -1, spared = 0;
     word value = 0;
     const char *path = getenv("KEYSTEAD_SHIM_PLAN");
     FILE *file = path ? fopen(path, "r") : NULL;
     *pause = 0;
     if (!file) return 0;
-    if (fscanf(file, "%ld %ld %lx %ld %ld", &now, &named, &value, &times, pause) != 5) now = -1;
+    if (fscanf(file, "%ld %ld %lx %ld %ld %ld", &now, &named, &value, &times, pause, &spared) != 6) now = -1;
     fclose(file);
     pthread_mutex_lock(&lock);
-    if (now != serial) serial = now, left = times;
+    if (now != serial) serial = now, left = times, spare = spared;
     if (now < 0 || (named != number && named != EVERY) || left == 0) value = 0, *pause = 0;
+    else if (spare > 0) spare--, value = 0, *pause = 0;
     else if (left > 0) left--;
     pthread_mutex_unlock(&lock);
     return value;

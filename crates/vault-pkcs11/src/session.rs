@@ -32,6 +32,8 @@ const TAG_BITS: u64 = 128;
 const ROOM: usize = 64;
 /// Room for a signature: one of RSA_4096 has 512 bytes.
 const SIGNATURE_ROOM: usize = 512;
+/// How often the second key of a root is asked for before it is told that it is not made.
+const ROOT_TRIES: u32 = 3;
 /// How many keys of accounts a session keeps: many more than one job uses.
 const KEPT_MAX: usize = 32;
 
@@ -101,23 +103,32 @@ impl Live {
         done.map_err(|stopped| NotDone { at_its_beginning: stopped.at_its_beginning, rv: value_of(stopped.rv) })
     }
 
-    /// Makes the keys of a root, both or none: but where the module lets nobody destroy the first, it may stay behind, of no use. The session must be one that may
-    /// write.
+    /// Makes the keys of a root, both or none. A key that shall stay cannot be destroyed when the other is not made after it. So both are made for the session alone before, with
+    /// the same attributes, and go with it: what the module does not make shows there. What is left is that the token fails between two calls; then the second is asked for
+    /// again, and if that is in vain, the first stays, of no use. The session must be one that may write, and is closed behind this.
     pub(crate) fn make_root(&self, id: RootId) -> Result<(), HsmError> {
-        let wrapping = self.make_root_key(id, RootUse::Wrapping)?;
-        self.make_root_key(id, RootUse::Sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
+        let [wrapping, sealing] = [RootUse::Wrapping, RootUse::Sealing];
+        let (of_wrapping, of_sealing) = (self.rehearse(id, wrapping)?, self.rehearse(id, sealing)?);
+        let first = self.make_root_key(&[&template::root(id, wrapping), of_wrapping].concat())?;
+        let second = || self.make_root_key(&[&template::root(id, sealing), of_sealing].concat());
+        let made = (0..ROOT_TRIES).find_map(|_| second().ok()).map_or_else(second, Ok);
+        made.map(drop).inspect_err(|_| drop(self.session.destroy_object(first)))
     }
 
-    /// Makes one, with as many of the attributes that keep it where it is as the module knows.
-    fn make_root_key(&self, id: RootId, of: RootUse) -> Result<ObjectHandle, HsmError> {
-        let make = |stays: &[Attribute]| self.session.generate_key(&Mechanism::AesKeyGen, &[&template::root(id, of)[..], stays].concat());
+    /// Which of the attributes that keep a root's key where it is the module knows.
+    fn rehearse(&self, id: RootId, of: RootUse) -> Result<&'static [Attribute], HsmError> {
         let mut stays = &template::ROOT_STAYS[..];
         loop {
-            match (make(stays), stays.split_last()) {
+            let made = self.session.generate_key(&Mechanism::AesKeyGen, &[&template::rehearsed(id, of)[..], stays].concat());
+            match (made, stays.split_last()) {
                 (Err(error), Some((_, fewer))) if classify::is_of_template(&error) => stays = fewer,
-                (made, _) => return made.map_err(classify::error),
+                (made, _) => return made.map(|_| stays).map_err(classify::error),
             }
         }
+    }
+
+    fn make_root_key(&self, template: &[Attribute]) -> Result<ObjectHandle, HsmError> {
+        self.session.generate_key(&Mechanism::AesKeyGen, template).map_err(classify::error)
     }
 
     fn note(&self, handle: ObjectHandle) -> HsmKey {

@@ -145,7 +145,7 @@ impl RootUse {
 }
 
 /// What keeps a root's key where it is beyond its template, where the module knows the attributes; those that fewer modules know stand behind.
-pub(crate) const ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
+pub(crate) static ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
 
 /// A key of a root: in the token for good, never to be taken out, and either for keys or for bytes.
 pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
@@ -168,6 +168,12 @@ pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
         Attribute::Sign(false),
         Attribute::Verify(false),
     ]
+}
+
+/// The same for the session alone: to see whether the module makes it.
+pub(crate) fn rehearsed(id: RootId, of: RootUse) -> Vec<Attribute> {
+    let of_the_session = |attribute| if matches!(attribute, Attribute::Token(_)) { Attribute::Token(false) } else { attribute };
+    root(id, of).into_iter().map(of_the_session).collect()
 }
 
 /// How a root's key is found.
