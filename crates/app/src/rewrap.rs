@@ -7,11 +7,26 @@ use keystead_operations::{
 };
 use keystead_store::{StoreError, Tx, vault, vault::AccountKeyRow, versions, versions::VersionRow};
 use keystead_vault::{SealedUnder, sealed_under};
+use tokio::task::JoinHandle;
 
 use crate::{App, Error};
 
 /// How many versions are sealed anew in one transaction.
 const BATCH: u32 = 200;
+
+/// How many threads seal a page anew.
+const LANES: usize = 8;
+
+/// What one of the threads came to.
+#[derive(Default)]
+struct Lane {
+    /// What was sealed anew, beside what it was.
+    changed: Vec<(VersionRow, VersionRow)>,
+    /// How many do not open.
+    unopened: u64,
+    /// Why it went no further.
+    stopped: Option<Error>,
+}
 
 /// What one round over the versions came to.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -59,23 +74,44 @@ impl App {
     }
 
     async fn rewrap_page(&self, page: Vec<VersionRow>, keys: &[AccountKeyRow]) -> Result<Round, Error> {
-        let (mut changed, mut unopened) = (Vec::new(), 0);
-        for version in page {
+        let each = page.len().div_ceil(LANES).max(1);
+        let lanes: Vec<_> = page.chunks(each).map(|lane| self.in_lane(lane.to_vec(), keys.to_vec())).collect();
+        let mut all = Lane::default();
+        for lane in lanes {
+            let lane = lane.await.map_err(|error| Error::Internal(error.to_string()))?;
+            all.changed.extend(lane.changed);
+            all.unopened += lane.unopened;
+            all.stopped = all.stopped.or(lane.stopped);
+        }
+        let Lane { changed, unopened, stopped } = all;
+        let rewrapped = changed.len() as u64;
+        // What has gone over stays there, also when the module was lost in the middle of the page.
+        self.store().write("versions.reseal", move |tx| changed.iter().try_for_each(|(old, new)| reseal(tx, old, new))).await?;
+        stopped.map_or(Ok(Round { rewrapped, unopened }), Err)
+    }
+
+    /// One of several threads at a page: a hardware module has several sessions, and each key takes some milliseconds there.
+    fn in_lane(&self, lane: Vec<VersionRow>, keys: Vec<AccountKeyRow>) -> JoinHandle<Lane> {
+        let app = self.clone();
+        tokio::task::spawn_blocking(move || app.rewrap_lane(lane, &keys))
+    }
+
+    fn rewrap_lane(&self, versions: Vec<VersionRow>, keys: &[AccountKeyRow]) -> Lane {
+        let mut lane = Lane::default();
+        for version in versions {
             match self.rewrap_version(&version, keys) {
-                Ok(Some(new)) => changed.push((version, new)),
+                Ok(Some(new)) => lane.changed.push((version, new)),
                 Ok(None) => {}
-                Err(Error::Sealed) if self.is_sealed() => return Err(Error::Sealed),
+                Err(Error::Sealed) if self.is_sealed() => return Lane { stopped: Some(Error::Sealed), ..lane },
                 // The row is whole; it is the hardware module that is away.
-                Err(Error::Problem(problem)) if problem.kind == "hsm-away" => return Err(Error::Problem(problem)),
+                Err(Error::Problem(problem)) if problem.kind == "hsm-away" => return Lane { stopped: Some(Error::Problem(problem)), ..lane },
                 Err(error) => {
                     tracing::error!(version = %version.id, key = %version.key_id, ?error, "a key version does not open and stays as it is");
-                    unopened += 1;
+                    lane.unopened += 1;
                 }
             }
         }
-        let rewrapped = changed.len() as u64;
-        self.store().write("versions.reseal", move |tx| changed.iter().try_for_each(|(old, new)| reseal(tx, old, new))).await?;
-        Ok(Round { rewrapped, unopened })
+        lane
     }
 
     /// The version as it shall be; `None` when it is so already.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use keystead_domain::{Invalid, Timestamp, time::SECOND};
 use keystead_identity::{Action, Principal};
-use keystead_store::{StoreError, vault};
+use keystead_store::{StoreError, vault, versions};
 use keystead_vault::{Adopted, LaterRoot, NewUnlock, RootRecord, SecretText, Share, UnlockSecret, UnsealError, VaultError, root::Created};
 use tokio::sync::OwnedMutexGuard;
 use zeroize::Zeroizing;
@@ -60,6 +60,19 @@ pub struct Prepared {
     pub shares: Vec<SecretText>,
 }
 
+/// What a new root shall be.
+pub enum NewRoot {
+    /// In this software, opened by a secret.
+    Secret(NewUnlock),
+    /// In a hardware module that the configuration names.
+    Module {
+        /// Which; the first when nobody says.
+        name: Option<String>,
+        /// Threshold and count of the shares of a copy.
+        backup: Option<(u8, u8)>,
+    },
+}
+
 /// What became of a rotation of the root.
 pub enum Rotation {
     /// The new root is stored; sealing everything anew under it goes on in the background.
@@ -69,22 +82,24 @@ pub enum Rotation {
 }
 
 impl App {
-    /// Makes a new root. One that opens by a passphrase or a key file is stored at once; every other node then seals itself until it is opened with the new secret. One
-    /// that opens by shares waits for [`confirm_root_rotation`](Self::confirm_root_rotation); another rotation that waited is forgotten.
+    /// Makes a new root. One that opens by a passphrase or a key file, or lies in a module, is stored at once; every other node then seals itself until it is opened with
+    /// the new secret, or opens itself by the module if it knows it. One that opens by shares, or has a copy that they restore, waits for [`confirm_root_rotation`](Self::confirm_root_rotation); another rotation that waited is forgotten.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an unfit secret, [`Error::Sealed`], [`Error::RootChanged`]; [`Error::MovedOn`] when another node was faster. [`Error::AlreadyDone`] for the
+    /// [`Error::Invalid`] for an unfit secret, or for a module that is not there or would not take what the vault holds, [`Error::Sealed`], [`Error::RootChanged`]; [`Error::MovedOn`] when another node was faster. [`Error::AlreadyDone`] for the
     /// same request again: whether it names the same secret cannot be told, because nothing of a secret is remembered.
-    pub async fn rotate_root(&self, principal: &Principal, request: &Request, unlock: NewUnlock) -> Result<Rotation, Error> {
+    pub async fn rotate_root(&self, principal: &Principal, request: &Request, root: NewRoot) -> Result<Rotation, Error> {
+        let unlock = self.read_root(root)?;
         let proof = permit(principal, Action::ManageVault, &principal.account, unlock)?;
         let mut changes = self.root_changes.clone().lock_owned().await;
         self.refuse_again(principal, request).await?;
         // What is not settled is settled first: beginning forgets the root that was begun before.
         self.follow(&mut changes).await?;
-        let is_by_shares = matches!(proof.payload, NewUnlock::Shares { .. });
+        let is_by_shares = matches!(proof.payload, NewUnlock::Shares { .. } | NewUnlock::Module { backup: Some(_), .. });
         changes.waiting = None;
+        let kinds = self.store().read("versions.kinds", versions::kinds).await?;
         let engine = self.engine.clone();
-        let begun = tokio::task::spawn_blocking(move || engine.parts().vault.begin_root_rotation(&proof.payload)).await;
+        let begun = tokio::task::spawn_blocking(move || engine.parts().vault.begin_root_rotation(&proof.payload, &kinds)).await;
         let created = match begun.map_err(|error| Error::Internal(error.to_string()))? {
             Ok(created) => created,
             Err(error) => return Err(self.told_of_root(root_error(error))),
@@ -94,6 +109,27 @@ impl App {
         }
         self.begin_root(principal, request, created.record, proof.rule, changes).await?;
         Ok(Rotation::Begun)
+    }
+
+    fn read_root(&self, root: NewRoot) -> Result<NewUnlock, Error> {
+        let (name, backup) = match root {
+            NewRoot::Secret(unlock) => return Ok(unlock),
+            NewRoot::Module { name, backup } => (name, backup),
+        };
+        let found = self.modules.iter().find(|module| name.as_deref().is_none_or(|name| module.name() == name));
+        let hsm = found.ok_or_else(|| self.no_such_module(name.as_deref()))?.clone();
+        Ok(NewUnlock::Module { hsm, backup })
+    }
+
+    fn no_such_module(&self, name: Option<&str>) -> Error {
+        let known: Vec<&str> = self.modules.iter().map(|module| module.name()).collect();
+        let reason =
+            name.map_or_else(|| "names no module, and the server knows none".to_owned(), |name| format!("names no module that the server knows: {name:?}"));
+        let mend = match known.as_slice() {
+            [] => "Add the module to the server's configuration, as [hsm], and restart the server.".to_owned(),
+            known => format!("Give one of {}, or add it to the server's configuration, as [[hsm.more]], and restart the server.", known.join(", ")),
+        };
+        Error::Invalid(Invalid::new("unlock.hsm", reason, mend))
     }
 
     async fn hand_out_shares(&self, principal: &Principal, created: Created, rule: &str, changes: &mut RootChanges) -> Result<Prepared, Error> {
@@ -185,7 +221,11 @@ impl App {
     async fn replace_root(&self, principal: &Principal, request: &Request, record: &RootRecord, rule: &'static str) -> Result<(), TxError> {
         let (old, new, now) = (self.vault().record().to_bytes(), record.to_bytes(), self.now());
         let generation = record.generation();
-        let entry = self.entry(principal, "vault.rotate-root", rule).detail("generation", generation.to_string()).done();
+        let mut entry = self.entry(principal, "vault.rotate-root", rule).detail("generation", generation.to_string()).detail("root", record.kind().to_string());
+        if let Some(root) = record.module_root() {
+            entry = entry.detail("module_root", root.to_string());
+        }
+        let entry = entry.done();
         let memory = self.memory(principal, request, Deed::RotateRoot, generation.to_string());
         let kept = self.store().write("vault.replace_root", move |tx| {
             memory.write(tx)?;

@@ -164,6 +164,11 @@ pub(crate) fn root_error(error: RootError) -> Error {
     match error {
         RootError::Sealed => Error::Sealed,
         RootError::Unlock(refused) => Error::Invalid(refused.into()),
+        RootError::Module(error) => VaultError::from(error).into(),
+        error @ RootError::CannotHold { .. } => {
+            Error::Invalid(Invalid::new("unlock.hsm", error.to_string(), "Choose another module, or end the life of those keys."))
+        }
+        error @ RootError::InModule => Error::Invalid(Invalid::new("unlock", format!("was refused: {error}"), "Give hsm, and the name of a module.")),
         other => Error::Invalid(Invalid::new("unlock", format!("was refused: {other}"), "See `keystead vault status`.")),
     }
 }

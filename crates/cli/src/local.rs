@@ -34,6 +34,8 @@ pub enum Root {
         module: Hsm,
         /// Its PIN.
         pin: Zeroizing<String>,
+        /// Threshold and count of the shares of a copy.
+        backup: Option<(u8, u8)>,
     },
 }
 
@@ -58,7 +60,7 @@ pub async fn init(config: PathBuf, root: Root, user: String) -> Result<InitRepor
         Root::Passphrase(passphrase) => RootChoice::Passphrase(secret(&passphrase)),
         Root::KeyFile(path) => RootChoice::KeyFile(path),
         Root::Shares { count, threshold } => RootChoice::Shares { count, threshold },
-        Root::Module { module, pin } => RootChoice::Module { hsm: module, pin: secret(&pin) },
+        Root::Module { module, pin, backup } => RootChoice::Module { hsm: module, pin: secret(&pin), backup },
     };
     keystead_server::init(InitOptions { config, root, user }).await.map_err(failed)
 }

@@ -1,4 +1,4 @@
-//! How material is wrapped for a cloud or a person: words that the vault, the connectors and the journal share.
+//! How material is wrapped for a cloud or a person, or by somebody else for us: words that the vault, the connectors and the journal share.
 
 /// Hash of RSA-OAEP; label hash and MGF1 hash are always the same (RFC 8017, section 7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +19,29 @@ pub enum WrapMethod {
 }
 
 impl WrapMethod {
+    /// Every one, and the ones with SHA-256 first.
+    pub const ALL: [Self; 4] = [Self::RsaOaep(Hash::Sha256), Self::RsaOaep(Hash::Sha1), Self::RsaAesKwp(Hash::Sha256), Self::RsaAesKwp(Hash::Sha1)];
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
+    }
+
+    /// The hash of its OAEP.
+    pub const fn hash(self) -> Hash {
+        match self {
+            Self::RsaOaep(hash) | Self::RsaAesKwp(hash) => hash,
+        }
+    }
+
+    /// The same with this hash.
+    pub const fn with(self, hash: Hash) -> Self {
+        match self {
+            Self::RsaOaep(_) => Self::RsaOaep(hash),
+            Self::RsaAesKwp(_) => Self::RsaAesKwp(hash),
+        }
+    }
+
     /// The name that AWS KMS gives it, which people know best (API reference, GetParametersForImport, WrappingAlgorithm).
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    AccountId, KeyId, KeySpec, Timestamp, VersionId,
+    AccountId, KeyId, KeySpec, Timestamp, VersionId, WrapMethod,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_store::{
@@ -13,7 +13,7 @@ use keystead_store::{
     vault::AccountKeyRow,
     versions::VersionRow,
 };
-use keystead_vault::{Generated, MaterialRefused, Place, ProviderFailed, SecretBytes, Vault, VaultError};
+use keystead_vault::{CheckValue, Generated, MaterialRefused, Place, ProviderFailed, SecretBytes, Vault, VaultError};
 
 use crate::{
     Engine,
@@ -40,8 +40,17 @@ pub enum Origin {
         /// What opens it, if it is encrypted.
         passphrase: Option<SecretBytes>,
     },
-    /// A person brings it wrapped under a key of the vault.
+    /// A person brings it wrapped under an AES key of the vault.
     Wrapped(Vec<u8>, Box<Sealed>),
+    /// A person brings what somebody wrapped under the public half of a pair of the vault.
+    ByPair {
+        /// The wrapped bytes.
+        wrapped: Vec<u8>,
+        /// The pair.
+        pair: Box<Sealed>,
+        /// By which method.
+        method: WrapMethod,
+    },
 }
 
 impl Engine {
@@ -55,10 +64,10 @@ impl Engine {
         keys.into_iter().next_back().ok_or_else(|| StoreError::Corrupt("the account has no key".to_owned()))
     }
 
-    /// Makes or takes in the first version of a key. Nothing is written yet.
+    /// Makes or takes in the first version of a key; material that is brought can be held against what is expected of it. Nothing is written yet.
     ///
     /// # Errors
-    /// The vault's, for example because it is sealed or because it refuses weak material.
+    /// The vault's, for example because it is sealed, or because it refuses weak material, or other material than was expected.
     #[expect(clippy::too_many_arguments, reason = "a birth has as many witnesses")]
     pub async fn birth(
         &self,
@@ -69,21 +78,22 @@ impl Engine {
         who: &Who,
         now: Timestamp,
         origin: Origin,
+        expected: Option<CheckValue>,
     ) -> Result<VersionRow, StepError> {
         let parts = self.parts();
         let mut random = [0; 10];
         parts.random.fill(&mut random);
         let id = VersionId::new(now, random);
-        let cradle = Cradle { account: account.clone(), sealing: sealing.clone(), key: key.clone(), version: id.clone(), spec };
+        let cradle = Cradle { account: account.clone(), sealing: sealing.clone(), key: key.clone(), version: id.clone(), spec, expected };
         let vault = parts.vault.clone();
         // A module has a queue of its own.
         let made = if vault.is_in_module() {
             at_the_vault(&parts.vault, |vault| cradle.make(vault, origin))?
-        } else if spec.is_pair() {
+        } else if spec.is_pair() || matches!(origin, Origin::ByPair { .. }) {
             if vault.is_sealed() {
                 return Err(VaultError::Sealed.into());
             }
-            // Making an RSA pair, or working through a passphrase's rounds, takes up to seconds: one at a time, so that the rest of the house keeps a core.
+            // Making an RSA pair, unwrapping by one, or working through a passphrase's rounds, takes up to seconds: one at a time, so that the rest of the house keeps a core.
             let _turn = self.turn_to_make_a_pair().await;
             let lost = |_| VaultError::Provider(ProviderFailed { operation: "make a key pair" });
             tokio::task::spawn_blocking(move || cradle.make(&vault, origin)).await.map_err(lost)??
@@ -100,7 +110,7 @@ impl Engine {
     pub async fn prepare_successor(&self, key: &KeyRow, who: &Who, now: Timestamp) -> Result<PreparedSuccessor, StepError> {
         let sealing = self.account_key(&key.account_id).await?;
         let successor = self.successor_row(key, key, who, now);
-        let version = self.birth(&key.account_id, &sealing, &successor.id, key.spec, who, now, Origin::Generated).await?;
+        let version = self.birth(&key.account_id, &sealing, &successor.id, key.spec, who, now, Origin::Generated, None).await?;
         // Whose the predecessor's material was, its successor has its own.
         let ties = Ties { is_exportable: key.ties.is_exportable, role: key.ties.role, ..Ties::default() };
         let successor = KeyRow { origin: "generated".to_owned(), ties, ..successor };
@@ -153,19 +163,24 @@ struct Cradle {
     key: KeyId,
     version: VersionId,
     spec: KeySpec,
+    expected: Option<CheckValue>,
 }
 
 impl Cradle {
     fn make(&self, vault: &Vault, origin: Origin) -> Result<Generated, VaultError> {
         let place = Place { account: &self.account, key: &self.key, version: &self.version, spec: self.spec, generation: 1 };
-        let sealing = account_key(&self.sealing);
+        let (sealing, expected) = (account_key(&self.sealing), self.expected.as_ref());
         match origin {
             Origin::Generated => vault.generate(&place, sealing),
-            Origin::Raw(material) => vault.take_in(&place, sealing, material),
-            Origin::Pkcs8 { file, passphrase } => vault.take_in_pkcs8(&place, sealing, &file, passphrase.as_ref()),
+            Origin::Raw(material) => vault.take_in(&place, sealing, material, expected),
+            Origin::Pkcs8 { file, passphrase } => vault.take_in_pkcs8(&place, sealing, &file, passphrase.as_ref(), expected),
             Origin::Wrapped(wrapped, kek) => {
                 let kek = kek.held().ok_or(MaterialRefused::NotUnwrapped)?;
-                vault.take_in_wrapped(&place, sealing, &wrapped, &kek)
+                vault.take_in_wrapped(&place, sealing, &wrapped, &kek, expected)
+            }
+            Origin::ByPair { wrapped, pair, method } => {
+                let pair = pair.held().ok_or(MaterialRefused::NotUnwrapped)?;
+                vault.take_in_by_pair(&place, sealing, &wrapped, &pair, method, expected)
             }
         }
     }

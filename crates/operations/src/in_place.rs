@@ -100,7 +100,7 @@ impl Engine {
     pub async fn prepare_in_place(&self, key: &KeyRow, who: &Who, now: Timestamp) -> Result<PreparedInPlace, StepError> {
         let sealing = self.account_key(&key.account_id).await?;
         let number = self.newest_number(&key.id).await? + 1;
-        let born = self.birth(&key.account_id, &sealing, &key.id, key.spec, who, now, Origin::Generated).await?;
+        let born = self.birth(&key.account_id, &sealing, &key.id, key.spec, who, now, Origin::Generated, None).await?;
         let version = VersionRow { number, is_pending: true, ..born };
         let replicas = self.followers(key).await?.iter().map(|replica| self.copy_of(&version, &replica.id, who, now)).collect();
         Ok(PreparedInPlace { version, lineage: key.lineage_id.clone(), expires: key.expiry_span.map(|span| expiry::renewed(span, now)), replicas })

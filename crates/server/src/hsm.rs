@@ -46,9 +46,9 @@ pub(crate) fn modules(config: &Config) -> Result<Vec<Arc<dyn vault::Hsm>>, Serve
 }
 
 /// What a new root is made with, and what opens it; both know the same module.
-pub(crate) fn new_root(config: &Hsm, pin: &SecretBytes) -> Result<(NewUnlock, UnlockSecret), ServerError> {
+pub(crate) fn new_root(config: &Hsm, pin: &SecretBytes, backup: Option<(u8, u8)>) -> Result<(NewUnlock, UnlockSecret), ServerError> {
     let hsm = load(config, pin)?;
-    Ok((NewUnlock::Module(hsm.clone()), UnlockSecret::Modules(vec![hsm])))
+    Ok((NewUnlock::Module { hsm: hsm.clone(), backup }, UnlockSecret::Modules(vec![hsm])))
 }
 
 /// What a module can, what Keystead does with it, and how fast it is. It leaves nothing in the token.

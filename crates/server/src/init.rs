@@ -35,6 +35,8 @@ pub enum RootChoice {
         hsm: Hsm,
         /// Its PIN.
         pin: SecretBytes,
+        /// Threshold and count of the shares of a copy that is made with it.
+        backup: Option<(u8, u8)>,
     },
 }
 
@@ -103,8 +105,8 @@ fn prepare(choice: RootChoice) -> Result<(NewUnlock, Option<UnlockSecret>), Serv
             (NewUnlock::KeyFile(one), Some(UnlockSecret::KeyFile(two)))
         }
         RootChoice::Shares { count, threshold } => (NewUnlock::Shares { threshold, count }, None),
-        RootChoice::Module { hsm, pin } => {
-            let (unlock, secret) = hsm::new_root(&hsm, &pin)?;
+        RootChoice::Module { hsm, pin, backup } => {
+            let (unlock, secret) = hsm::new_root(&hsm, &pin, backup)?;
             (unlock, Some(secret))
         }
     })
@@ -112,13 +114,13 @@ fn prepare(choice: RootChoice) -> Result<(NewUnlock, Option<UnlockSecret>), Serv
 
 /// The paths of a module as they are from here: the configuration may stand elsewhere.
 fn absolute(root: RootChoice) -> Result<RootChoice, ServerError> {
-    let RootChoice::Module { mut hsm, pin } = root else { return Ok(root) };
+    let RootChoice::Module { mut hsm, pin, backup } = root else { return Ok(root) };
     let here = |path: &Path| std::path::absolute(path).map_err(|error| ServerError::file(path, error));
     if hsm.module.components().count() > 1 {
         hsm.module = here(&hsm.module)?;
     }
     hsm.pin_file = hsm.pin_file.as_deref().map(here).transpose()?;
-    Ok(RootChoice::Module { hsm, pin })
+    Ok(RootChoice::Module { hsm, pin, backup })
 }
 
 /// Writes a configuration if there is none. One that exists is kept as it is.

@@ -80,6 +80,7 @@ fn sample(text: &str, material: Material) -> Result<NewKey, ServerError> {
         expires: None,
         expiry_policy: ExpiryPolicy::Alert,
         material,
+        expected: None,
         terms: Default::default(),
         multi_region: false,
     })

@@ -180,8 +180,8 @@ fn digits(label: &str) -> [u8; 8] {
     digits
 }
 
-/// Runs the test of this name in a process of its own that finds a token of this kind, with `more` in its environment; here it only waits for it.
-/// In that process it runs `body` with the token's library and home. Without the library the test is left out.
+/// Runs the test of this name in a process of its own that finds a token of this kind; here it only waits for it. In that process it runs `body` with the token's
+/// library and home. Without the library the test is left out.
 ///
 /// # Panics
 /// When the test fails there.
@@ -191,10 +191,32 @@ pub fn apart(name: &str, kind: Kind, body: impl FnOnce(&Path, &Path)) {
         return body(&library, Path::new(&home));
     }
     let Some(token) = Token::new(kind) else { return };
-    let (variable, value) = token.environment();
+    again(name, &[&token]);
+}
+
+/// The same with a token of each kind: `body` gets the libraries of SoftHSM2 and of kryoptic.
+///
+/// # Panics
+/// As [`apart`].
+pub fn apart_with_both(name: &str, body: impl FnOnce(&Path, &Path)) {
+    let library = |kind: Kind| kind.library().expect("it was there a moment ago");
+    if env::var_os(APART).is_some() {
+        return body(&library(Kind::Softhsm), &library(Kind::Kryoptic));
+    }
+    let (Some(one), Some(other)) = (Token::new(Kind::Softhsm), Token::new(Kind::Kryoptic)) else { return };
+    again(name, &[&one, &other]);
+}
+
+/// Starts a test anew, and waits for it.
+fn again(name: &str, tokens: &[&Token]) {
     let mut test = Command::new(env::current_exe().expect("a test has a name"));
-    test.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(variable, value).env(APART, token.home());
+    test.args(["--exact", name, "--nocapture", "--test-threads=1"]);
+    for token in tokens {
+        let (variable, value) = token.environment();
+        test.env(variable, value).env(APART, token.home());
+    }
     let done = test.output().expect("a test starts again");
     let told = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    assert!(done.status.success() && told.contains("1 passed"), "{name} with {}:\n{told}", kind.name());
+    let kinds: Vec<&str> = tokens.iter().map(|token| token.kind.name()).collect();
+    assert!(done.status.success() && told.contains("1 passed"), "{name} with {}:\n{told}", kinds.join(" and "));
 }

@@ -128,7 +128,7 @@ fn over(library: &str, token: &str, pin: &str) -> Result<(), Box<dyn Error>> {
         allow: Vec::new(),
     };
     let hsm = Arc::new(Pkcs11Module::load(settings, &SecretBytes::from(pin.to_owned()))?);
-    let record = root::create(&NewUnlock::Module(hsm.clone()), &SystemRandom)?.record;
+    let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), backup: None }, &SystemRandom)?.record;
     let id = record.module_root().ok_or("no root in a module")?;
     let vault = Vault::sealed(record, Arc::new(SystemRandom));
     vault.unseal(&UnlockSecret::Modules(vec![hsm.clone()]))?;

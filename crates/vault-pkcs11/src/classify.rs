@@ -66,8 +66,8 @@ pub(crate) fn is_never(error: &HsmError) -> bool {
 }
 
 /// Whether a module says that it does not know an attribute, or not with this value.
-pub(crate) fn is_of_template(error: &Error) -> bool {
-    matches!(error, Error::Pkcs11(RvError::AttributeTypeInvalid | RvError::AttributeValueInvalid | RvError::TemplateInconsistent, _))
+pub(crate) fn is_of_template(rv: RvError) -> bool {
+    matches!(rv, RvError::AttributeTypeInvalid | RvError::AttributeValueInvalid | RvError::TemplateInconsistent)
 }
 
 /// An ambiguous value that a module said twice, though it works: it has refused, if the value can mean that.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use cryptoki::types::AuthPin;
-use keystead_vault::{Abilities, Condition, Hsm, HsmError, Job, RootId, SecretBytes, WayAround};
+use keystead_vault::{Abilities, Condition, Hsm, HsmError, Job, RootBackup, RootId, SecretBytes, WayAround};
 
 use crate::{
     library::{Access, Calling, Found, Library},
@@ -216,6 +216,16 @@ impl Hsm for Pkcs11Module {
         // The session is closed before the lock is given back.
         let (_calling, session) = self.shared.connect_with(Access::Write)?;
         session.make_root(id)
+    }
+
+    fn make_root_with_backup(&self, id: RootId, under: &[u8; 32]) -> Result<RootBackup, HsmError> {
+        let (_calling, session) = self.shared.connect_with(Access::Write)?;
+        session.make_root_with_backup(id, under)
+    }
+
+    fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError> {
+        let (_calling, session) = self.shared.connect_with(Access::Write)?;
+        session.restore_root(id, under, backup)
     }
 
     fn run(&self, job: Job) -> Result<(), HsmError> {

@@ -1,9 +1,11 @@
 //! What a module can, found out by letting it: wrapped as for a cloud, and opened as a cloud would. What it lists is told beside that.
 
+mod unwrapping;
+
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::{
-    encoding::AsDer as _,
+    encoding::{AsDer as _, Pkcs8V1Der},
     key_wrap::{AES_256, AesKek, KeyWrapPadded as _},
     rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey},
 };
@@ -23,7 +25,9 @@ pub(crate) fn abilities(session: &dyn HsmSession) -> Result<Abilities, HsmError>
     let cloud = Cloud::new()?;
     let oaep = [Hash::Sha256, Hash::Sha1].into_iter();
     let oaep = gather(oaep, |hash| Ok(cloud.opens(session, hash, session.generate(Purpose::Transport)?.key)?.is_some()))?;
-    let (wraps_by_rfc_5649, pads) = match known_key(session, &cloud, &oaep)? {
+    let known = known_key(session, &cloud, &oaep)?;
+    let unwraps_oaep = unwrapping::hashes(session, &cloud, known.as_ref())?;
+    let (wraps_by_rfc_5649, pads) = match known {
         Some((key, value)) => wraps(session, key, &value)?,
         None => (false, false),
     };
@@ -31,7 +35,7 @@ pub(crate) fn abilities(session: &dyn HsmSession) -> Result<Abilities, HsmError>
     if makes.contains(&KeySpec::Rsa2048) {
         makes.extend(KeySpec::ALL.into_iter().filter(|spec| is_large(*spec)));
     }
-    Ok(Abilities { makes, oaep, wraps_by_rfc_5649, pads, allow: Vec::new() })
+    Ok(Abilities { makes, oaep, unwraps_oaep, wraps_by_rfc_5649, pads, allow: Vec::new() })
 }
 
 /// Those for which the answer is yes. That a module cannot is an answer; that it is away, or did not this time, is not.
@@ -86,6 +90,8 @@ fn seals(session: &dyn HsmSession) -> Result<(), HsmError> {
 /// The other side of a wrapping: an RSA pair that lives as long as the probe.
 struct Cloud {
     private: OaepPrivateDecryptingKey,
+    /// The same private half as PKCS#8.
+    document: Zeroizing<Vec<u8>>,
     public: Vec<u8>,
 }
 
@@ -94,7 +100,9 @@ impl Cloud {
         let failed = |_| HsmError::Refused("no RSA pair for the probe".to_owned());
         let private = PrivateDecryptingKey::generate(KeySize::Rsa2048).map_err(failed)?;
         let public = private.public_key().as_der().map_err(failed)?.as_ref().to_vec();
-        Ok(Self { private: OaepPrivateDecryptingKey::new(private).map_err(failed)?, public })
+        let document: Pkcs8V1Der<'_> = private.as_der().map_err(failed)?;
+        let document = Zeroizing::new(document.as_ref().to_vec());
+        Ok(Self { private: OaepPrivateDecryptingKey::new(private).map_err(failed)?, document, public })
     }
 
     fn wrapped(&self, session: &dyn HsmSession, hash: Hash, key: HsmKey) -> Result<Vec<u8>, HsmError> {
@@ -255,7 +263,14 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn new(description: String, abilities: &Abilities, mechanisms: &[CK_MECHANISM_TYPE], speeds: Vec<Speed>) -> Self {
-        let findings = vec![makes_finding(abilities), oaep_finding(abilities), wrap_finding(abilities), padding_finding(abilities), listed(mechanisms)];
+        let findings = vec![
+            makes_finding(abilities),
+            oaep_finding(abilities),
+            unwrapping::finding(abilities),
+            wrap_finding(abilities),
+            padding_finding(abilities),
+            listed(mechanisms),
+        ];
         Self { description, findings, speeds }
     }
 }
@@ -303,10 +318,11 @@ fn padding_finding(abilities: &Abilities) -> Finding {
 
 /// Mechanisms that Keystead knows by name, for whoever talks to the module's maker.
 fn listed(mechanisms: &[CK_MECHANISM_TYPE]) -> Finding {
-    const KNOWN: [(&str, CK_MECHANISM_TYPE); 12] = [
+    const KNOWN: [(&str, CK_MECHANISM_TYPE); 13] = [
         ("CKM_AES_KEY_GEN", cryptoki_sys::CKM_AES_KEY_GEN),
         ("CKM_AES_GCM", cryptoki_sys::CKM_AES_GCM),
         ("CKM_AES_ECB", cryptoki_sys::CKM_AES_ECB),
+        ("CKM_AES_CMAC", cryptoki_sys::CKM_AES_CMAC),
         ("CKM_AES_KEY_WRAP", cryptoki_sys::CKM_AES_KEY_WRAP),
         ("CKM_AES_KEY_WRAP_PAD", cryptoki_sys::CKM_AES_KEY_WRAP_PAD),
         ("CKM_AES_KEY_WRAP_KWP", cryptoki_sys::CKM_AES_KEY_WRAP_KWP),

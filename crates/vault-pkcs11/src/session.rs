@@ -17,7 +17,7 @@ use cryptoki::{
 };
 use cryptoki_sys::{CK_MECHANISM, CK_MECHANISM_TYPE, CK_RV, CKM_AES_KEY_WRAP};
 use keystead_domain::{Hash, KeyFamily, KeySpec};
-use keystead_vault::{AccountName, AccountPart, HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootId, RootKeys, SecretBytes};
+use keystead_vault::{AccountName, AccountPart, HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes};
 
 use crate::{
     classify,
@@ -32,6 +32,8 @@ const TAG_BITS: u64 = 128;
 const ROOM: usize = 64;
 /// Room for a signature: one of RSA_4096 has 512 bytes.
 const SIGNATURE_ROOM: usize = 512;
+/// What errors call it.
+const MAKE_A_ROOT: &str = "make a root";
 /// How often the second key of a root is asked for before it is told that it is not made.
 const ROOT_TRIES: u32 = 3;
 /// How many keys of accounts a session keeps: many more than one job uses.
@@ -103,32 +105,49 @@ impl Live {
         done.map_err(|stopped| NotDone { at_its_beginning: stopped.at_its_beginning, rv: value_of(stopped.rv) })
     }
 
-    /// Makes the keys of a root, both or none. A key that shall stay cannot be destroyed when the other is not made after it. So both are made for the session alone before, with
-    /// the same attributes, and go with it: what the module does not make shows there. What is left is that the token fails between two calls; then the second is asked for
-    /// again, and if that is in vain, the first stays, of no use. The session must be one that may write, and is closed behind this.
+    /// Makes the keys of a root, both or none. The session must be one that may write, and is closed behind this.
     pub(crate) fn make_root(&self, id: RootId) -> Result<(), HsmError> {
+        let length = Attribute::ValueLen(template::KEY_LEN.into());
+        let make = |template: &[Attribute]| self.session.generate_key(&Mechanism::AesKeyGen, &[template, std::slice::from_ref(&length)].concat());
+        self.make_both(id, &|_, template| make(template).map_err(own))
+    }
+
+    /// A key that shall stay cannot be destroyed when the other is not made after it. So both are made for the session alone before, with the same attributes, and go with
+    /// it: what the module does not make shows there. What is left is that the token fails between two calls; then the second is asked for again, and if that is in vain,
+    /// the first stays, of no use.
+    fn make_both(&self, id: RootId, make: &dyn Fn(RootUse, &[Attribute]) -> Result<ObjectHandle, RvError>) -> Result<(), HsmError> {
+        let rehearse = |of| rehearsed(&template::rehearsed(id, of), |template| make(of, template));
         let [wrapping, sealing] = [RootUse::Wrapping, RootUse::Sealing];
-        let (of_wrapping, of_sealing) = (self.rehearse(id, wrapping)?, self.rehearse(id, sealing)?);
-        let first = self.make_root_key(&[&template::root(id, wrapping), of_wrapping].concat())?;
-        let second = || self.make_root_key(&[&template::root(id, sealing), of_sealing].concat());
-        let made = (0..ROOT_TRIES).find_map(|_| second().ok()).map_or_else(second, Ok);
-        made.map(drop).inspect_err(|_| drop(self.session.destroy_object(first)))
+        let (of_wrapping, of_sealing) = (rehearse(wrapping)?, rehearse(sealing)?);
+        let stay = |of, stays: &[Attribute]| make(of, &[&template::root(id, of)[..], stays].concat()).map_err(|rv| classify::value(rv, MAKE_A_ROOT));
+        let first = stay(wrapping, of_wrapping)?;
+        let second = (0..ROOT_TRIES).find_map(|_| stay(sealing, of_sealing).ok()).map_or_else(|| stay(sealing, of_sealing), Ok);
+        second.map(drop).inspect_err(|_| drop(self.session.destroy_object(first)))
     }
 
-    /// Which of the attributes that keep a root's key where it is the module knows.
-    fn rehearse(&self, id: RootId, of: RootUse) -> Result<&'static [Attribute], HsmError> {
-        let mut stays = &template::ROOT_STAYS[..];
-        loop {
-            let made = self.session.generate_key(&Mechanism::AesKeyGen, &[&template::rehearsed(id, of)[..], stays].concat());
-            match (made, stays.split_last()) {
-                (Err(error), Some((_, fewer))) if classify::is_of_template(&error) => stays = fewer,
-                (made, _) => return made.map(|_| stays).map_err(classify::error),
-            }
-        }
+    /// Makes the keys of a root with a copy: each is made for this session alone, wrapped for the copy, and then unwrapped into the token as one that never leaves it. So
+    /// that a root can be restored is seen while it is made.
+    pub(crate) fn make_root_with_backup(&self, id: RootId, under: &[u8; 32]) -> Result<RootBackup, HsmError> {
+        let wraps = self.bring_in(under, Purpose::Transport)?;
+        let copy = || {
+            let key = self.generate(Purpose::Transport)?.key;
+            let wrapped = self.wrap(wraps, key)?;
+            self.forget(key);
+            wrapped.try_into().map_err(|_| HsmError::Refused("a wrapped AES-256 key has another length than 40 bytes".to_owned()))
+        };
+        let backup = RootBackup { wrapping: copy()?, sealing: copy()? };
+        self.restore_root(id, under, &backup)?;
+        Ok(backup)
     }
 
-    fn make_root_key(&self, template: &[Attribute]) -> Result<ObjectHandle, HsmError> {
-        self.session.generate_key(&Mechanism::AesKeyGen, template).map_err(classify::error)
+    /// Makes the keys of a root of its copy, both or none.
+    pub(crate) fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError> {
+        let under = self.bring_in(under, Purpose::Unwrapping)?;
+        let restore = |wrapped, template: &[Attribute]| self.raw.unwrap(self.session.handle(), raw::plain(self.key_wrap), under.0, wrapped, template);
+        self.make_both(id, &|of, template| {
+            let wrapped = if of == RootUse::Wrapping { &backup.wrapping } else { &backup.sealing };
+            restore(wrapped, template).map(raw::handle).map_err(value_of)
+        })
     }
 
     fn note(&self, handle: ObjectHandle) -> HsmKey {
@@ -151,10 +170,10 @@ impl Live {
         )))
     }
 
-    fn make_pair(&self, spec: KeySpec) -> Result<Made, HsmError> {
+    fn make_pair(&self, purpose: Purpose, spec: KeySpec) -> Result<Made, HsmError> {
         let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcsKeyPairGen } else { Mechanism::EccKeyPairGen };
-        let private = template::key(Purpose::Material(spec));
-        let template = template::public(spec);
+        let private = template::key(purpose);
+        let template = template::public(purpose, spec);
         let made = self.judged("GenerateKeyPair", || self.session.generate_key_pair(&mechanism, &template, &private).map_err(own));
         let (public, private) = made?;
         let (public, key) = (self.note(public), self.note(private));
@@ -177,14 +196,14 @@ impl Live {
         self.judged("WrapKey", || self.raw.wrap(self.session.handle(), mechanism, under.0, key.0).map_err(value_of))
     }
 
-    fn unwrap_by(&self, mechanism: CK_MECHANISM_TYPE, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
+    fn unwrap_by(&self, mechanism: CK_MECHANISM, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
         let key = self.unwrap_as(mechanism, under, wrapped, &template::key(purpose))?;
         self.keys.borrow_mut().push(key);
         Ok(HsmKey(key))
     }
 
-    fn unwrap_as(&self, mechanism: CK_MECHANISM_TYPE, under: HsmKey, wrapped: &[u8], template: &[Attribute]) -> Result<u64, HsmError> {
-        self.judged("UnwrapKey", || self.raw.unwrap(self.session.handle(), raw::plain(mechanism), under.0, wrapped, template).map_err(value_of))
+    fn unwrap_as(&self, mechanism: CK_MECHANISM, under: HsmKey, wrapped: &[u8], template: &[Attribute]) -> Result<u64, HsmError> {
+        self.judged("UnwrapKey", || self.raw.unwrap(self.session.handle(), mechanism, under.0, wrapped, template).map_err(value_of))
     }
 
     /// Whether the session answers at all.
@@ -204,6 +223,17 @@ impl Live {
         match call().map_err(judge) {
             Err(Failed::Unclear(_)) => call().map_err(judge),
             done => done,
+        }
+    }
+}
+
+/// Makes a root's key for the session alone; answers which of the attributes that keep it where it is the module knows.
+fn rehearsed(template: &[Attribute], make: impl Fn(&[Attribute]) -> Result<ObjectHandle, RvError>) -> Result<&'static [Attribute], HsmError> {
+    let mut stays = &template::ROOT_STAYS[..];
+    loop {
+        match (make(&[template, stays].concat()), stays.split_last()) {
+            (Err(rv), Some((_, fewer))) if classify::is_of_template(rv) => stays = fewer,
+            (made, _) => return made.map(|_| stays).map_err(|rv| classify::value(rv, MAKE_A_ROOT)),
         }
     }
 }
@@ -271,9 +301,9 @@ impl HsmSession for Live {
     }
 
     fn generate(&self, purpose: Purpose) -> Result<Made, HsmError> {
-        match purpose {
-            Purpose::Material(spec) if spec.is_pair() => self.make_pair(spec),
-            _ => self.make_secret(purpose),
+        match template::pair(purpose) {
+            Some(spec) => self.make_pair(purpose, spec),
+            None => self.make_secret(purpose),
         }
     }
 
@@ -289,11 +319,15 @@ impl HsmSession for Live {
     }
 
     fn unwrap(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
-        self.unwrap_by(self.key_wrap, under, wrapped, purpose)
+        self.unwrap_by(raw::plain(self.key_wrap), under, wrapped, purpose)
     }
 
     fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
-        self.unwrap_by(CKM_AES_KEY_WRAP, under, wrapped, purpose)
+        self.unwrap_by(raw::plain(CKM_AES_KEY_WRAP), under, wrapped, purpose)
+    }
+
+    fn unwrap_oaep(&self, private: HsmKey, hash: Hash, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError> {
+        self.unwrap_by((&oaep(hash)).into(), private, wrapped, purpose)
     }
 
     fn account(&self, name: &AccountName, part: AccountPart) -> Option<HsmKey> {
@@ -306,7 +340,7 @@ impl HsmSession for Live {
     }
 
     fn keep_account(&self, name: &AccountName, part: AccountPart, under: HsmKey, wrapped: &[u8]) -> Result<HsmKey, HsmError> {
-        let key = self.unwrap_as(self.key_wrap, under, wrapped, &template::kept(part))?;
+        let key = self.unwrap_as(raw::plain(self.key_wrap), under, wrapped, &template::kept(part))?;
         self.make_room();
         self.kept.borrow_mut().push(Kept { name: *name, part, key });
         Ok(HsmKey(key))
@@ -344,12 +378,7 @@ impl HsmSession for Live {
     fn oaep(&self, modulus: &[u8], exponent: &[u8], hash: Hash, key: HsmKey) -> Result<Vec<u8>, HsmError> {
         let recipient = self.session.create_object(&template::recipient(modulus, exponent)).map_err(classify::error)?;
         let recipient = self.note(recipient);
-        let (hash, mgf) = match hash {
-            Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
-            Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
-        };
-        let mechanism = Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()));
-        let wrapped = self.wrap_by((&mechanism).into(), recipient, key);
+        let wrapped = self.wrap_by((&oaep(hash)).into(), recipient, key);
         self.forget(recipient);
         wrapped
     }
@@ -379,6 +408,18 @@ impl HsmSession for Live {
         encrypted.try_into().map_err(|_| HsmError::Refused("a block of AES has another length".to_owned()))
     }
 
+    fn cmac(&self, key: HsmKey, block: [u8; 16]) -> Result<Vec<u8>, HsmError> {
+        self.judged("Sign", || self.session.sign(&Mechanism::AesCMac, raw::handle(key.0), &block).map_err(own))
+    }
+
+    fn check_value(&self, key: HsmKey) -> Result<Option<Vec<u8>>, HsmError> {
+        let found = self.session.get_attributes(raw::handle(key.0), &[AttributeType::CheckValue]).map_err(classify::error)?;
+        Ok(match found.as_slice() {
+            [Attribute::CheckValue(value)] if value.len() == 3 => Some(value.clone()),
+            _ => None,
+        })
+    }
+
     fn mac(&self, key: HsmKey, mac: Mac, bytes: &[u8]) -> Result<Vec<u8>, HsmError> {
         let mechanism = match mac {
             Mac::Sha224 => Mechanism::Sha224Hmac,
@@ -393,6 +434,15 @@ impl HsmSession for Live {
         let mechanism = if spec.family() == KeyFamily::Rsa { Mechanism::RsaPkcs } else { Mechanism::Ecdsa };
         self.once(Operation::Sign, &mechanism, key, digest, SIGNATURE_ROOM)
     }
+}
+
+/// RSAES-OAEP with one hash for text and mask, and an empty label.
+fn oaep(hash: Hash) -> Mechanism<'static> {
+    let (hash, mgf) = match hash {
+        Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
+        Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
+    };
+    Mechanism::RsaPkcsOaep(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()))
 }
 
 /// A point, which a module gives bare, in an OCTET STRING, or at the end of a SubjectPublicKeyInfo.

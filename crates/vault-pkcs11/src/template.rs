@@ -23,8 +23,10 @@ fn uses(purpose: Purpose) -> Uses {
             KeyFamily::Aes => Uses { encrypt: true, ..Uses::default() },
             KeyFamily::Hmac | KeyFamily::Rsa | KeyFamily::Ec => Uses { sign: true, ..Uses::default() },
         },
-        Purpose::Unwrapping => Uses { unwrap: true, ..Uses::default() },
+        Purpose::Unwrapping | Purpose::UnwrappingPair => Uses { unwrap: true, ..Uses::default() },
+        Purpose::Checking => Uses { sign: true, ..Uses::default() },
         Purpose::Account => Uses { encrypt: true, decrypt: true, ..Uses::default() },
+        Purpose::Document => Uses::default(),
         Purpose::AccountMac => Uses { sign: true, ..Uses::default() },
         Purpose::Transport => Uses { wrap: true, ..Uses::default() },
     }
@@ -39,8 +41,9 @@ fn kind(purpose: Purpose) -> (ObjectClass, KeyType) {
             KeyFamily::Rsa => (ObjectClass::PRIVATE_KEY, KeyType::RSA),
             KeyFamily::Ec => (ObjectClass::PRIVATE_KEY, KeyType::EC),
         },
-        Purpose::AccountMac => (ObjectClass::SECRET_KEY, KeyType::GENERIC_SECRET),
-        Purpose::Unwrapping | Purpose::Account | Purpose::Transport => (ObjectClass::SECRET_KEY, KeyType::AES),
+        Purpose::AccountMac | Purpose::Document => (ObjectClass::SECRET_KEY, KeyType::GENERIC_SECRET),
+        Purpose::UnwrappingPair => (ObjectClass::PRIVATE_KEY, KeyType::RSA),
+        Purpose::Unwrapping | Purpose::Checking | Purpose::Account | Purpose::Transport => (ObjectClass::SECRET_KEY, KeyType::AES),
     }
 }
 
@@ -87,9 +90,19 @@ pub(crate) fn len(purpose: Purpose) -> u64 {
     }
 }
 
-/// The public half of a pair that is made.
-pub(crate) fn public(spec: KeySpec) -> Vec<Attribute> {
-    let mut template = vec![Attribute::Token(false), Attribute::Private(false), Attribute::Verify(true)];
+/// The kind of pair that a purpose asks for.
+pub(crate) const fn pair(purpose: Purpose) -> Option<KeySpec> {
+    match purpose {
+        Purpose::Material(spec) if spec.is_pair() => Some(spec),
+        Purpose::UnwrappingPair => Some(KeySpec::Rsa4096),
+        _ => None,
+    }
+}
+
+/// The public half of a pair that is made. It does in the module what shows that the private half is the other; that of a pair which unwraps does nothing there.
+pub(crate) fn public(purpose: Purpose, spec: KeySpec) -> Vec<Attribute> {
+    let verifies = matches!(purpose, Purpose::Material(_));
+    let mut template = vec![Attribute::Token(false), Attribute::Private(false), Attribute::Verify(verifies), Attribute::Encrypt(false), Attribute::Wrap(false)];
     match (spec.modulus_bits(), curve(spec)) {
         (Some(bits), _) => template.extend([Attribute::ModulusBits((bits as u64).into()), Attribute::PublicExponent(vec![1, 0, 1])]),
         (_, Some(curve)) => template.push(Attribute::EcParams(curve.to_vec())),
@@ -147,13 +160,12 @@ impl RootUse {
 /// What keeps a root's key where it is beyond its template, where the module knows the attributes; those that fewer modules know stand behind.
 pub(crate) static ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
 
-/// A key of a root: in the token for good, never to be taken out, and either for keys or for bytes.
+/// A key of a root, but for its length, which is said where one is made: in the token for good, never to be taken out, and either for keys or for bytes.
 pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
     let is_wrapping = of == RootUse::Wrapping;
     vec![
         Attribute::Class(ObjectClass::SECRET_KEY),
         Attribute::KeyType(KeyType::AES),
-        Attribute::ValueLen(KEY_LEN.into()),
         Attribute::Label(of.label(id).into_bytes()),
         Attribute::Id(of.id(id)),
         Attribute::Token(true),
@@ -238,7 +250,8 @@ mod tests {
 
     #[test]
     fn every_key_of_a_job_is_sensitive_and_does_not_outlive_it() {
-        let purposes = [Purpose::Unwrapping, Purpose::Account, Purpose::AccountMac, Purpose::Transport];
+        let purposes =
+            [Purpose::Document, Purpose::Unwrapping, Purpose::UnwrappingPair, Purpose::Checking, Purpose::Account, Purpose::AccountMac, Purpose::Transport];
         for purpose in purposes.into_iter().chain(KeySpec::ALL.map(Purpose::Material)) {
             let template = key(purpose);
             assert!(template.contains(&Attribute::Sensitive(true)) && template.contains(&Attribute::Token(false)), "{purpose:?}");

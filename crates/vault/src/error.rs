@@ -97,6 +97,9 @@ pub enum VaultError {
     /// The row is sealed under a root of the other kind than the account key that was given with it.
     #[error("{0} is sealed under a root of another kind")]
     OtherKindOfRoot(Blob),
+    /// Opened again behind a move to another root, a key had another fingerprint. The row before is what counts.
+    #[error("behind its move to another root the key is not the same; it stays where it was")]
+    NotTheSame,
 }
 
 impl VaultError {
@@ -148,6 +151,17 @@ pub enum MaterialRefused {
     PassphraseMissing,
     /// The passphrase does not open the file.
     WrongPassphrase,
+    /// It is not what was wrapped under the pair by this method, in whatever way it is not.
+    NotUnwrappedByPair,
+    /// A length that nothing has that was wrapped by this method under a pair of 4096 bits.
+    NotSoWrapped {
+        /// Length in bytes.
+        found: usize,
+    },
+    /// A pair does not fit into one block of RSA.
+    PairInOneBlock,
+    /// It is not the key that was expected.
+    OtherCheckValue,
     /// Encrypted by something other than PBES2 with PBKDF2 and AES-CBC.
     UnknownEncryption,
     /// The file asks for more work than anybody means.
@@ -168,6 +182,20 @@ impl MaterialRefused {
                 "does not unwrap under the chosen key".to_owned(),
                 "Check that the file was wrapped under this key and version with AES-KWP (RFC 5649) or AES-KW (RFC 3394), and is not encoded.",
             ),
+            Self::NotUnwrappedByPair => (
+                "does not unwrap under the chosen pair by this method".to_owned(),
+                "Check that it was wrapped under the public half of this pair and version, by this method and hash (the same hash in MGF1, an empty label), that what was wrapped are the \
+                 key's own bytes or its PKCS#8 document, and that the file is not encoded.",
+            ),
+            Self::NotSoWrapped { found } => (
+                format!("is {found} bytes long, which nothing is that was wrapped by this method under 4096 bits"),
+                "RSAES_OAEP gives 512 bytes, RSA_AES_KEY_WRAP 512 and then at least 16. Give the file as it is, without encoding.",
+            ),
+            Self::PairInOneBlock => ("is a pair, which does not fit into one block of RSA".to_owned(), "Have it wrapped by RSA_AES_KEY_WRAP."),
+            Self::OtherCheckValue => (
+                "is another key than was expected: its check value is another one".to_owned(),
+                "Compare the check value with whoever sent the key, and the method by which it was made; a key that was damaged on its way has another one, too.",
+            ),
             Self::OtherPair { spec, found } => {
                 (format!("is an {} where {} was asked for", found.as_str(), spec.as_str()), "Give the kind of key that the file holds.")
             }
@@ -183,9 +211,10 @@ impl MaterialRefused {
             Self::WrongPassphrase => ("does not open with this passphrase".to_owned(), "Check the passphrase, and that the file is whole."),
             Self::UnknownEncryption => ("is encrypted in a way that Keystead does not open".to_owned(), CONVERT),
             Self::TooManyRounds => ("asks for more than two million rounds of PBKDF2".to_owned(), CONVERT),
-            Self::NotAnUnwrappingKey { spec } => {
-                (format!("is to be unwrapped by a key of kind {}", spec.as_str()), "Choose an AES_256 key whose material is in the vault.")
-            }
+            Self::NotAnUnwrappingKey { spec } => (
+                format!("is to be unwrapped by a key of kind {}", spec.as_str()),
+                "Choose an AES_256 key, or an RSA_4096 pair, whose material is in the vault.",
+            ),
         }
     }
 }
@@ -202,7 +231,8 @@ impl std::error::Error for MaterialRefused {}
 impl From<MaterialRefused> for Invalid {
     fn from(refused: MaterialRefused) -> Self {
         let (reason, mend) = refused.words();
-        Self::new("material", reason, mend)
+        let field = if refused == MaterialRefused::OtherCheckValue { "material.check_value" } else { "material" };
+        Self::new(field, reason, mend)
     }
 }
 
@@ -235,6 +265,9 @@ pub enum UnsealError {
     /// The module refused.
     #[error(transparent)]
     Provider(#[from] ProviderFailed),
+    /// The root has no copy that shares restore.
+    #[error("the root of this vault has no copy that shares restore: one is made with a root, by `--backup`, or never")]
+    NoBackup,
     /// The hardware module did not open.
     #[error(transparent)]
     Module(#[from] HsmError),
@@ -270,7 +303,17 @@ pub enum RootError {
     /// The hardware module did not do it.
     #[error(transparent)]
     Module(#[from] HsmError),
-    /// The root lies in a hardware module, or would have to be moved into one: neither is made new while the house is open.
-    #[error("a root in a hardware module is not changed from here; its PIN is changed with the module's own tools")]
+    /// A root in a hardware module moves into the same or another module, and nowhere else.
+    #[error(
+        "a root that lies in a hardware module does not come out of it: it moves to a new root there, or to another module; a PIN is changed with the module's own tools"
+    )]
     InModule,
+    /// The module would not hold what the vault holds.
+    #[error("the hardware module {module:?} does not make keys of these kinds, or does not let them out for a cloud, and the vault holds some: {}. `keystead doctor hsm` says more; allow = [\"host-wrap\"] helps where it does not let them out", .kinds.join(", "))]
+    CannotHold {
+        /// Its name.
+        module: String,
+        /// Which.
+        kinds: Vec<&'static str>,
+    },
 }

@@ -36,13 +36,33 @@ pub struct RootKeys {
     pub sealing: HsmKey,
 }
 
+/// The two keys of a root, each wrapped by AES-KWP (RFC 5649) under a key whose shares people keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootBackup {
+    /// The key that wraps.
+    pub wrapping: [u8; Self::LEN],
+    /// The key that seals.
+    pub sealing: [u8; Self::LEN],
+}
+
+impl RootBackup {
+    /// Length of each in bytes: 32, and 8 of AES-KWP.
+    pub const LEN: usize = 40;
+}
+
 /// What a key is for that is made, or unwrapped, for one job. Every one is sensitive; every one can be wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A key's material: to be wrapped, and to show that it is what it should be.
     Material(KeySpec),
+    /// A private key as its document (PKCS#8), which goes from one wrapping to another byte for byte, and does nothing else.
+    Document,
     /// Material that unwraps other material.
     Unwrapping,
+    /// An RSA pair of 4096 bits whose private half unwraps, and does nothing else.
+    UnwrappingPair,
+    /// AES material that shows which it is: it makes AES-CMACs, and nothing else.
+    Checking,
     /// An account's key: AES-256 that encrypts and decrypts.
     Account,
     /// An account's other key: 32 bytes that make MACs.
@@ -157,6 +177,12 @@ pub trait HsmSession {
     /// As [`unwrap`](Self::unwrap).
     fn unwrap_plain(&self, under: HsmKey, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
 
+    /// Unwraps what somebody wrapped by RSAES-OAEP with an empty label under the public half of a pair that is [`Purpose::UnwrappingPair`].
+    ///
+    /// # Errors
+    /// As [`unwrap`](Self::unwrap); [`HsmError::Cannot`] for a hash that the module has not there.
+    fn unwrap_oaep(&self, private: HsmKey, hash: Hash, wrapped: &[u8], purpose: Purpose) -> Result<HsmKey, HsmError>;
+
     /// An account's key, if the session keeps it from a job before.
     fn account(&self, name: &AccountName, part: AccountPart) -> Option<HsmKey>;
 
@@ -206,6 +232,18 @@ pub trait HsmSession {
     /// [`HsmError`].
     fn encrypt_block(&self, key: HsmKey, block: [u8; 16]) -> Result<[u8; 16], HsmError>;
 
+    /// AES-CMAC over one block, by a key that is [`Purpose::Checking`].
+    ///
+    /// # Errors
+    /// [`HsmError`]; [`HsmError::Cannot`] for a module that has it not.
+    fn cmac(&self, key: HsmKey, block: [u8; 16]) -> Result<Vec<u8>, HsmError>;
+
+    /// The three bytes by which the module itself tells which key it is (CKA_CHECK_VALUE: of AES the beginning of the encrypted block of zeros), if it tells.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn check_value(&self, key: HsmKey) -> Result<Option<Vec<u8>>, HsmError>;
+
     /// HMAC.
     ///
     /// # Errors
@@ -238,6 +276,18 @@ pub trait Hsm: Send + Sync {
     /// # Errors
     /// [`HsmError`].
     fn make_root(&self, id: RootId) -> Result<(), HsmError>;
+
+    /// Makes them with a copy that is wrapped by AES-KWP under a key of the host: only while they are made can a copy be had.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn make_root_with_backup(&self, id: RootId, under: &[u8; 32]) -> Result<RootBackup, HsmError>;
+
+    /// Makes them of such a copy.
+    ///
+    /// # Errors
+    /// [`HsmError`]; [`HsmError::Refused`] when it does not open under that key, or the token has the root already.
+    fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError>;
 
     /// How it is doing. It is not asked for that, and nobody waits.
     fn condition(&self) -> Condition;
@@ -277,6 +327,8 @@ pub struct Abilities {
     pub makes: Vec<KeySpec>,
     /// The hashes with which it wraps by RSAES-OAEP as the rest of the world does.
     pub oaep: Vec<Hash>,
+    /// The hashes with which it unwraps what the rest of the world wrapped by RSAES-OAEP.
+    pub unwraps_oaep: Vec<Hash>,
     /// Whether its wrapping by AES is the AES-KWP of RFC 5649, which clouds read.
     pub wraps_by_rfc_5649: bool,
     /// Whether it puts zeros behind what it wraps by AES, up to a multiple of eight bytes. Clouds refuse that.
@@ -295,6 +347,7 @@ impl Abilities {
         Self {
             makes: both(&self.makes, &other.makes),
             oaep: both(&self.oaep, &other.oaep),
+            unwraps_oaep: both(&self.unwraps_oaep, &other.unwraps_oaep),
             wraps_by_rfc_5649: self.wraps_by_rfc_5649 && other.wraps_by_rfc_5649,
             pads: self.pads || other.pads,
             allow: both(&self.allow, &other.allow),
@@ -412,7 +465,7 @@ mod tests {
     use super::*;
 
     fn abilities(makes: &[KeySpec], oaep: &[Hash], pads: bool) -> Abilities {
-        Abilities { makes: makes.to_vec(), oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: Vec::new() }
+        Abilities { makes: makes.to_vec(), oaep: oaep.to_vec(), unwraps_oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: Vec::new() }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod copies;
 mod document;
 mod entries;
 mod families;
+mod imports;
 mod life;
 mod log;
 mod refusals;

@@ -1,15 +1,15 @@
 //! A key is asked for: generated in the vault, or taken in (CM-040, CM-053, FX-014, FX-015, FT-036, FT-041 to FT-043).
 
 use keystead_domain::{
-    Alias, Aliases, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp,
+    Alias, Aliases, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp, WrapMethod,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
-use keystead_operations::{Saga, birth::Origin, engine::call::StepError, saga::create_key::CreateKey, stored::Stored};
+use keystead_operations::{Saga, birth::Origin, saga::create_key::CreateKey, stored::Stored};
 use keystead_store::{
     StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow,
 };
-use keystead_vault::{HsmError, SecretBytes, VaultError, export_method};
+use keystead_vault::{CheckValue, HsmError, SecretBytes, VaultError, export_method};
 
 use super::rules::{check_kept, check_place};
 use crate::{App, Error, Request, Started, error::TxError, permit, who};
@@ -36,6 +36,8 @@ pub struct NewKey {
     pub expiry_policy: ExpiryPolicy,
     /// Where its material comes from.
     pub material: Material,
+    /// What is expected of material that is brought.
+    pub expected: Option<CheckValue>,
     /// What is promised of its material.
     pub terms: Terms,
     /// Whether it can have replicas in other Regions (FT-046).
@@ -76,6 +78,8 @@ pub enum Material {
         wrapped: Vec<u8>,
         /// The key that opens them.
         unwrap_with: String,
+        /// By which method, if that key is a pair.
+        method: Option<WrapMethod>,
     },
 }
 
@@ -120,7 +124,7 @@ impl App {
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
         let forgets = !proof.payload.terms.kept;
-        let version = match self.born(principal, &key, proof.payload.material, now).await {
+        let version = match self.born(principal, &key, proof.payload.material, proof.payload.expected, now).await {
             Ok(version) => version,
             Err(error) => return Err(self.or_root_changed(error).await),
         };
@@ -237,31 +241,16 @@ impl App {
     }
 
     /// Has the vault make or take in the first version.
-    async fn born(&self, principal: &Principal, key: &KeyRow, material: Material, now: Timestamp) -> Result<VersionRow, Error> {
+    async fn born(&self, principal: &Principal, key: &KeyRow, material: Material, expected: Option<CheckValue>, now: Timestamp) -> Result<VersionRow, Error> {
         let sealing = self.engine.account_key(&key.account_id).await?;
         let by = who(principal);
         let origin = match material {
             Material::Generate => Origin::Generated,
             Material::Raw(bytes) => Origin::Raw(bytes),
             Material::Pkcs8 { file, passphrase } => Origin::Pkcs8 { file, passphrase },
-            Material::Wrapped { wrapped, unwrap_with } => {
-                let kek = self.key(principal, &unwrap_with).await.map_err(|_| {
-                    Error::Invalid(Invalid::new(
-                        "material.unwrap_with",
-                        format!("names no key: {unwrap_with}"),
-                        "Name a key that Keystead holds the material of.",
-                    ))
-                })?;
-                let sealed = match self.engine.sealed(&kek).await {
-                    Err(StepError::Missing(_)) => {
-                        return Err(Invalid::new("material.unwrap_with", "names a key whose material the vault does not have", "Name another key.").into());
-                    }
-                    sealed => sealed?,
-                };
-                Origin::Wrapped(wrapped, Box::new(sealed))
-            }
+            Material::Wrapped { wrapped, unwrap_with, method } => self.unwrapping(principal, wrapped, &unwrap_with, method).await?,
         };
-        Ok(self.engine.birth(&key.account_id, &sealing, &key.id, key.spec, &by, now, origin).await?)
+        Ok(self.engine.birth(&key.account_id, &sealing, &key.id, key.spec, &by, now, origin, expected).await?)
     }
 }
 

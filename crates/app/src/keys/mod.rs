@@ -9,6 +9,7 @@ pub mod lifecycle;
 pub mod rotation;
 mod rules;
 pub mod show;
+mod unwrapping;
 pub mod update;
 pub mod waves;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use keystead_domain::{KeySpec, KeyUsage};
+use keystead_domain::{KeySpec, KeyUsage, WrapMethod};
 
 use super::{listing::Listing, parse, rotation::Strategy};
 
@@ -175,7 +175,7 @@ pub enum MaterialFormat {
     Hex,
     /// A private key in PKCS#8: PEM or DER, also encrypted
     Pkcs8,
-    /// Wrapped by AES-KWP or AES-KW (RFC 5649, RFC 3394) under a key of this vault
+    /// Wrapped under a key of this vault: an AES_256 key (AES-KWP or AES-KW, RFC 5649, RFC 3394), or the public half of an RSA_4096 pair
     Wrapped,
 }
 
@@ -200,7 +200,14 @@ Examples:
   keystead key import legacy --keystore payments-eu --file key.hex --format hex --alias legacy
   keystead key import signer --keystore payments-eu --spec EC_P256 --file signer.pem --format pkcs8 --passphrase-file pass.txt
   keystead key import legacy --keystore payments-eu --file key.wrapped --format wrapped --unwrap-with transport
-  keystead key import theirs --keystore payments-eu --file key.bin --format raw --no-copy")]
+  keystead key import theirs --keystore payments-eu --file key.bin --format raw --no-copy
+  keystead key import legacy --keystore payments-eu --file key.hex --format hex --check-value 0123456789
+
+From another hardware module, under a transport key of this vault:
+  keystead key create transport --keystore own --spec RSA_4096 --usage encrypt --not-exportable
+  keystead key public-key transport > transport.pub.pem      # take it there, and wrap
+  keystead key import theirs --keystore payments-eu --file theirs.wrapped --format wrapped --unwrap-with transport \\
+    --method RSA_AES_KEY_WRAP_SHA_256 --check-value 0123456789")]
 pub struct Import {
     #[command(flatten)]
     pub new: NewKey,
@@ -213,6 +220,12 @@ pub struct Import {
     /// For wrapped material: the key that unwraps it, by id or name
     #[arg(long, value_name = "KEY", required_if_eq("format", "wrapped"))]
     pub unwrap_with: Option<String>,
+    /// For what was wrapped under a pair, how: RSAES_OAEP_SHA_256, RSAES_OAEP_SHA_1, RSA_AES_KEY_WRAP_SHA_256 or RSA_AES_KEY_WRAP_SHA_1
+    #[arg(long, value_name = "METHOD", value_parser = parse::method)]
+    pub method: Option<WrapMethod>,
+    /// The check value that the key is expected to have; another key is refused. AES: AES-CMAC of a zero block, or kcv-zero:XXXXXX; HMAC: of an empty text; pairs: SHA-256
+    #[arg(long, value_name = "[METHOD:]HEX")]
+    pub check_value: Option<String>,
     /// For an encrypted PKCS#8 file: the file that holds its passphrase
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,

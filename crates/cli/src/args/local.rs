@@ -35,6 +35,7 @@ Examples:
   keystead init --config /etc/keystead/keystead.toml --root key-file --key-file /etc/keystead/root.key --user ann
   keystead init --root shares --shares 5 --threshold 3
   keystead init --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-token keystead --hsm-pin-file /etc/keystead/hsm-pin
+  keystead init --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-token keystead --backup --shares 5 --threshold 3
 
 The first user's token, and the shares if there are any, are printed this once.")]
 pub struct Init {

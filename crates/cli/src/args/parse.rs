@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use keystead_domain::{Alias, Custody, Invalid, KeySpec, KeyState, KeyUsage, Name, duration, key::deletion::WaitingDays, keystore};
+use keystead_domain::{Alias, Custody, Invalid, KeySpec, KeyState, KeyUsage, Name, WrapMethod, duration, key::deletion::WaitingDays, keystore};
 
 use crate::secret::Token;
 
@@ -68,6 +68,12 @@ pub fn alias(text: &str) -> Result<String, Invalid> {
 /// A kind of key, in capitals or not: `rsa-4096` is RSA_4096.
 pub fn spec(text: &str) -> Result<KeySpec, Invalid> {
     KeySpec::parse(&text.to_uppercase().replace('-', "_"))
+}
+
+/// A way of wrapping, as clouds name it.
+pub fn method(text: &str) -> Result<WrapMethod, Invalid> {
+    let mend = || format!("Give one of {}.", WrapMethod::ALL.map(WrapMethod::as_str).join(", "));
+    WrapMethod::parse(&text.to_uppercase().replace('-', "_")).ok_or_else(|| Invalid::new("method", "is not a method", mend()))
 }
 
 /// A use of a key.

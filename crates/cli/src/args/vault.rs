@@ -68,6 +68,8 @@ pub enum RootKind {
     KeyFile,
     /// Some of several shares, each kept by another person
     Shares,
+    /// A hardware module: the root is made in it, and stays there
+    Hsm,
 }
 
 /// `vault rotate`
@@ -78,7 +80,11 @@ Examples:
   keystead vault rotate root --to passphrase
   keystead vault rotate root --to shares --shares 5 --threshold 3
   keystead vault rotate root --to shares --confirm-files share-1.txt share-2.txt share-3.txt
-  keystead vault rotate root --to key-file --key-file new.key")]
+  keystead vault rotate root --to key-file --key-file new.key
+  keystead vault rotate root --to hsm
+  keystead vault rotate root --to hsm --hsm second --backup --shares 5 --threshold 3
+
+--to hsm moves every key into the hardware module, or out of the module before into this one. A root in a module goes to a module only.")]
 pub struct Rotate {
     /// What to replace
     #[arg(value_enum, value_name = "WHAT")]
@@ -89,6 +95,9 @@ pub struct Rotate {
     /// The new key file, which must be there: head -c 32 /dev/urandom > new.key
     #[arg(long, value_name = "FILE", required_if_eq("to", "key-file"))]
     pub key_file: Option<PathBuf>,
+    /// The module's name in the server's configuration; without it, the first
+    #[arg(long, value_name = "NAME")]
+    pub hsm: Option<String>,
     #[command(flatten)]
     pub secret: RootSecret,
     /// Files to read the new shares back from, when they are asked for, instead of having them typed
@@ -122,4 +131,7 @@ pub struct RootSecret {
     /// How many of them open the vault
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
     pub threshold: u8,
+    /// For a root in a hardware module: make a copy of it with the root, which the shares restore in another token. It cannot be made later
+    #[arg(long)]
+    pub backup: bool,
 }

@@ -141,10 +141,16 @@ pub async fn init(context: &Context, args: Init) -> Result<(), CliError> {
 
 fn root(args: &Init) -> Result<Root, CliError> {
     if let Some(module) = named_module(&args.module) {
+        check_threshold(&args.secret)?;
+        let backup = args.secret.backup.then_some((args.secret.threshold, args.secret.shares));
         let pin = pin_of(&module)?;
-        return Ok(Root::Module { module, pin });
+        return Ok(Root::Module { module, pin, backup });
     }
     Ok(match args.root {
+        RootKind::Hsm => {
+            let mend = "Give --hsm-module and --hsm-token.";
+            return Err(Invalid::new("hsm_module", "is needed: the root shall lie in a hardware module", mend).into());
+        }
         RootKind::Passphrase => Root::Passphrase(new_passphrase(args.secret.passphrase_file.as_deref())?),
         RootKind::KeyFile => Root::KeyFile(args.key_file.clone().unwrap_or_else(|| beside(&args.config))),
         RootKind::Shares => {

@@ -42,6 +42,8 @@ struct Unlock {
     key_file: Option<Zeroizing<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shares: Option<Shares>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hsm: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -144,10 +146,17 @@ fn unlock(args: &Rotate) -> Result<Option<Unlock>, CliError> {
     if args.what == Rotated::AccountKey {
         return Err(Invalid::new("to", "is for the root only", "Leave --to out: an account key is opened by the root.").into());
     }
+    if args.hsm.is_some() && kind != RootKind::Hsm {
+        return Err(Invalid::new("hsm", "is for a root in a hardware module only", "Leave it out, or give --to hsm.").into());
+    }
     Ok(Some(match kind {
         RootKind::Passphrase => Unlock { passphrase: Some(new_passphrase(args.secret.passphrase_file.as_deref())?), ..Unlock::default() },
         RootKind::KeyFile => Unlock { key_file: args.key_file.as_deref().map(encoded).transpose()?, ..Unlock::default() },
         RootKind::Shares => Unlock { shares: Some(shares(&args.secret)?), ..Unlock::default() },
+        RootKind::Hsm => {
+            let shares = args.secret.backup.then(|| shares(&args.secret)).transpose()?;
+            Unlock { hsm: Some(args.hsm.clone().unwrap_or_default()), shares, ..Unlock::default() }
+        }
     }))
 }
 
@@ -196,6 +205,11 @@ mod tests {
             rotation("root --to shares --shares 7 --threshold 4"),
             Ok(serde_json::json!({"what": "root", "unlock": {"shares": {"count": 7, "threshold": 4}}}))
         );
+        assert_eq!(rotation("root --to hsm"), Ok(serde_json::json!({"what": "root", "unlock": {"hsm": ""}})));
+        assert_eq!(
+            rotation("root --to hsm --hsm second --backup --shares 7 --threshold 4"),
+            Ok(serde_json::json!({"what": "root", "unlock": {"hsm": "second", "shares": {"count": 7, "threshold": 4}}}))
+        );
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("secret");
         std::fs::write(&path, "six words are long enough here\n").expect("a file");
@@ -210,6 +224,8 @@ mod tests {
     fn what_cannot_be_is_refused_before_anything_is_sent() {
         assert!(rotation("root --to shares --shares 3 --threshold 4").is_err_and(|error| error.contains("threshold is 4, of 3 shares")));
         assert!(rotation("root --to shares --shares 17").is_err());
+        assert!(rotation("root --to shares --hsm second").is_err_and(|error| error.contains("--to hsm")));
+        assert!(rotation("root --to hsm --backup --shares 3 --threshold 4").is_err_and(|error| error.contains("threshold is 4")));
         assert!(rotation("root").is_err_and(|error| error.contains("--to")));
         assert!(rotation("account-key --to shares").is_err_and(|error| error.contains("for the root only")));
         assert!(rotation("root --to key-file").is_err_and(|error| error.contains("--key-file")));

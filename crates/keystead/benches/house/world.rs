@@ -82,6 +82,7 @@ impl World {
             expires: Some(self.house.engine.now().plus_days(90)),
             expiry_policy: ExpiryPolicy::Alert,
             material: Material::Generate,
+            expected: None,
             terms: Default::default(),
             multi_region: false,
         };

@@ -89,7 +89,7 @@ async fn what_needs_the_material_is_refused_and_says_why() {
     let copies = NewCopies { to: vec!["payments-eu".into()], ..NewCopies::default() };
     assert!(refused(app.copy_key(&world.ann, &Request::default(), "theirs", copies).await).1.contains("keeps no copy"), "FT-033");
     assert!(refused(app.prepare_export(&world.ann, "theirs", &public_key()).await).1.contains("keeps no copy"));
-    let wrapped = Material::Wrapped { wrapped: vec![0; 40], unwrap_with: "theirs".into() };
+    let wrapped = Material::Wrapped { wrapped: vec![0; 40], unwrap_with: "theirs".into(), method: None };
     let under_it = NewKey { material: wrapped, ..world.new_key("payments-eu", "other") };
     assert_eq!(refused(app.create_key(&world.ann, &Request::default(), under_it).await).0, "material.unwrap_with");
     for (change, field) in [

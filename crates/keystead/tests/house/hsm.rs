@@ -181,7 +181,7 @@ fn a_life(kind: Kind, more: &str, cannot: &[&str]) {
     let checks = hall.desk.json(&["doctor"]);
     assert_eq!(checks["healthy"], true, "{checks}");
     let report = hall.desk.json(&["doctor", "hsm"]);
-    assert!(report["findings"].as_array().is_some_and(|found| found.len() == 5) && report["speeds"][0]["per_second"].as_f64() > Some(1.0), "{report}");
+    assert!(report["findings"].as_array().is_some_and(|found| found.len() == 6) && report["speeds"][0]["per_second"].as_f64() > Some(1.0), "{report}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keystead_app::Request;
+use keystead_app::{Request, rotation::NewRoot};
 use keystead_domain::time::SECOND;
 use keystead_operations::engine::Settings;
 use keystead_store::{Database, Store, StoreError, Tx};
@@ -104,7 +104,7 @@ async fn a_rotation_whose_commit_is_not_answered_is_known_before_it_is_answered(
         let Some((world, wire)) = world_over_wire().await else { return };
         world.create("orders").await;
         wire.break_at(at, 0);
-        let rotated = world.house.app.rotate_root(&world.ann, &Request::default(), NewUnlock::KeyFile(new_key_file())).await;
+        let rotated = world.house.app.rotate_root(&world.ann, &Request::default(), NewRoot::Secret(NewUnlock::KeyFile(new_key_file()))).await;
         assert!(!wire.is_armed());
         let status = world.house.app.vault_status().await;
         let is_kept = at == Break::BehindCommit;
@@ -112,7 +112,7 @@ async fn a_rotation_whose_commit_is_not_answered_is_known_before_it_is_answered(
         assert_eq!(world.house.engine.parts().vault.unsettled(), None, "{at:?}");
         world.house.app.finish_root_rotation().await.expect("every row opens");
         if !is_kept {
-            let again = world.house.app.rotate_root(&world.ann, &Request::default(), NewUnlock::KeyFile(new_key_file())).await;
+            let again = world.house.app.rotate_root(&world.ann, &Request::default(), NewRoot::Secret(NewUnlock::KeyFile(new_key_file()))).await;
             assert!(again.is_ok(), "nothing stands in the way of another");
         }
     }
@@ -140,11 +140,11 @@ async fn hold_row(world: &World, mut work: impl FnMut(&mut Tx<'_>) -> Result<(),
 async fn a_commit_that_is_still_on_its_way_is_waited_for_and_not_taken_for_lost() {
     let Some((world, _wire)) = world_over_wire().await else { return };
     let vault = world.house.engine.parts().vault.clone();
-    let created = vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file())).expect("no rotation runs");
+    let created = vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file()), &[]).expect("no rotation runs");
     vault.begun_is_being_stored(&created.record).expect("it was begun");
     let (old, new, now) = (vault.record().to_bytes(), created.record.to_bytes(), world.now());
     let late = hold_row(&world, move |tx| keystead_store::vault::replace_root(tx, &old, &new, 2, now)).await;
-    assert_eq!(vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file())).err(), Some(RootError::RotationUnsettled));
+    assert_eq!(vault.begin_root_rotation(&NewUnlock::KeyFile(new_key_file()), &[]).err(), Some(RootError::RotationUnsettled));
     world.house.app.follow_root().await.expect("a store");
     assert_eq!((vault.is_sealed(), vault.record().generation(), vault.unsettled()), (false, 2, None), "this node made the root, and goes on under it");
     late.await.expect("no panic").expect("a store");
@@ -157,7 +157,7 @@ async fn a_rotation_goes_on_when_who_asked_has_gone_away() {
     world.create("orders").await;
     let late = hold_row(&world, |tx| keystead_store::vault::hold_root(tx).map(drop)).await;
     let request = Request::default();
-    let rotation = world.house.app.rotate_root(&world.ann, &request, NewUnlock::KeyFile(new_key_file()));
+    let rotation = world.house.app.rotate_root(&world.ann, &request, NewRoot::Secret(NewUnlock::KeyFile(new_key_file())));
     assert!(tokio::time::timeout(Duration::from_millis(300), rotation).await.is_err(), "it waits for the row, and is given up");
     late.await.expect("no panic").expect("a store");
     let vault = world.house.engine.parts().vault.clone();

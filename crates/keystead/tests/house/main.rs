@@ -23,6 +23,7 @@ mod linked;
 mod lost_commit;
 mod matrix;
 mod memory;
+mod moved;
 mod native;
 mod nodes;
 mod process;

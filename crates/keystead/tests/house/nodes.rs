@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use keystead_app::{Error, Request, Started, keys::lifecycle::Ask, vault::Offer};
+use keystead_app::{Error, Request, Started, keys::lifecycle::Ask, rotation::NewRoot, vault::Offer};
 use keystead_domain::KeyState;
 use keystead_operations::{NoHooks, engine::Settings};
 use keystead_server::{House, SandboxClock, Wiring, assemble};
@@ -36,7 +36,7 @@ async fn second_node(world: &World) -> House {
 }
 
 async fn rotate(world: &World, house: &House) -> Result<u64, Error> {
-    house.app.rotate_root(&world.ann, &Request::default(), NewUnlock::KeyFile(key_file(2))).await?;
+    house.app.rotate_root(&world.ann, &Request::default(), NewRoot::Secret(NewUnlock::KeyFile(key_file(2)))).await?;
     house.app.finish_root_rotation().await
 }
 
@@ -153,7 +153,7 @@ async fn keys_that_two_nodes_make_during_a_rotation_are_refused_or_kept_and_neve
 /// Stores the record of a new root as a rotation begins, and dies there.
 async fn begin_and_die(world: &World) {
     let vault = &world.house.engine.parts().vault;
-    let created = vault.begin_root_rotation(&NewUnlock::KeyFile(key_file(2))).expect("no rotation runs");
+    let created = vault.begin_root_rotation(&NewUnlock::KeyFile(key_file(2)), &[]).expect("no rotation runs");
     let (old, new, now) = (vault.record().to_bytes(), created.record.to_bytes(), world.now());
     let kept = world.store().write("test", move |tx| vault::replace_root(tx, &old, &new, 2, now));
     kept.await.expect("a store");

@@ -127,7 +127,7 @@ async fn a_key_of_the_vault_opens_wrapped_material_and_every_kind_can_be_kept_ft
     let wrapping = AesKek::new(&AES_256, &kek).expect("a key");
     let mut room = [0; 48];
     let wrapped = wrapping.wrap_with_padding(&inner, &mut room).expect("is wrapped").to_vec();
-    let material = Material::Wrapped { wrapped, unwrap_with: "transport".into() };
+    let material = Material::Wrapped { wrapped, unwrap_with: "transport".into(), method: None };
     make(NewKey { material, ..world.new_key("payments-eu", "brought") }).await;
     make(NewKey { aliases: Aliases::default(), expires: None, material: Material::Raw(SecretBytes::from(inner.to_vec())), ..world.new_key("main", "same") })
         .await;

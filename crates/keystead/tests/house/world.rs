@@ -290,6 +290,7 @@ impl World {
             expires: Some(self.now().plus_days(90)),
             expiry_policy: ExpiryPolicy::Alert,
             material: Material::Generate,
+            expected: None,
             terms: Default::default(),
             multi_region: false,
         }

@@ -185,6 +185,12 @@ pub fn progress(tx: &mut Tx<'_>) -> Result<(u64, u64), StoreError> {
     Ok((row.int()? as u64, row.int()? as u64))
 }
 
+/// The kinds of key of which there is material, in the order of their names.
+pub fn kinds(tx: &mut Tx<'_>) -> Result<Vec<KeySpec>, StoreError> {
+    let rows = tx.query("SELECT DISTINCT spec FROM key_versions WHERE sealed IS NOT NULL ORDER BY spec", &[])?;
+    rows.into_iter().map(|row| Ok(KeySpec::parse(&row.read().text()?)?)).collect()
+}
+
 /// Puts freshly sealed material in the place of the generation that the caller read.
 pub fn reseal(tx: &mut Tx<'_>, id: &VersionId, old_generation: u32, new: &VersionRow) -> Result<(), StoreError> {
     demand_account_key(tx, new)?;

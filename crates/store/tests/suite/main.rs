@@ -102,6 +102,7 @@ on_both! {
     a_promise_binds_every_key_with_the_material,
     a_pending_version_becomes_the_current_one_or_goes,
     facts_of_a_versions_copy_are_kept_one_by_one,
+    the_kinds_of_key_are_those_with_material,
     material_is_resealed_in_rounds,
     material_of_which_no_copy_is_kept_goes_before_the_key_is_in_use,
     links_are_listed_from_both_ends_in_pages,

@@ -1,10 +1,11 @@
 //! The cases. Each is one promise of the vault, whichever root it has.
 
+use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use keystead_domain::{Hash, KeyFamily, KeyId, KeySpec, Timestamp, VersionId, WrapMethod, WrappingKeySpec};
 use keystead_testkit::token::Kind;
 use keystead_vault::{
-    AccountKey, Blob, ExportKey, Generated, Held, HsmError, MaterialRefused, Place, Preparation, SecretBytes, Source, UnsealError, VaultError, WayAround, der,
-    export_method,
+    AccountKey, Blob, CheckValue, ExportKey, Generated, Held, HsmError, MaterialRefused, Place, Preparation, SecretBytes, Source, UnsealError, VaultError,
+    WayAround, der, export_method,
 };
 
 use crate::house::{Cloud, House, Root, account, kwp, reopened};
@@ -208,7 +209,7 @@ pub fn a_person_unwraps_an_export(root: &Root) {
 
 pub fn plain_material_is_taken_in_and_is_the_same_at_the_cloud(root: &Root) {
     let (house, cloud) = (House::new(root), Cloud::new());
-    let take = |bytes: &[u8]| house.vault.take_in(&house.place(AES), house.account_key(), SecretBytes::from(bytes.to_vec()));
+    let take = |bytes: &[u8]| house.vault.take_in(&house.place(AES), house.account_key(), SecretBytes::from(bytes.to_vec()), None);
     let (one, same) = (take(&counting()).expect("sound material"), take(&counting()).expect("sound material"));
     assert_eq!(one.fingerprint, same.fingerprint);
     assert_ne!(one.fingerprint, house.generate(AES).fingerprint);
@@ -218,7 +219,7 @@ pub fn plain_material_is_taken_in_and_is_the_same_at_the_cloud(root: &Root) {
     assert!(matches!(take(&[1; 31]).err(), Some(VaultError::MaterialRefused(MaterialRefused::WrongSize { .. }))));
     for (spec, pem) in [(KeySpec::EcP256, include_str!("../keys/p256.pem")), (KeySpec::Rsa2048, include_str!("../keys/rsa2048.pem"))] {
         let file = SecretBytes::from(pem.to_owned());
-        let taken = house.vault.take_in_pkcs8(&house.place(spec), house.account_key(), &file, None).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
+        let taken = house.vault.take_in_pkcs8(&house.place(spec), house.account_key(), &file, None, None).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
         assert_eq!(fingerprint(&house, spec, &taken), taken.fingerprint);
         assert!(taken.public_key.is_some());
     }
@@ -227,17 +228,17 @@ pub fn plain_material_is_taken_in_and_is_the_same_at_the_cloud(root: &Root) {
 pub fn wrapped_material_is_taken_in_under_a_key_of_the_vault(root: &Root) {
     let (house, cloud) = (House::new(root), Cloud::new());
     let kek: [u8; 32] = std::array::from_fn(|at| 200 - at as u8);
-    let held_kek = house.vault.take_in(&house.place(AES), house.account_key(), SecretBytes::from(kek.to_vec())).expect("sound material");
+    let held_kek = house.vault.take_in(&house.place(AES), house.account_key(), SecretBytes::from(kek.to_vec()), None).expect("sound material");
     for spec in [AES, KeySpec::Hmac224, KeySpec::Hmac512].into_iter().filter(|spec| !root.is(Kind::Softhsm) || *spec != KeySpec::Hmac224) {
         let plain: Vec<u8> = (0..spec.material_len().expect("a secret") as u8).map(|at| at ^ 0x33).collect();
         let held_kek = house.held(AES, held_kek.sealed.as_bytes());
-        let taken = house.vault.take_in_wrapped(&house.place(spec), house.account_key(), &kwp(&kek, &plain), &held_kek);
+        let taken = house.vault.take_in_wrapped(&house.place(spec), house.account_key(), &kwp(&kek, &plain), &held_kek, None);
         let taken = taken.unwrap_or_else(|error| panic!("{spec:?}: {error}"));
         assert!(matches!(taken.birth.source, Source::ImportedWrapped { .. }));
         assert_eq!(at_the_cloud(&house, &cloud, spec, taken.sealed.as_bytes()), Ok(plain));
     }
     let short =
-        house.vault.take_in_wrapped(&house.place(AES), house.account_key(), &kwp(&kek, &counting()[..16]), &house.held(AES, held_kek.sealed.as_bytes()));
+        house.vault.take_in_wrapped(&house.place(AES), house.account_key(), &kwp(&kek, &counting()[..16]), &house.held(AES, held_kek.sealed.as_bytes()), None);
     assert!(matches!(short.err(), Some(VaultError::MaterialRefused(_))), "16 bytes are no AES-256 key");
 }
 
@@ -250,20 +251,127 @@ fn der(pem: &str) -> Vec<u8> {
 pub fn a_wrapped_pair_is_taken_in_or_refused_in_words(root: &Root) {
     let house = House::new(root);
     let kek: [u8; 32] = std::array::from_fn(|at| 200 - at as u8);
-    let held_kek = house.vault.take_in(&house.place(AES), house.account_key(), SecretBytes::from(kek.to_vec())).expect("sound material");
+    let held_kek = house.vault.take_in(&house.place(AES), house.account_key(), SecretBytes::from(kek.to_vec()), None).expect("sound material");
     let held_kek = house.held(AES, held_kek.sealed.as_bytes());
     for (spec, pem) in [(KeySpec::Rsa2048, include_str!("../keys/rsa2048.pem")), (KeySpec::EcP256, include_str!("../keys/p256.pem"))] {
         let file = SecretBytes::from(pem.to_owned());
-        let plain = house.vault.take_in_pkcs8(&house.place(spec), house.account_key(), &file, None).expect("sound material");
-        match house.vault.take_in_wrapped(&house.place(spec), house.account_key(), &kwp(&kek, &der(pem)), &held_kek) {
+        let plain = house.vault.take_in_pkcs8(&house.place(spec), house.account_key(), &file, None, None).expect("sound material");
+        match house.vault.take_in_wrapped(&house.place(spec), house.account_key(), &kwp(&kek, &der(pem)), &held_kek, None) {
             Ok(taken) => assert_eq!((taken.public_key, taken.fingerprint), (plain.public_key, plain.fingerprint), "{spec:?}"),
             // A private key of a curve does not tell its public half in every module.
             Err(VaultError::Module(HsmError::Cannot { mend, .. })) => assert!(root.is_token() && spec == KeySpec::EcP256 && mend.contains("PKCS#8"), "{mend}"),
             Err(error) => panic!("{spec:?}: {error}"),
         }
         let other = if spec == KeySpec::EcP256 { KeySpec::EcP384 } else { KeySpec::Rsa3072 };
-        let refused = house.vault.take_in_wrapped(&house.place(other), house.account_key(), &kwp(&kek, &der(pem)), &held_kek);
+        let refused = house.vault.take_in_wrapped(&house.place(other), house.account_key(), &kwp(&kek, &der(pem)), &held_kek, None);
         assert!(refused.is_err(), "an {} is no {}", spec.as_str(), other.as_str());
+    }
+}
+
+/// What somebody else's module makes of bytes under the public half of our pair.
+fn under_our_pair(spki: &[u8], method: WrapMethod, plain: &[u8]) -> Vec<u8> {
+    let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(spki).expect("a public key")).expect("a public key");
+    let oaep = |plain: &[u8]| {
+        let algorithm = if method.hash() == Hash::Sha1 { &OAEP_SHA1_MGF1SHA1 } else { &OAEP_SHA256_MGF1SHA256 };
+        public.encrypt(algorithm, plain, &mut vec![0; 512], None).expect("wraps").to_vec()
+    };
+    match method {
+        WrapMethod::RsaOaep(_) => oaep(plain),
+        WrapMethod::RsaAesKwp(_) => [oaep(&[0x5c; 32]), kwp(&[0x5c; 32], plain)].concat(),
+    }
+}
+
+/// SoftHSM2 has SHA-1 only, and says so.
+fn refused_for_its_hash(root: &Root, method: WrapMethod, error: &VaultError) -> bool {
+    let named = matches!(error, VaultError::Module(HsmError::Cannot { mend, .. }) if mend.contains(method.with(Hash::Sha1).as_str()));
+    root.is(Kind::Softhsm) && method.hash() == Hash::Sha256 && named
+}
+
+pub fn what_others_wrap_under_our_pair_is_taken_in_fx_015(root: &Root) {
+    let (house, cloud) = (House::new(root), Cloud::new());
+    let pair = house.generate(KeySpec::Rsa4096);
+    let (held, spki) = (house.held(KeySpec::Rsa4096, pair.sealed.as_bytes()), pair.public_key.as_deref().expect("a pair"));
+    for spec in [AES, KeySpec::Hmac512] {
+        let plain: Vec<u8> = (0..spec.material_len().expect("a secret") as u8).map(|at| at ^ 0x33).collect();
+        for method in WrapMethod::ALL {
+            match house.vault.take_in_by_pair(&house.place(spec), house.account_key(), &under_our_pair(spki, method, &plain), &held, method, None) {
+                Ok(taken) => assert_eq!(at_the_cloud(&house, &cloud, spec, taken.sealed.as_bytes()), Ok(plain.clone()), "{spec:?} {method:?}"),
+                Err(error) => assert!(refused_for_its_hash(root, method, &error), "{spec:?} {method:?}: {error}"),
+            }
+        }
+    }
+    let (rsa, method) = (KeySpec::Rsa2048, WrapMethod::RsaAesKwp(Hash::Sha1));
+    let document = der(include_str!("../keys/rsa2048.pem"));
+    let taken = house.vault.take_in_by_pair(&house.place(rsa), house.account_key(), &under_our_pair(spki, method, &document), &held, method, None);
+    let file = SecretBytes::from(include_str!("../keys/rsa2048.pem").to_owned());
+    let plain = house.vault.take_in_pkcs8(&house.place(rsa), house.account_key(), &file, None, None).expect("sound material");
+    let taken = taken.expect("a pair under a pair");
+    assert_eq!((taken.public_key, taken.fingerprint), (plain.public_key, plain.fingerprint));
+}
+
+pub fn what_was_not_wrapped_under_our_pair_is_refused_in_one_way(root: &Root) {
+    let house = House::new(root);
+    let pair = house.generate(KeySpec::Rsa4096);
+    let (held, spki) = (house.held(KeySpec::Rsa4096, pair.sealed.as_bytes()), pair.public_key.as_deref().expect("a pair"));
+    let (oaep, below) = (WrapMethod::RsaOaep(Hash::Sha1), WrapMethod::RsaAesKwp(Hash::Sha1));
+    let bent = |method, plain: &[u8], at: usize| {
+        let mut wrapped = under_our_pair(spki, method, plain);
+        wrapped[at] ^= 1;
+        wrapped
+    };
+    for (method, wrapped) in [
+        (oaep, bent(oaep, &counting(), 100)),
+        (oaep, under_our_pair(spki, oaep, &counting()[..16])),
+        (below, bent(below, &counting(), 100)),
+        (below, bent(below, &counting(), 530)),
+        (below, [under_our_pair(spki, oaep, &[0x5c; 16]), kwp(&[0x5c; 32], &counting())].concat()),
+    ] {
+        let refused = house.vault.take_in_by_pair(&house.place(AES), house.account_key(), &wrapped, &held, method, None).err();
+        assert_eq!(refused, Some(MaterialRefused::NotUnwrappedByPair.into()), "{method:?}");
+    }
+    let short = house.vault.take_in_by_pair(&house.place(AES), house.account_key(), &under_our_pair(spki, below, &counting()[..16]), &held, below, None);
+    assert!(matches!(short.err(), Some(VaultError::MaterialRefused(MaterialRefused::WrongSize { .. }))), "behind the check value it is told");
+    assert_eq!(house.vault.fingerprint(&held), Ok(pair.fingerprint), "and the vault works on");
+}
+
+/// By `openssl mac … CMAC`, `openssl enc -aes-256-ecb` and `openssl dgst -mac HMAC`, of the bytes of [`counting`].
+const CMAC: &str = "99fa00a465";
+const ZERO: &str = "kcv-zero:e4c261";
+const HMAC: &str = "370afaaed4";
+
+pub fn a_key_that_comes_wrapped_is_compared_inside_fx_015(root: &Root) {
+    let house = House::new(root);
+    let kek: [u8; 32] = std::array::from_fn(|at| 200 - at as u8);
+    let held_kek = house.vault.take_in(&house.place(AES), house.account_key(), SecretBytes::from(kek.to_vec()), None).expect("sound material");
+    let held_kek = house.held(AES, held_kek.sealed.as_bytes());
+    let pair = house.generate(KeySpec::Rsa4096);
+    let (held, spki) = (house.held(KeySpec::Rsa4096, pair.sealed.as_bytes()), pair.public_key.as_deref().expect("a pair"));
+    let method = WrapMethod::RsaAesKwp(Hash::Sha1);
+    let ways = |spec, expected: &CheckValue| {
+        let (place, key) = (house.place(spec), house.account_key());
+        [
+            house.vault.take_in(&place, key, SecretBytes::from(counting()), Some(expected)),
+            house.vault.take_in_wrapped(&place, key, &kwp(&kek, &counting()), &held_kek, Some(expected)),
+            house.vault.take_in_by_pair(&place, key, &under_our_pair(spki, method, &counting()), &held, method, Some(expected)),
+        ]
+    };
+    for (spec, right) in [(AES, CMAC), (AES, ZERO), (KeySpec::Hmac256, HMAC)] {
+        let expected = CheckValue::parse("check_value", spec, right).expect("a check value");
+        for taken in ways(spec, &expected) {
+            match taken {
+                Ok(taken) => assert!(taken.birth.fields().iter().any(|(name, _)| *name == "check_value"), "{right}"),
+                // Not every module tells the older check value of a key that it unwrapped.
+                Err(VaultError::Module(HsmError::Cannot { mend, .. })) => assert!(root.is_token() && right == ZERO && mend.contains("cmac"), "{right}: {mend}"),
+                Err(error) => panic!("{spec:?} {right}: {error}"),
+            }
+        }
+        let mut wrong = right.to_owned();
+        wrong.replace_range(right.len() - 1.., if right.ends_with('0') { "1" } else { "0" });
+        let wrong = CheckValue::parse("check_value", spec, &wrong).expect("a check value");
+        for taken in ways(spec, &wrong) {
+            let refused = matches!(taken, Err(VaultError::MaterialRefused(MaterialRefused::OtherCheckValue) | VaultError::Module(HsmError::Cannot { .. })));
+            assert!(refused, "{spec:?} {right}");
+        }
     }
 }
 
@@ -272,7 +380,7 @@ pub fn what_does_not_unwrap_is_refused(root: &Root) {
     let kek = house.generate(AES);
     let held_kek = house.held(AES, kek.sealed.as_bytes());
     for wrapped in [&kwp(&[9; 32], &counting())[..], &[0; 40], &[], &[1; 7]] {
-        let refused = house.vault.take_in_wrapped(&house.place(AES), house.account_key(), wrapped, &held_kek).err();
+        let refused = house.vault.take_in_wrapped(&house.place(AES), house.account_key(), wrapped, &held_kek, None).err();
         assert_eq!(refused, Some(MaterialRefused::NotUnwrapped.into()), "{} bytes", wrapped.len());
     }
     assert_eq!(house.vault.fingerprint(&held_kek), Ok(kek.fingerprint), "and the vault works on");

@@ -23,7 +23,7 @@ pub enum Root {
 }
 
 /// The key file of the software root.
-fn file() -> SecretBytes {
+pub fn file() -> SecretBytes {
     SecretBytes::from((0..32).collect::<Vec<u8>>())
 }
 
@@ -44,7 +44,7 @@ impl Root {
         matches!(self, Self::Token(of, _) if *of == kind)
     }
 
-    fn module(&self, allow: &[WayAround], pin: &SecretBytes) -> Option<Arc<dyn Hsm>> {
+    pub fn module(&self, allow: &[WayAround], pin: &SecretBytes) -> Option<Arc<dyn Hsm>> {
         let Self::Token(_, library) = self else { return None };
         Some(Arc::new(Pkcs11Module::load(settings(library.clone(), allow), pin).expect("the library loads")))
     }
@@ -52,7 +52,7 @@ impl Root {
     fn new_unlock(&self) -> NewUnlock {
         match self.module(&[], &pin()) {
             None => NewUnlock::KeyFile(file()),
-            Some(hsm) => NewUnlock::Module(hsm),
+            Some(hsm) => NewUnlock::Module { hsm, backup: None },
         }
     }
 
@@ -81,6 +81,15 @@ pub struct House {
     pub account_key: SealedAccountKey,
 }
 
+/// An open vault with one account; the root opens by this secret.
+fn over(record: &RootRecord, secret: &UnlockSecret) -> House {
+    let vault = reopened(record);
+    vault.unseal(secret).expect("it is the right secret");
+    let (at, account) = (Timestamp::from_secs(1_790_000_000), account(1));
+    let account_key = vault.new_account_key(&account, 1).expect("the vault is open");
+    House { vault, account, key: KeyId::new(at, [2; 10]), version: VersionId::new(at, [3; 10]), account_key }
+}
+
 impl House {
     pub fn new(root: &Root) -> Self {
         Self::allowing(root, &[])
@@ -88,11 +97,12 @@ impl House {
 
     pub fn allowing(root: &Root, allow: &[WayAround]) -> Self {
         let record = root::create(&root.new_unlock(), &SystemRandom).expect("a root is made").record;
-        let vault = reopened(&record);
-        vault.unseal(&root.secret(allow)).expect("it is the right secret");
-        let (at, account) = (Timestamp::from_secs(1_790_000_000), account(1));
-        let account_key = vault.new_account_key(&account, 1).expect("the vault is open");
-        Self { vault, account, key: KeyId::new(at, [2; 10]), version: VersionId::new(at, [3; 10]), account_key }
+        over(&record, &root.secret(allow))
+    }
+
+    /// Over a root that is made by the one and opened by the other.
+    pub fn opening(unlock: &NewUnlock, secret: &UnlockSecret) -> Self {
+        over(&root::create(unlock, &SystemRandom).expect("a root is made").record, secret)
     }
 
     pub fn place(&self, spec: KeySpec) -> Place<'_> {

@@ -2,6 +2,8 @@
 
 mod cases;
 mod house;
+mod moves;
+mod pairs;
 
 use house::Root;
 use keystead_testkit::token::{Kind, apart};
@@ -38,6 +40,9 @@ suite!(
     plain_material_is_taken_in_and_is_the_same_at_the_cloud,
     wrapped_material_is_taken_in_under_a_key_of_the_vault,
     a_wrapped_pair_is_taken_in_or_refused_in_words,
+    what_others_wrap_under_our_pair_is_taken_in_fx_015,
+    what_was_not_wrapped_under_our_pair_is_refused_in_one_way,
+    a_key_that_comes_wrapped_is_compared_inside_fx_015,
     what_does_not_unwrap_is_refused,
     a_preparation_that_was_changed_is_not_the_one_that_was_sealed,
     the_audit_logs_key_signs,

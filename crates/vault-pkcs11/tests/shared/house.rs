@@ -22,7 +22,7 @@ pub fn pin() -> SecretBytes {
 impl House {
     /// Makes a root in the module, and opens a vault by it.
     pub fn over(hsm: &Arc<Pkcs11Module>) -> Self {
-        let record = root::create(&NewUnlock::Module(hsm.clone()), &SystemRandom).expect("a root is made").record;
+        let record = root::create(&NewUnlock::Module { hsm: hsm.clone(), backup: None }, &SystemRandom).expect("a root is made").record;
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
         vault.unseal(&UnlockSecret::Modules(vec![hsm.clone()])).expect("the right PIN");
         let at = Timestamp::from_secs(1_790_000_000);

@@ -1,9 +1,10 @@
-//! Keys from secrets: Argon2id for what a person remembers (RFC 9106), HKDF for what is random already (RFC 5869), HMAC for fingerprints (RFC 2104).
+//! Keys from secrets: Argon2id for what a person remembers (RFC 9106), HKDF for what is random already (RFC 5869), HMAC and a block of AES for fingerprints (RFC 2104, FIPS 197).
 
 use super::{ProviderFailed, aad::Aad};
-use crate::secret::Secret;
+use crate::{Mac, secret::Secret};
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::{
+    cipher::{AES_256, EncryptingKey, UnboundCipherKey},
     hkdf::{HKDF_SHA256, Salt},
     hmac,
 };
@@ -39,26 +40,24 @@ pub(crate) fn from_passphrase(passphrase: &[u8], salt: &[u8], memory_kib: u32, p
     Secret::try_init_with(|out| argon2.hash_password_into(passphrase, salt, out).map_err(|_| failed()))
 }
 
-/// HMAC-SHA-256 over the head and then the secret, truncated to its first 16 bytes (RFC 2104, section 5: not less than half). The head says how long the
-/// secret is.
-pub(crate) fn mac_128(key: &[u8; 32], head: &Aad, secret: &[u8]) -> [u8; 16] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-    context.update(head.as_bytes());
-    context.update(secret);
-    let tag = context.sign();
-    let mut short = [0; 16];
-    short.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-    short
+/// HMAC (RFC 2104, FIPS 198-1).
+pub(crate) fn mac(of: Mac, key: &[u8], text: &[u8]) -> Vec<u8> {
+    let algorithm = match of {
+        Mac::Sha224 => hmac::HMAC_SHA224,
+        Mac::Sha256 => hmac::HMAC_SHA256,
+        Mac::Sha384 => hmac::HMAC_SHA384,
+        Mac::Sha512 => hmac::HMAC_SHA512,
+    };
+    hmac::sign(&hmac::Key::new(algorithm, key), text).as_ref().to_vec()
 }
 
-/// HMAC-SHA-256 over what is bound together.
-pub(crate) fn mac_256(key: &Secret<32>, bound: &Aad) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()), bound.as_bytes())
-}
-
-/// Whether `mac` is [`mac_256`] of this, in constant time.
-pub(crate) fn is_mac_256(key: &Secret<32>, bound: &Aad, mac: &[u8]) -> bool {
-    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()), bound.as_bytes(), mac).is_ok()
+/// One block of AES-256 (FIPS 197).
+pub(crate) fn encrypt_block(key: &[u8], block: [u8; 16]) -> Result<[u8; 16], ProviderFailed> {
+    let failed = || ProviderFailed { operation: "encrypt a block with AES-256" };
+    let key = UnboundCipherKey::new(&AES_256, key).and_then(EncryptingKey::ecb).map_err(|_| failed())?;
+    let mut block = block;
+    key.encrypt(&mut block).map_err(|_| failed())?;
+    Ok(block)
 }
 
 #[cfg(test)]
@@ -76,6 +75,15 @@ mod tests {
     fn parameters_that_cannot_be_are_refused_and_do_not_panic() {
         assert!(from_passphrase(b"p", &[0; 16], 0, 0, 0).is_err());
         assert!(from_passphrase(b"p", &[0; 16], 8, 1, 2).is_err());
+    }
+
+    #[test]
+    fn a_block_of_aes_is_that_of_fips_197() {
+        // FIPS 197, appendix C.3.
+        let key: [u8; 32] = std::array::from_fn(|at| at as u8);
+        let block = std::array::from_fn(|at| at as u8 * 0x11);
+        assert_eq!(encrypt_block(&key, block).map(hex::encode).as_deref(), Ok("8ea2b7ca516745bfeafc49904b496089"));
+        assert!(encrypt_block(&key[..16], block).is_err());
     }
 
     #[test]

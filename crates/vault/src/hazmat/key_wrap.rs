@@ -24,6 +24,11 @@ pub(crate) fn wrap_padded(kek: &[u8; 32], plain: &[u8]) -> Result<Vec<u8>, Provi
     Ok(wrapped)
 }
 
+/// Unwraps with KWP alone.
+pub(crate) fn unwrap_padded(kek: &[u8; 32], wrapped: &[u8]) -> Option<SecretBytes> {
+    unwrap_as(KeyWrapMode::Padded, kek, wrapped)
+}
+
 /// Unwraps with KWP and, where that fails, with KW: a file does not say which it is.
 pub(crate) fn unwrap(kek: &[u8; 32], wrapped: &[u8]) -> Option<(SecretBytes, KeyWrapMode)> {
     unwrap_as(KeyWrapMode::Padded, kek, wrapped)

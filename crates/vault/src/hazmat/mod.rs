@@ -2,6 +2,7 @@
 //! whoever holds a key and calls these can do harm. The rooms that decide are in [`safe`](crate::safe).
 
 pub(crate) mod aad;
+pub(crate) mod check;
 pub(crate) mod derive;
 pub(crate) mod gcm;
 pub(crate) mod health;

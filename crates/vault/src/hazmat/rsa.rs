@@ -1,14 +1,18 @@
-//! Wrapping under somebody's RSA public key: RSAES-OAEP (RFC 8017, section 7.1) and CKM_RSA_AES_KEY_WRAP (PKCS#11 v3.1, section 6.1.19).
+//! Wrapping under somebody's RSA public key, and opening what was wrapped under ours: RSAES-OAEP (RFC 8017, section 7.1) and CKM_RSA_AES_KEY_WRAP (PKCS#11 v3.1,
+//! section 6.1.19).
 
 use super::{ProviderFailed, key_wrap};
 use crate::{
     Random,
     der::{self, DerError, RsaNumbers},
-    secret::Secret,
+    secret::{Secret, SecretBytes},
 };
 use aws_lc_rs::{
     encoding::{AsDer as _, PublicKeyX509Der},
-    rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents},
+    rsa::{
+        OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
+        PublicEncryptingKey, PublicKeyComponents,
+    },
 };
 use keystead_domain::Hash;
 
@@ -141,6 +145,40 @@ impl Recipient {
         let mut wrapped = self.oaep(hash, temporary.expose())?;
         wrapped.extend(key_wrap::wrap_padded(temporary.expose(), plain)?);
         Ok(wrapped)
+    }
+}
+
+/// The private half of a pair, which opens what was wrapped under the public one.
+pub(crate) struct Opener(OaepPrivateDecryptingKey);
+
+impl Opener {
+    /// From a PKCS#8 document.
+    pub(crate) fn from_pkcs8(der: &[u8]) -> Option<Self> {
+        OaepPrivateDecryptingKey::new(PrivateDecryptingKey::from_pkcs8(der).ok()?).ok().map(Self)
+    }
+
+    /// Length in bytes of everything that is wrapped under it.
+    pub(crate) fn block_len(&self) -> usize {
+        self.0.key_size_bytes()
+    }
+
+    /// Opens RSAES-OAEP with an empty label. Why it does not open is nobody's business: whoever could tell a wrong first byte from another fault would learn the text,
+    /// question by question (J. Manger, CRYPTO 2001).
+    pub(crate) fn oaep(&self, hash: Hash, wrapped: &[u8]) -> Option<SecretBytes> {
+        let mut len = 0;
+        let plain = SecretBytes::try_init_with(self.0.min_output_size(), |out| self.0.decrypt(oaep(hash), wrapped, out, None).map(|plain| len = plain.len()));
+        plain.ok().map(|plain| plain.shortened(len))
+    }
+
+    /// Opens an AES-256 key by OAEP, and then what is wrapped under that by AES-KWP. Both are gone through whichever does not open: what takes its time after a wrong
+    /// first half is a key by chance, under which nothing opens.
+    pub(crate) fn aes_kwp(&self, hash: Hash, wrapped: &[u8], random: &dyn Random) -> Option<SecretBytes> {
+        let (outer, inner) = wrapped.split_at_checked(self.block_len())?;
+        let chance = Secret::<32>::init_with(|bytes| random.fill(bytes));
+        let opened = self.oaep(hash, outer);
+        let key = opened.as_ref().and_then(|key| <&[u8; 32]>::try_from(key.expose()).ok());
+        let plain = key_wrap::unwrap_padded(key.unwrap_or(chance.expose()), inner);
+        plain.filter(|_| key.is_some())
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
 };
 use keystead_domain::AccountId;
 
-/// What is sealed as an account key: 32 bytes that encrypt material, and 32 bytes that make fingerprints. The latter stay when the former rotate: fingerprints
-/// stand in the audit log for ever, and shall be comparable as long.
+/// What is sealed as an account key: 32 bytes that encrypt material, and 32 bytes that make MACs: fingerprints, and the seals of preparations. The latter stay when the
+/// former rotate: fingerprints stand in the audit log for ever, and shall be comparable as long.
 pub(crate) struct AccountSecrets {
     pub(crate) generation: u32,
     both: Secret<64>,
@@ -27,8 +27,8 @@ impl AccountSecrets {
         self.both.expose().first_chunk().unwrap_or(&[0; 32])
     }
 
-    /// The key that makes fingerprints.
-    pub(crate) fn fingerprint_key(&self) -> &[u8; 32] {
+    /// The key that makes MACs.
+    pub(crate) fn mac_key(&self) -> &[u8; 32] {
         self.both.expose().last_chunk().unwrap_or(&[0; 32])
     }
 }
@@ -55,15 +55,18 @@ impl Vault {
     /// Those of opening the old key; [`VaultError::UnhealthyRandom`].
     pub fn next_account_key(&self, account: &AccountId, old: AccountKey<'_>, generation: u32) -> Result<SealedAccountKey, VaultError> {
         self.with_roots(|roots| {
-            if let Some(module) = roots.current.module() {
-                return module.next_account_key(under(&roots.current, generation), account, old, self.shared_random());
+            let under = under(&roots.current, generation);
+            match (module(roots, old)?, roots.current.module()) {
+                (Some(from), Some(into)) => return into.next_account_key(under, account, from, old, self.shared_random()),
+                (None, Some(into)) => return into.take_over_account_key(under, account, &open(roots, account, old)?, self.shared_random()),
+                (_, None) => {}
             }
             let old = open(roots, account, old)?;
             let fresh = health::tested_key::<32>(self.random())?;
             let both = Secret::init_with(|both| {
-                let (key, fingerprint_key) = both.split_at_mut(32);
+                let (key, mac_key) = both.split_at_mut(32);
                 key.copy_from_slice(fresh.expose());
-                fingerprint_key.copy_from_slice(old.fingerprint_key());
+                mac_key.copy_from_slice(old.mac_key());
             });
             seal(&roots.current, account, &AccountSecrets { generation, both }, self.random())
         })

@@ -1,11 +1,8 @@
 //! What is known of a key without its bytes: how it came to be, and by what it is known again.
 
-use super::{account_key::AccountSecrets, place::SealedMaterial};
-use crate::{
-    SecretBytes,
-    hazmat::{aad::Aad, derive, key_wrap::KeyWrapMode},
-};
-use keystead_domain::{KeyId, KeySpec, VersionId};
+use super::{CheckValue, fingerprint::Fingerprint, place::SealedMaterial};
+use crate::hazmat::key_wrap::KeyWrapMode;
+use keystead_domain::{KeyId, VersionId, WrapMethod};
 
 /// The version of the cryptographic module's Rust binding; a test holds it against the lock file.
 const BINDING: &str = "aws-lc-rs 1.19.0";
@@ -23,29 +20,11 @@ pub struct Generated {
     pub birth: Birth,
 }
 
-/// A keyed MAC over kind and material: 16 bytes, shown in hexadecimal.
-///
-/// Equal material in one account has equal fingerprints, across rotations of root and account key; in another account it has others. Unlike a key check value
-/// (ANSI X9.24-1, or three bytes of a hash) it tells nobody anything who does not hold the account's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    pub(crate) fn of(secrets: &AccountSecrets, spec: KeySpec, material: &SecretBytes) -> Self {
-        let len = u32::try_from(material.len()).unwrap_or(u32::MAX);
-        let head = Aad::of("keystead fingerprint").text(spec.as_str()).number(len);
-        Self(derive::mac_128(secrets.fingerprint_key(), &head, material.expose()))
-    }
-
-    /// The first 16 bytes of a MAC that a module made; `None` when it is shorter.
-    pub(crate) fn from_mac(mac: &[u8]) -> Option<Self> {
-        mac.first_chunk().copied().map(Self)
-    }
-}
-
-impl std::fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(self.0))
+impl Generated {
+    /// Says of material that came in that it was found to be what was expected.
+    pub(crate) fn checked(mut self, expected: Option<&CheckValue>) -> Self {
+        self.birth.checked = expected.map(CheckValue::told);
+        self
     }
 }
 
@@ -66,6 +45,15 @@ pub enum Source {
         version: VersionId,
         /// How it was wrapped.
         mode: KeyWrapMode,
+    },
+    /// Brought in wrapped under the public half of a pair, and unwrapped in this vault.
+    ImportedByPair {
+        /// The pair that unwrapped it.
+        key: KeyId,
+        /// Its version.
+        version: VersionId,
+        /// How it was wrapped.
+        method: WrapMethod,
     },
 }
 
@@ -105,13 +93,15 @@ pub struct Birth {
     pub hardware: Option<String>,
     /// The way around under which the key lives, where its hardware module falls short and its owner allows it.
     pub way_around: Option<&'static str>,
+    /// How material from elsewhere was found to be what was expected.
+    pub checked: Option<String>,
     /// Health tests of the source that were passed; none for imports, whose source we did not see.
     pub health_tests: &'static [&'static str],
 }
 
 impl Birth {
     pub(crate) fn new(source: Source, mechanism: &'static str, health_tests: &'static [&'static str]) -> Self {
-        Self { source, mechanism, module: Module::present(), hardware: None, way_around: None, health_tests }
+        Self { source, mechanism, module: Module::present(), hardware: None, way_around: None, checked: None, health_tests }
     }
 
     pub(crate) fn in_module(
@@ -132,6 +122,7 @@ impl Birth {
             Source::ImportedRaw if self.hardware.is_some() => "imported, plain: it was in the host's memory on its way into the hardware module".to_owned(),
             Source::ImportedRaw => "imported, plain".to_owned(),
             Source::ImportedWrapped { key, version, .. } => format!("imported, wrapped under {key} {version}"),
+            Source::ImportedByPair { key, version, .. } => format!("imported, wrapped under the public half of {key} {version}"),
         };
         let module = format!("{} (AWS-LC {})", self.module.binding, self.module.library_version);
         let mut fields = vec![("source", source), ("mechanism", self.mechanism.to_owned())];
@@ -140,6 +131,7 @@ impl Birth {
             Some(hardware) => fields.push(("module", hardware.clone())),
             None => fields.extend([("module", module), ("fips", self.module.fips.to_string())]),
         }
+        fields.extend(self.checked.iter().map(|checked| ("check_value", checked.clone())));
         fields.extend(self.way_around.map(|way| ("way_around", way.to_owned())));
         fields.extend(self.health_tests.iter().map(|test| ("health_test", (*test).to_owned())));
         fields

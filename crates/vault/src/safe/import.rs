@@ -3,6 +3,7 @@
 use super::{
     account_key,
     birth::{Birth, Generated, Source},
+    check_value::{self, CheckValue},
     material::{self, Fresh},
     module::material::{Cradle, Piece},
     pkcs8,
@@ -24,10 +25,17 @@ impl Vault {
     /// Takes in plain material. It was outside before; its birth record says so.
     ///
     /// # Errors
-    /// [`VaultError::MaterialRefused`] when the length does not fit the kind of key, or the material is one byte repeated; those of opening the account key.
-    pub fn take_in(&self, place: &Place<'_>, account_key: AccountKey<'_>, material: SecretBytes) -> Result<Generated, VaultError> {
+    /// [`VaultError::MaterialRefused`] when the length does not fit the kind of key, the material is one byte repeated, or not what is `expected`; those of opening the
+    /// account key.
+    pub fn take_in(
+        &self,
+        place: &Place<'_>,
+        account_key: AccountKey<'_>,
+        material: SecretBytes,
+        expected: Option<&CheckValue>,
+    ) -> Result<Generated, VaultError> {
         let fresh = check(place.spec, material)?;
-        self.keep(place, account_key, &fresh, Birth::new(Source::ImportedRaw, "raw bytes, not wrapped", &[]))
+        self.keep_expected(place, account_key, &fresh, Birth::new(Source::ImportedRaw, "raw bytes, not wrapped", &[]), expected)
     }
 
     /// Takes in the private half of a pair from a PKCS#8 file (RFC 5958): PEM or DER, plain or encrypted by a passphrase (PBES2 of RFC 8018).
@@ -40,28 +48,49 @@ impl Vault {
         account_key: AccountKey<'_>,
         file: &SecretBytes,
         passphrase: Option<&SecretBytes>,
+        expected: Option<&CheckValue>,
     ) -> Result<Generated, VaultError> {
         let fresh = check(place.spec, pkcs8::open(file, passphrase)?)?;
-        self.keep(place, account_key, &fresh, Birth::new(Source::ImportedRaw, "PKCS#8 file", &[]))
+        self.keep_expected(place, account_key, &fresh, Birth::new(Source::ImportedRaw, "PKCS#8 file", &[]), expected)
     }
 
     /// Takes in material that is wrapped under an AES-256 key of this vault and the same account, by AES-KWP (RFC 5649) or AES-KW (RFC 3394).
     ///
     /// # Errors
     /// [`VaultError::MaterialRefused`], [`VaultError::OtherAccount`], and those of opening the unwrapping key.
-    pub fn take_in_wrapped(&self, place: &Place<'_>, account_key: AccountKey<'_>, wrapped: &[u8], kek: &Held<'_>) -> Result<Generated, VaultError> {
+    pub fn take_in_wrapped(
+        &self,
+        place: &Place<'_>,
+        account_key: AccountKey<'_>,
+        wrapped: &[u8],
+        kek: &Held<'_>,
+        expected: Option<&CheckValue>,
+    ) -> Result<Generated, VaultError> {
         if kek.place.account != place.account {
             return Err(VaultError::OtherAccount);
         }
         if kek.place.spec != KeySpec::Aes256 {
             return Err(MaterialRefused::NotAnUnwrappingKey { spec: kek.place.spec }.into());
         }
-        if let Some(made) = self.with_roots(|roots| self.unwrap_inside(roots, place, account_key, wrapped, kek))? {
-            return Ok(made);
+        if let Some(made) = self.with_roots(|roots| self.unwrap_inside(roots, place, account_key, wrapped, kek, expected))? {
+            return Ok(made.checked(expected));
         }
         let (material, mode) = self.with_roots(|roots| unwrap(&material::open(roots, kek)?.0, wrapped))?;
         let fresh = check(place.spec, trimmed(place.spec, material))?;
-        self.keep(place, account_key, &fresh, Birth::new(unwrapped_by(kek, mode), mechanism(mode), &[]))
+        self.keep_expected(place, account_key, &fresh, Birth::new(unwrapped_by(kek, mode), mechanism(mode), &[]), expected)
+    }
+
+    /// Keeps material that the host has, if it is what is expected.
+    pub(super) fn keep_expected(
+        &self,
+        place: &Place<'_>,
+        account_key: AccountKey<'_>,
+        fresh: &Fresh,
+        birth: Birth,
+        expected: Option<&CheckValue>,
+    ) -> Result<Generated, VaultError> {
+        check_value::check(expected, place.spec, fresh)?;
+        Ok(self.keep(place, account_key, fresh, birth)?.checked(expected))
     }
 
     /// Unwraps in the module, if the root lies in one.
@@ -72,10 +101,11 @@ impl Vault {
         account_key: AccountKey<'_>,
         wrapped: &[u8],
         kek: &Held<'_>,
+        expected: Option<&CheckValue>,
     ) -> Result<Option<Generated>, VaultError> {
         let Some(module) = account_key::module(roots, account_key)? else { return Ok(None) };
         let cradle = Cradle::new(module, roots.current.generation, place, account_key, self.shared_random())?;
-        let (kept, mode) = module.take_in_wrapped(Piece::read(module, kek)?, cradle, place.spec, wrapped)?;
+        let (kept, mode) = module.take_in_wrapped(Piece::read(module, kek)?, cradle, place.spec, wrapped, expected)?;
         Ok(Some(module.generated(kept, place.spec, unwrapped_by(kek, mode), mechanism(mode))))
     }
 }
@@ -104,7 +134,7 @@ pub(crate) fn trimmed(spec: KeySpec, material: SecretBytes) -> SecretBytes {
     }
 }
 
-fn check(spec: KeySpec, material: SecretBytes) -> Result<Fresh, MaterialRefused> {
+pub(super) fn check(spec: KeySpec, material: SecretBytes) -> Result<Fresh, MaterialRefused> {
     let Some(expected) = spec.material_len() else { return check_pair(spec, &material) };
     let found = material.len();
     if found != expected {
@@ -139,7 +169,7 @@ mod tests {
     fn unwrapped(wrapped: &[u8]) -> Result<Generated, VaultError> {
         let house = House::new("house");
         let kek = house.take_in(&kek());
-        house.vault.take_in_wrapped(&house.place(), house.account_key(), wrapped, &house.held(kek.sealed.as_bytes()))
+        house.vault.take_in_wrapped(&house.place(), house.account_key(), wrapped, &house.held(kek.sealed.as_bytes()), None)
     }
 
     #[test]
@@ -168,14 +198,14 @@ mod tests {
         let kek = house.take_in(&kek());
         let other = account(2);
         let place = Place { account: &other, ..house.place() };
-        let result = house.vault.take_in_wrapped(&place, house.account_key(), &[0; 40], &house.held(kek.sealed.as_bytes()));
+        let result = house.vault.take_in_wrapped(&place, house.account_key(), &[0; 40], &house.held(kek.sealed.as_bytes()), None);
         assert_eq!(result.err(), Some(VaultError::OtherAccount));
     }
 
     #[test]
     fn material_of_the_wrong_length_or_none_at_all_is_refused() {
         let house = House::new("house");
-        let refusal = |material: &[u8]| house.vault.take_in(&house.place(), house.account_key(), material.to_vec().into()).err();
+        let refusal = |material: &[u8]| house.vault.take_in(&house.place(), house.account_key(), material.to_vec().into(), None).err();
         for found in [0, 16, 31, 33, 64] {
             let wrong = MaterialRefused::WrongSize { spec: KeySpec::Aes256, expected: 32, found };
             assert_eq!(refusal(&vec![7; found]), Some(wrong.into()));
@@ -216,7 +246,7 @@ mod tests {
 
     fn taken(house: &House, spec: KeySpec, file: Vec<u8>, passphrase: Option<&str>) -> Result<Generated, VaultError> {
         let passphrase = passphrase.map(|text| SecretBytes::from(text.to_owned()));
-        house.vault.take_in_pkcs8(&Place { spec, ..house.place() }, house.account_key(), &file.into(), passphrase.as_ref())
+        house.vault.take_in_pkcs8(&Place { spec, ..house.place() }, house.account_key(), &file.into(), passphrase.as_ref(), None)
     }
 
     #[test]
@@ -284,7 +314,7 @@ mod tests {
             let padded = [&document[..], &vec![0; zeros]].concat();
             let wrapped = key_wrap::wrap_padded(&kek(), &padded).expect("wrapping works");
             let place = Place { spec: KeySpec::EcP256, ..house.place() };
-            let taken = house.vault.take_in_wrapped(&place, house.account_key(), &wrapped, &house.held(held_kek.sealed.as_bytes()));
+            let taken = house.vault.take_in_wrapped(&place, house.account_key(), &wrapped, &house.held(held_kek.sealed.as_bytes()), None);
             assert_eq!(taken.expect("the zeros are cut off").fingerprint, plain.fingerprint);
         }
     }
@@ -317,7 +347,7 @@ mod tests {
             let mut bent = hex::decode(KWP).expect("hexadecimal");
             bent[at / 8] ^= 1 << (at % 8);
             for wrapped in [wrapped, bent] {
-                let taken = house.vault.take_in_wrapped(&house.place(), house.account_key(), &wrapped, &house.held(kek.sealed.as_bytes()));
+                let taken = house.vault.take_in_wrapped(&house.place(), house.account_key(), &wrapped, &house.held(kek.sealed.as_bytes()), None);
                 prop_assert_eq!(taken.err(), Some(MaterialRefused::NotUnwrapped.into()));
             }
         }

@@ -100,7 +100,7 @@ mod tests {
         assert_eq!((open(), house.vault.later_roots(), house.vault.denied_later_root()), (Some(damage.into()), vec![], Some(damage)));
         row[4] = 3;
         assert_eq!(house.vault.fingerprint(&house.held(&row)).err(), Some(VaultError::Sealed), "of this one nobody has asked yet");
-        let record = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let record = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record;
         assert_eq!(house.vault.adopt(record), Adopted::Open);
         assert_eq!((house.vault.later_roots(), house.vault.denied_later_root()), (vec![], None));
     }

@@ -2,8 +2,9 @@
 
 use super::{
     account_key::{self, AccountSecrets},
-    birth::{Birth, Fingerprint, Generated, Source},
+    birth::{Birth, Generated, Source},
     blob::{Format, SealedUnder},
+    fingerprint::Fingerprint,
     module::{
         ModuleRoot,
         material::{Cradle, Piece},
@@ -20,6 +21,7 @@ use crate::{
         pair::{self, Pair},
     },
 };
+use keystead_domain::KeySpec;
 
 /// Purposes of the two layers. They are part of the format.
 pub(crate) const INNER: &str = "keystead material under its account key";
@@ -50,14 +52,24 @@ impl Vault {
     pub fn rewrap(&self, held: &Held<'_>, to: AccountKey<'_>, generation: u32) -> Result<SealedMaterial, VaultError> {
         self.with_roots(|roots| {
             let place = Place { generation, ..held.place };
-            if let Some(module) = module_of(roots, held)? {
-                let cradle = Cradle::new(module, roots.current.generation, &place, to, self.shared_random())?;
-                return module.rewrap(Piece::read(module, held)?, cradle);
+            if let Some(into) = roots.current.module() {
+                let cradle = Cradle::new(into, roots.current.generation, &place, to, self.shared_random())?;
+                return self.rewrap_inside(roots, held, into, cradle);
             }
             let (material, _) = open(roots, held)?;
             let secrets = account_key::open(roots, place.account, to)?;
             seal(&roots.current, &secrets, &place, &material, self.random())
         })
+    }
+
+    fn rewrap_inside(&self, roots: &Roots, held: &Held<'_>, into: &ModuleRoot, cradle: Cradle) -> Result<SealedMaterial, VaultError> {
+        if let Some(from) = module_of(roots, held)? {
+            return into.take_over(from, Piece::read(from, held)?, cradle, self.shared_random());
+        }
+        let (material, secrets) = open(roots, held)?;
+        let (spec, fresh) = (held.place.spec, Fresh::read(held.place.spec, material));
+        let fingerprint = Fingerprint::of(&secrets, spec, &fresh.material, fresh.public_key.as_deref())?;
+        into.take_over_plain(cradle, &fresh, fingerprint, self.random())
     }
 
     /// Opens what is held, and says its fingerprint: proof that the row is whole and the vault can use it.
@@ -70,7 +82,8 @@ impl Vault {
                 return module.fingerprint(Piece::read(module, held)?);
             }
             let (material, secrets) = open(roots, held)?;
-            Ok(Fingerprint::of(&secrets, held.place.spec, &material))
+            let spec = held.place.spec;
+            Fingerprint::of(&secrets, spec, &material, public_half(spec, &material).as_deref())
         })
     }
 
@@ -85,7 +98,7 @@ impl Vault {
                 return module.public_key(Piece::read(module, held)?);
             }
             let (material, _) = open(roots, held)?;
-            Ok(pair::read(held.place.spec, material.expose()).map(|pair| pair.public))
+            Ok(public_half(held.place.spec, &material))
         })
     }
 
@@ -105,7 +118,7 @@ impl Vault {
             }
             let secrets = account_key::open(roots, place.account, account_key)?;
             let sealed = seal(&roots.current, &secrets, place, &fresh.material, self.random())?;
-            let fingerprint = Fingerprint::of(&secrets, place.spec, &fresh.material);
+            let fingerprint = Fingerprint::of(&secrets, place.spec, &fresh.material, fresh.public_key.as_deref())?;
             Ok(Generated { sealed, fingerprint, public_key: fresh.public_key.clone(), birth })
         })
     }
@@ -115,6 +128,13 @@ impl Vault {
 pub(crate) struct Fresh {
     pub(crate) material: SecretBytes,
     pub(crate) public_key: Option<Vec<u8>>,
+}
+
+impl Fresh {
+    /// Material that was in the vault before.
+    pub(crate) fn read(spec: KeySpec, material: SecretBytes) -> Self {
+        Self { public_key: public_half(spec, &material), material }
+    }
 }
 
 impl From<SecretBytes> for Fresh {
@@ -127,6 +147,10 @@ impl From<Pair> for Fresh {
     fn from(pair: Pair) -> Self {
         Self { material: pair.private, public_key: Some(pair.public) }
     }
+}
+
+fn public_half(spec: KeySpec, material: &SecretBytes) -> Option<Vec<u8>> {
+    pair::read(spec, material.expose()).map(|pair| pair.public)
 }
 
 impl Birth {
@@ -281,7 +305,7 @@ mod tests {
         let other = account(2);
         let other_key = house.vault.new_account_key(&other, 1).expect("the vault is open");
         let place = Place { account: &other, ..house.place() };
-        let theirs = house.vault.take_in(&place, AccountKey { generation: 1, sealed: other_key.as_bytes() }, counting().to_vec().into());
+        let theirs = house.vault.take_in(&place, AccountKey { generation: 1, sealed: other_key.as_bytes() }, counting().to_vec().into(), None);
         assert_ne!(theirs.expect("sound material").fingerprint, one.fingerprint);
     }
 

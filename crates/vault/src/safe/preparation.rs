@@ -1,15 +1,14 @@
 //! What one person prepared for an export, under the vault's own seal: whoever can write to the database, but not open the vault, cannot put another public key,
 //! another key or another person's name there (CM-063 to CM-065).
 //!
-//! The seal is HMAC-SHA-256 under a key of its own, derived from the half of the account's key that never rotates: a preparation outlives a rotation.
+//! The seal is HMAC-SHA-256 under the half of the account's key that never rotates: a preparation outlives a rotation, and a root that moves.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use super::{ExportKey, account_key, account_key::AccountSecrets, module::account::Stored, place::AccountKey, vault::Vault};
+use super::{ExportKey, account_key, module::account::Stored, place::AccountKey, vault::Vault};
 use crate::{
-    Mac, ProviderFailed, VaultError,
+    Mac, VaultError,
     hazmat::{aad::Aad, derive},
-    secret::Secret,
 };
 use keystead_domain::{AccountId, KeyId, Timestamp};
 
@@ -36,7 +35,10 @@ impl Vault {
     pub fn seal_preparation(&self, preparation: &Preparation<'_>, account_key: AccountKey<'_>) -> Result<Vec<u8>, VaultError> {
         match self.seal_inside(preparation, account_key)? {
             Some(seal) => Ok(seal),
-            None => self.with_preparation_key(preparation, account_key, |key| derive::mac_256(key, &bound(preparation)).as_ref().to_vec()),
+            None => self.with_roots(|roots| {
+                let secrets = account_key::open(roots, preparation.account, account_key)?;
+                Ok(derive::mac(Mac::Sha256, secrets.mac_key(), bound(preparation).as_bytes()))
+            }),
         }
     }
 
@@ -45,10 +47,8 @@ impl Vault {
     /// # Errors
     /// Those of [`seal_preparation`](Self::seal_preparation).
     pub fn is_as_prepared(&self, preparation: &Preparation<'_>, account_key: AccountKey<'_>, seal: &[u8]) -> Result<bool, VaultError> {
-        match self.seal_inside(preparation, account_key)? {
-            Some(right) => Ok(verify_slices_are_equal(&right, seal).is_ok()),
-            None => self.with_preparation_key(preparation, account_key, |key| derive::is_mac_256(key, &bound(preparation), seal)),
-        }
+        let right = self.seal_preparation(preparation, account_key)?;
+        Ok(verify_slices_are_equal(&right, seal).is_ok())
     }
 
     /// The seal, if the root lies in a module: by the account's key there that makes MACs. What it is made for stands at the beginning of what it binds.
@@ -60,15 +60,6 @@ impl Vault {
             Ok(Some(seal))
         })
     }
-
-    fn with_preparation_key<T>(&self, of: &Preparation<'_>, account_key: AccountKey<'_>, work: impl FnOnce(&Secret<32>) -> T) -> Result<T, VaultError> {
-        self.with_roots(|roots| Ok(work(&preparation_key(&account_key::open(roots, of.account, account_key)?)?)))
-    }
-}
-
-/// NIST SP 800-57 part 1, section 5.2: a key for one purpose. Fingerprints are made under the secret itself.
-fn preparation_key(secrets: &AccountSecrets) -> Result<Secret<32>, ProviderFailed> {
-    derive::subkey(secrets.fingerprint_key(), &Aad::of("keystead export preparation key"))
 }
 
 fn bound(preparation: &Preparation<'_>) -> Aad {

@@ -1,16 +1,16 @@
 //! The root record: all that is kept of a root, and nothing that opens it without its unlock secret.
 //!
 //! Format 1, numbers big-endian: format (1 byte), kind (1), what the kind needs (for shares: threshold, count, set, a commitment to each; for a hardware
-//! module: the name of the root in it, 16), root generation (4), mark of the root (16), the root under the unlock key, or for a hardware module the mark
-//! and zeros under the root (60), then 0, or 1 with the previous root's generation (4) and the previous root under this root (60). Everything before a wrapped root is authenticated
-//! with it.
+//! module: the name of the root in it, 16, and for one with a copy the shares of that as above and its two keys, 40 each), root generation (4), mark of the root (16), the root under the unlock key, or for a hardware module the mark
+//! and zeros under the root (60), then 0, or 1 with the previous root's generation (4) and the previous root under this root (60), or 2 with its generation and, where it
+//! lies in a hardware module, its name there and its mark under this root (60). Everything before a wrapped root is authenticated with it.
 
 use super::{
     share::SetId,
     share_set::ShareSet,
-    unlock::{Method, PassphraseCost, UnlockKind},
+    unlock::{Backup, Method, PassphraseCost, UnlockKind},
 };
-use crate::{RootId, hazmat::gcm};
+use crate::{RootBackup, RootId, hazmat::gcm};
 
 /// The one format so far.
 const FORMAT: u8 = 1;
@@ -32,7 +32,18 @@ pub struct RootRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Previous {
     pub(crate) generation: u32,
+    pub(crate) of: PreviousOf,
     pub(crate) wrapped: [u8; WRAPPED_LEN],
+}
+
+/// What is wrapped of the root before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum PreviousOf {
+    /// Its key.
+    Software = 1,
+    /// Its name in a hardware module, and its mark.
+    Module = 2,
 }
 
 /// Why bytes are not a root record.
@@ -57,7 +68,7 @@ impl RootRecord {
         match &self.previous {
             None => bytes.push(0),
             Some(previous) => {
-                bytes.push(1);
+                bytes.push(previous.of as u8);
                 bytes.extend(previous.generation.to_be_bytes());
                 bytes.extend(previous.wrapped);
             }
@@ -85,7 +96,15 @@ impl RootRecord {
     /// Which root of its hardware module it is; `None` for one in software.
     pub fn module_root(&self) -> Option<crate::RootId> {
         match &self.method {
-            Method::Module(id) => Some(*id),
+            Method::Module { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Threshold, count and set of the shares that restore its copy, if it lies in a module and has one.
+    pub fn backup(&self) -> Option<(u8, u8, SetId)> {
+        match &self.method {
+            Method::Module { backup: Some(Backup { set, .. }), .. } => Some((set.threshold, set.count(), set.id)),
             _ => None,
         }
     }
@@ -132,19 +151,37 @@ impl RootRecord {
             }
             Method::KeyFile => head.push(2),
             Method::Shares(set) => {
-                head.extend([3, set.threshold, set.count()]);
-                head.extend(set.id.0);
-                head.extend(set.commitments().as_flattened());
+                head.push(3);
+                write_set(&mut head, set);
             }
-            Method::Module(RootId(id)) => {
+            Method::Module { id: RootId(id), backup: None } => {
                 head.push(4);
                 head.extend(id);
+            }
+            Method::Module { id: RootId(id), backup: Some(Backup { set, keys }) } => {
+                head.push(5);
+                head.extend(id);
+                write_set(&mut head, set);
+                head.extend(keys.wrapping);
+                head.extend(keys.sealing);
             }
         }
         head.extend(self.generation.to_be_bytes());
         head.extend(self.mark);
         head
     }
+}
+
+fn write_set(to: &mut Vec<u8>, set: &ShareSet) {
+    to.extend([set.threshold, set.count()]);
+    to.extend(set.id.0);
+    to.extend(set.commitments().as_flattened());
+}
+
+fn share_set(from: &mut Reader<'_>) -> Option<ShareSet> {
+    let ([threshold, count], id) = (from.bytes()?, SetId(from.bytes()?));
+    let commitments: Option<Vec<_>> = (0..count).map(|_| from.bytes()).collect();
+    ShareSet::new(threshold, id, commitments?)
 }
 
 /// What is left to read.
@@ -166,10 +203,15 @@ fn read(from: &mut Reader<'_>) -> Option<RootRecord> {
     let method = method(from)?;
     let generation = from.number().filter(|generation| *generation > 0)?;
     let (mark, wrapped) = (from.bytes()?, from.bytes()?);
-    let previous = match from.bytes()? {
+    let of = match from.bytes()? {
         [0] => None,
-        [1] => Some(Previous { generation: from.number().filter(|previous| *previous < generation)?, wrapped: from.bytes()? }),
+        [1] => Some(PreviousOf::Software),
+        [2] => Some(PreviousOf::Module),
         _ => return None,
+    };
+    let previous = match of {
+        None => None,
+        Some(of) => Some(Previous { generation: from.number().filter(|previous| *previous < generation)?, of, wrapped: from.bytes()? }),
     };
     from.0.is_empty().then_some(RootRecord { method, generation, mark, wrapped, previous })
 }
@@ -182,12 +224,13 @@ fn method(from: &mut Reader<'_>) -> Option<Method> {
             cost.is_possible().then_some(Method::Passphrase { salt, cost })
         }
         [2] => Some(Method::KeyFile),
-        [3] => {
-            let ([threshold, count], id) = (from.bytes()?, SetId(from.bytes()?));
-            let commitments: Option<Vec<_>> = (0..count).map(|_| from.bytes()).collect();
-            ShareSet::new(threshold, id, commitments?).map(Method::Shares)
+        [3] => share_set(from).map(Method::Shares),
+        [4] => from.bytes().map(|id| Method::Module { id: RootId(id), backup: None }),
+        [5] => {
+            let (id, set) = (RootId(from.bytes()?), share_set(from)?);
+            let keys = RootBackup { wrapping: from.bytes()?, sealing: from.bytes()? };
+            Some(Method::Module { id, backup: Some(Backup { set, keys }) })
         }
-        [4] => from.bytes().map(|id| Method::Module(RootId(id))),
         _ => None,
     }
 }
@@ -200,8 +243,17 @@ mod tests {
     fn records() -> Vec<RootRecord> {
         let cost = PassphraseCost { memory_kib: 64, passes: 1, lanes: 1 };
         let shares = ShareSet::new(3, SetId([1, 2, 3, 4]), (0..5).map(|number| [number; 32]).collect()).expect("3 of 5 can be");
-        let methods = [Method::Passphrase { salt: [7; 16], cost }, Method::KeyFile, Method::Shares(shares), Method::Module(RootId([3; 16]))];
-        let previous = [None, Some(Previous { generation: 8, wrapped: [5; WRAPPED_LEN] })];
+        let module = |backup| Method::Module { id: RootId([3; 16]), backup };
+        let keys = RootBackup { wrapping: [8; RootBackup::LEN], sealing: [9; RootBackup::LEN] };
+        let methods = [
+            Method::Passphrase { salt: [7; 16], cost },
+            Method::KeyFile,
+            Method::Shares(shares.clone()),
+            module(None),
+            module(Some(Backup { set: shares, keys })),
+        ];
+        let before = |of| Some(Previous { generation: 8, of, wrapped: [5; WRAPPED_LEN] });
+        let previous = [None, before(PreviousOf::Software), before(PreviousOf::Module)];
         let record = |method: &Method, previous: &Option<Previous>| RootRecord {
             method: method.clone(),
             generation: 9,

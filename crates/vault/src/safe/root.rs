@@ -3,14 +3,14 @@
 use super::{
     blob::Format,
     module::{self, ModuleRoot},
-    record::{Previous, RootRecord, WRAPPED_LEN},
+    record::{Previous, PreviousOf, RootRecord, WRAPPED_LEN},
     share::Share,
     unlock::{self, KEY_FILE_LEN, Method, NewUnlock, Prepared, UnlockSecret},
 };
 use std::sync::Arc;
 
 use crate::{
-    Blob, HsmError, ProviderFailed, Random, RootError, SecretBytes, UnsealError, VaultError,
+    Blob, Hsm, HsmError, ProviderFailed, Random, RootError, SecretBytes, UnsealError, VaultError,
     hazmat::{aad::Aad, derive, gcm, health},
     secret::Secret,
 };
@@ -28,9 +28,8 @@ pub struct Created {
 /// # Errors
 /// [`RootError::Unlock`] when the unlock secret is not fit; [`RootError::UnhealthyRandom`].
 pub fn create(unlock: &NewUnlock, random: &dyn Random) -> Result<Created, RootError> {
-    if let NewUnlock::Module(hsm) = unlock {
-        let (record, _) = module::create(hsm, random)?;
-        return Ok(Created { record, shares: Vec::new() });
+    if let NewUnlock::Module { hsm, backup } = unlock {
+        return Ok(module::create(hsm, *backup, 1, &[], random)?.0);
     }
     let prepared = unlock::prepare(unlock, random)?;
     let root = Root::fresh(1, random)?;
@@ -86,6 +85,13 @@ impl Root {
         }
     }
 
+    pub(crate) fn in_module(&self) -> Option<Self> {
+        match &self.key {
+            RootKey::Software(_) => None,
+            RootKey::Module(module) => Some(Self { generation: self.generation, key: RootKey::Module(module.clone()) }),
+        }
+    }
+
     /// Seals bytes under it.
     pub(crate) fn seal(&self, aad: &Aad, plain: &[u8], random: &dyn Random) -> Result<Vec<u8>, VaultError> {
         match &self.key {
@@ -130,14 +136,18 @@ fn mark(key: &Secret<32>, generation: u32) -> Result<[u8; 16], ProviderFailed> {
 }
 
 impl Roots {
-    /// The same once more, where they lie in a module: then they hold no key.
+    /// The same once more, where they lie in modules: then they hold no key.
     pub(crate) fn in_module(&self) -> Option<Self> {
-        match (&self.current.key, &self.previous) {
-            (RootKey::Module(module), None) => {
-                Some(Self { current: Root { generation: self.current.generation, key: RootKey::Module(module.clone()) }, previous: None })
-            }
-            _ => None,
-        }
+        let previous = match &self.previous {
+            None => None,
+            Some(previous) => Some(previous.in_module()?),
+        };
+        Some(Self { current: self.current.in_module()?, previous })
+    }
+
+    /// The modules that they lie in.
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &ModuleRoot> {
+        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().filter_map(Root::module)
     }
 
     /// The root of this generation, if the vault holds it.
@@ -157,9 +167,16 @@ pub(crate) fn wrap(prepared: Prepared, root: &Root, previous: Option<&Root>, ran
     Ok(Created { record, shares })
 }
 
-fn wrap_previous(current: &Root, previous: &Root, random: &dyn Random) -> Result<Previous, RootError> {
-    let wrapped = seal(current.software()?, &previous_aad(current.generation, previous.generation), previous.software()?, random)?;
-    Ok(Previous { generation: previous.generation, wrapped })
+/// The root before, for the record of the current one. A root in a module is followed by one in a module only: what a module holds does not come out.
+pub(crate) fn wrap_previous(current: &Root, previous: &Root, random: &dyn Random) -> Result<Previous, RootError> {
+    let (of, text) = match (&previous.key, &current.key) {
+        (RootKey::Software(key), _) => (PreviousOf::Software, Secret::init_with(|text| *text = *key.expose())),
+        (RootKey::Module(module), RootKey::Module(_)) => (PreviousOf::Module, Secret::init_with(|text| *text = module.name_and_mark())),
+        (RootKey::Module(_), RootKey::Software(_)) => return Err(RootError::InModule),
+    };
+    let wrapped = current.seal(&previous_aad(current.generation, previous.generation), text.expose(), random).map_err(module::root_error)?;
+    let wrapped = wrapped.try_into().map_err(|_| ProviderFailed { operation: "seal a root key" })?;
+    Ok(Previous { generation: previous.generation, of, wrapped })
 }
 
 fn seal(key: &Secret<32>, aad: &Aad, root: &Secret<32>, random: &dyn Random) -> Result<[u8; WRAPPED_LEN], ProviderFailed> {
@@ -169,33 +186,59 @@ fn seal(key: &Secret<32>, aad: &Aad, root: &Secret<32>, random: &dyn Random) -> 
 
 /// Opens a record with the secret that somebody brought. With a passphrase it takes as long as its cost says, with a module as long as that.
 pub(crate) fn open(record: &RootRecord, secret: &UnlockSecret) -> Result<Roots, UnsealError> {
-    if let (Method::Module(id), UnlockSecret::Modules(hsms)) = (&record.method, secret) {
+    if let (Method::Module { id, .. }, UnlockSecret::Modules(hsms)) = (&record.method, secret) {
         let current = module::open(record, *id, hsms)?;
-        return with_previous(current, record).ok_or(UnsealError::WrongSecret);
+        return with_previous(current, record, hsms);
     }
     let unlock_key = record.method.key(secret)?;
     let key = Secret::try_init_with(|out| gcm::open_into(unlock_key.expose(), &root_aad(record), &record.wrapped, out));
     let current = Root { generation: record.generation, key: RootKey::Software(key.map_err(|_| UnsealError::WrongSecret)?) };
-    with_previous(current, record).ok_or(UnsealError::WrongSecret)
+    with_previous(current, record, &[])
 }
 
-/// The roots of a record whose root is open already; `None` when the record does not fit it.
-pub(crate) fn with_previous(current: Root, record: &RootRecord) -> Option<Roots> {
-    if !current.is_of(record) {
-        return None;
+/// Whether shares open the root of this record, or restore the copy of one that lies in a module. Nothing changes.
+pub(crate) fn prove(record: &RootRecord, root: &Root, secret: &UnlockSecret) -> Result<(), UnsealError> {
+    match (&record.method, secret, root.module()) {
+        (Method::Module { backup: Some(backup), .. }, UnlockSecret::Shares(shares), Some(module)) => module.prove(record, backup, shares),
+        _ => open(record, secret).map(drop),
     }
-    let previous = match &record.previous {
-        None => None,
-        Some(previous) => Some(open_previous(&current, previous)?),
-    };
-    Some(Roots { current, previous })
 }
 
-fn open_previous(current: &Root, previous: &Previous) -> Option<Root> {
+/// The roots of a record whose root is open. Only the record's own root opens what it says of the one before.
+fn with_previous(current: Root, record: &RootRecord, hsms: &[Arc<dyn Hsm>]) -> Result<Roots, UnsealError> {
+    if !current.is_of(record) {
+        return Err(UnsealError::WrongSecret);
+    }
+    let previous = record.previous.as_ref().map(|previous| open_previous(&current, previous, hsms)).transpose()?;
+    Ok(Roots { current, previous })
+}
+
+fn open_previous(current: &Root, previous: &Previous, hsms: &[Arc<dyn Hsm>]) -> Result<Root, UnsealError> {
     let aad = previous_aad(current.generation, previous.generation);
-    let current = current.software().ok()?;
-    let key = Secret::try_init_with(|out| gcm::open_into(current.expose(), &aad, &previous.wrapped, out)).ok()?;
-    Some(Root { generation: previous.generation, key: RootKey::Software(key) })
+    let text = current.open(Blob::AccountKey, &aad, &previous.wrapped).map_err(|error| match error {
+        VaultError::Module(error) => error.into(),
+        _ => UnsealError::WrongSecret,
+    })?;
+    let text: &[u8; 32] = text.expose().try_into().map_err(|_| UnsealError::WrongSecret)?;
+    let key = match previous.of {
+        PreviousOf::Software => RootKey::Software(Secret::init_with(|key| *key = *text)),
+        PreviousOf::Module => RootKey::Module(Arc::new(module::find(*text, hsms)?)),
+    };
+    Ok(Root { generation: previous.generation, key })
+}
+
+/// The roots of a record whose root is here already; `held` are further roots that were here. `None` when the record does not fit.
+pub(crate) fn adopted(current: Root, held: Vec<Root>, record: &RootRecord) -> Option<Roots> {
+    let Some(previous) = &record.previous else { return with_previous(current, record, &[]).ok() };
+    match &current.key {
+        RootKey::Software(_) => with_previous(current, record, &[]).ok(),
+        // It was sealed by this very process, or seen when it opened the record; a module is not asked again while everybody waits.
+        RootKey::Module(_) if current.is_of(record) => {
+            let previous = held.into_iter().find(|root| root.generation == previous.generation)?;
+            Some(Roots { current, previous: Some(previous) })
+        }
+        RootKey::Module(_) => None,
+    }
 }
 
 fn root_aad(record: &RootRecord) -> Aad {

@@ -13,26 +13,37 @@
 //! An account key is never sealed anew under another root. So its generation says under which root it and all that is sealed with it lie, and a store that
 //! demands an account key of the stored root keeps everything out that another node still seals under an old one.
 //!
+//! A root in software may be followed by one in a hardware module, and a root in a module by one in the same or another module; what a module holds does not come out
+//! again. Each key that moves is opened again under the new root and must have the same fingerprint.
+//!
 //! An account key rotates without any state here: the caller holds both sealed keys, and re-wraps row by row from one to the other.
 
 use super::{
+    module,
     record::RootRecord,
     root::{self, Created, Root},
+    share::Share,
     unlock::{self, NewUnlock, Prepared, UnlockSecret},
     vault::{Pending, State, Vault},
 };
 use crate::{Random, RootError, UnsealError};
+use keystead_domain::KeySpec;
 
 impl Vault {
-    /// Makes a new root that opens by `unlock`. The vault goes on under the old one until the record is adopted; beginning again forgets this one, unless it
-    /// may have been stored.
+    /// Makes a new root that opens by `unlock`, or in a module. The vault goes on under the old one until the record is adopted; beginning again forgets this one,
+    /// unless it may have been stored. `kinds` are the kinds of key that the vault holds: a module that would not take all of them is refused.
     ///
     /// # Errors
-    /// [`RootError`]; [`RootError::RotationRunning`] while a previous root is still held; [`RootError::RotationUnsettled`] while a new one may have been stored.
-    pub fn begin_root_rotation(&self, unlock: &NewUnlock) -> Result<Created, RootError> {
-        let prepared = unlock::prepare(unlock, self.random())?;
+    /// [`RootError`]; [`RootError::InModule`] when a root would leave its module; [`RootError::RotationRunning`] while a previous root is still held; [`RootError::RotationUnsettled`] while a new one may have been stored.
+    pub fn begin_root_rotation(&self, unlock: &NewUnlock, kinds: &[KeySpec]) -> Result<Created, RootError> {
+        // What is made in a module stays there: that it may be made is seen first.
+        let generation = self.read().next_generation()?;
+        let made = match unlock {
+            NewUnlock::Module { hsm, backup } => Made::InModule(module::create(hsm, *backup, generation, kinds, self.random())?),
+            _ => Made::Prepared(unlock::prepare(unlock, self.random())?),
+        };
         let mut state = self.write();
-        let (created, root) = state.next_root(prepared, self.random())?;
+        let (created, root) = state.next_root(made, generation, self.random())?;
         state.pending = Some(Pending { record: created.record.clone(), root, may_be_stored: false });
         Ok(created)
     }
@@ -42,9 +53,22 @@ impl Vault {
     /// # Errors
     /// [`UnsealError`]; [`UnsealError::NothingBegun`] when no root waits for it.
     pub fn prove_begun(&self, secret: &UnlockSecret) -> Result<RootRecord, UnsealError> {
-        let record = self.read().pending.as_ref().map(|pending| pending.record.clone()).ok_or(UnsealError::NothingBegun)?;
-        root::open(&record, secret)?;
+        let pending = self.read().pending.as_ref().map(|pending| (pending.record.clone(), pending.root.in_module()));
+        let (record, root) = pending.ok_or(UnsealError::NothingBegun)?;
+        prove(&record, root.as_ref(), secret)?;
         Ok(record)
+    }
+
+    /// Whether these shares open this vault, or restore the copy of its root in a module: a rehearsal, in which nothing changes. The vault must be open.
+    ///
+    /// # Errors
+    /// [`UnsealError`].
+    pub fn rehearse(&self, shares: Vec<Share>) -> Result<(), UnsealError> {
+        let (record, root) = {
+            let state = self.read();
+            (state.record.clone(), state.roots.as_ref().and_then(|roots| roots.current.in_module()))
+        };
+        prove(&record, root.as_ref(), &UnlockSecret::Shares(shares))
     }
 
     /// Call it before the record of a root that was begun is stored, and [`forget_begun`](Self::forget_begun) or [`adopt`](Self::adopt) when it is known what
@@ -98,8 +122,24 @@ impl Vault {
     }
 }
 
+fn prove(record: &RootRecord, in_module: Option<&Root>, secret: &UnlockSecret) -> Result<(), UnsealError> {
+    match in_module {
+        Some(root) => root::prove(record, root, secret),
+        None => root::open(record, secret).map(drop),
+    }
+}
+
+/// What a new root is made of.
+enum Made {
+    /// A way to open it; the key itself is drawn now.
+    Prepared(Prepared),
+    /// A root in a module, with its record.
+    InModule((Created, Root)),
+}
+
 impl State {
-    fn next_root(&self, prepared: Prepared, random: &dyn Random) -> Result<(Created, Root), RootError> {
+    /// The generation of a new root, if one may be begun.
+    fn next_generation(&self) -> Result<u32, RootError> {
         let roots = self.roots.as_ref().ok_or(RootError::Sealed)?;
         if roots.previous.is_some() {
             return Err(RootError::RotationRunning);
@@ -107,12 +147,25 @@ impl State {
         if self.pending.as_ref().is_some_and(|pending| pending.may_be_stored) {
             return Err(RootError::RotationUnsettled);
         }
-        let generation = roots.current.generation.checked_add(1).ok_or(RootError::GenerationsExhausted)?;
-        if roots.current.module().is_some() {
-            return Err(RootError::InModule);
+        roots.current.generation.checked_add(1).ok_or(RootError::GenerationsExhausted)
+    }
+
+    fn next_root(&self, made: Made, generation: u32, random: &dyn Random) -> Result<(Created, Root), RootError> {
+        // Somebody may have been faster while the module worked.
+        if self.next_generation()? != generation {
+            return Err(RootError::RotationRunning);
         }
-        let root = Root::fresh(generation, random)?;
-        Ok((root::wrap(prepared, &root, Some(&roots.current), random)?, root))
+        let roots = self.roots.as_ref().ok_or(RootError::Sealed)?;
+        match made {
+            Made::Prepared(prepared) => {
+                let root = Root::fresh(generation, random)?;
+                Ok((root::wrap(prepared, &root, Some(&roots.current), random)?, root))
+            }
+            Made::InModule((mut created, root)) => {
+                created.record.previous = Some(root::wrap_previous(&root, &roots.current, random)?);
+                Ok((created, root))
+            }
+        }
     }
 }
 
@@ -186,7 +239,7 @@ mod tests {
             let mut rows = rows(&house);
             let mut vault = restarted(&rows.record, "before");
             vault.unseal(&open_by_file(1)).expect("the old file");
-            let created = vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs");
+            let created = vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs");
             assert_all_open(&vault, &house, &rows, "after the beginning");
             rows.record = created.record.clone();
             assert_eq!(vault.adopt(created.record), Adopted::Open);
@@ -211,7 +264,7 @@ mod tests {
     fn a_crash_before_the_record_is_stored_changes_nothing() {
         let house = House::new("house");
         let rows = rows(&house);
-        house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs");
+        house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs");
         let during = house.generate();
         assert_eq!(sealed_under(during.sealed.as_bytes()).expect("a blob").root_generation, 1, "nothing is sealed under a root that nobody has stored");
         let vault = restarted(&rows.record, "after the crash");
@@ -223,8 +276,8 @@ mod tests {
     #[test]
     fn only_the_record_of_the_last_beginning_is_adopted_without_unsealing() {
         let house = House::new("house");
-        let first = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
-        let second = house.vault.begin_root_rotation(&new_key_file(2)).expect("still none runs").record;
+        let first = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record;
+        let second = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("still none runs").record;
         assert_eq!(house.vault.adopt(first), Adopted::Sealed, "its root was forgotten at the second beginning");
         assert_eq!(house.vault.unseal(&open_by_file(2)), Ok(()), "and its own record brings it back");
         assert_eq!(house.vault.adopt(second), Adopted::Sealed);
@@ -233,32 +286,32 @@ mod tests {
     #[test]
     fn a_root_that_may_have_been_stored_is_neither_forgotten_nor_begun_over() {
         let house = House::new("house");
-        let first = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let first = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record;
         assert_eq!(house.vault.unsettled(), None);
-        let second = house.vault.begin_root_rotation(&new_key_file(3)).expect("still none runs").record;
+        let second = house.vault.begin_root_rotation(&new_key_file(3), &[]).expect("still none runs").record;
         assert_eq!(house.vault.begun_is_being_stored(&first), Err(RootError::NoRotation), "it was forgotten");
         assert_eq!(house.vault.begun_is_being_stored(&second), Ok(()));
         assert_eq!(house.vault.unsettled(), Some(second.clone()));
-        assert_eq!(house.vault.begin_root_rotation(&new_key_file(4)).err(), Some(RootError::RotationUnsettled));
+        assert_eq!(house.vault.begin_root_rotation(&new_key_file(4), &[]).err(), Some(RootError::RotationUnsettled));
         assert_eq!((house.vault.adopt(second), house.vault.unsettled()), (Adopted::Open, None));
     }
 
     #[test]
     fn a_root_that_was_not_stored_is_forgotten_and_another_may_be_begun() {
         let house = House::new("house");
-        let record = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let record = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record;
         house.vault.begun_is_being_stored(&record).expect("it was begun");
         house.vault.forget_begun();
         assert_eq!(house.vault.unsettled(), None);
-        assert!(house.vault.begin_root_rotation(&new_key_file(3)).is_ok());
+        assert!(house.vault.begin_root_rotation(&new_key_file(3), &[]).is_ok());
     }
 
     #[test]
     fn only_enough_of_its_own_shares_prove_a_root_that_was_begun() {
         let house = House::new("house");
         let numbers = NewUnlock::Shares { threshold: 2, count: 3 };
-        let forgotten = house.vault.begin_root_rotation(&numbers).expect("no rotation runs").shares;
-        let Created { record, mut shares } = house.vault.begin_root_rotation(&numbers).expect("still none runs");
+        let forgotten = house.vault.begin_root_rotation(&numbers, &[]).expect("no rotation runs").shares;
+        let Created { record, mut shares } = house.vault.begin_root_rotation(&numbers, &[]).expect("still none runs");
         assert_eq!(house.vault.prove_begun(&UnlockSecret::Shares(forgotten)), Err(ShareError::NotOfThisVault.into()));
         let two = shares.split_off(1);
         assert_eq!(house.vault.prove_begun(&UnlockSecret::Shares(shares)), Err(ShareError::TooFew { have: 1, need: 2 }.into()));
@@ -271,7 +324,7 @@ mod tests {
     #[test]
     fn shares_that_came_stay_when_another_node_only_finishes_its_rotation() {
         let house = House::new("house");
-        let created = house.vault.begin_root_rotation(&NewUnlock::Shares { threshold: 2, count: 3 }).expect("no rotation runs");
+        let created = house.vault.begin_root_rotation(&NewUnlock::Shares { threshold: 2, count: 3 }, &[]).expect("no rotation runs");
         let other = restarted(&created.record, "other node");
         house.vault.adopt(created.record);
         other.offer_share(created.shares[0].text().expose()).expect("the first of two");
@@ -289,7 +342,7 @@ mod tests {
     #[test]
     fn another_record_of_the_present_root_may_come_between_beginning_and_adopting() {
         let house = House::new("house");
-        let rotation = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let rotation = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record;
         let changed = house.vault.change_unlock(&new_key_file(3)).expect("the vault is open").record;
         assert_eq!(house.vault.adopt(changed), Adopted::Open);
         assert_eq!(house.vault.adopt(rotation), Adopted::Open);
@@ -300,9 +353,9 @@ mod tests {
     fn after_the_end_the_old_root_opens_nothing() {
         let house = House::new("house");
         let old = house.generate();
-        let created = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs");
+        let created = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs");
         house.vault.adopt(created.record);
-        assert_eq!(house.vault.begin_root_rotation(&new_key_file(3)).err(), Some(RootError::RotationRunning));
+        assert_eq!(house.vault.begin_root_rotation(&new_key_file(3), &[]).err(), Some(RootError::RotationRunning));
         house.vault.adopt(house.vault.finish_root_rotation().expect("a rotation runs"));
         let gone = house.vault.fingerprint(&house.held(old.sealed.as_bytes()));
         assert_eq!(gone, Err(VaultError::UnknownRoot { blob: crate::Blob::Material, generation: 1 }));
@@ -314,7 +367,7 @@ mod tests {
         let house = House::new("house");
         let other = restarted(&house.vault.record(), "other node");
         other.unseal(&open_by_file(1)).expect("the old file");
-        let record = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let record = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record;
         assert_eq!(other.adopt(record), Adopted::Sealed);
         assert!(other.is_sealed() && other.is_superseded());
         other.seal();
@@ -332,7 +385,7 @@ mod tests {
         let house = House::new("house");
         let other = restarted(&house.vault.record(), "other node");
         other.unseal(&open_by_file(1)).expect("the old file");
-        let record = house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record;
+        let record = house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record;
         house.vault.adopt(record.clone());
         let row = house.generate();
         assert_eq!(other.later_roots(), []);
@@ -358,7 +411,7 @@ mod tests {
     fn an_unlock_may_change_in_the_middle_of_a_rotation() {
         let house = House::new("house");
         let rows = rows(&house);
-        house.vault.adopt(house.vault.begin_root_rotation(&new_key_file(2)).expect("no rotation runs").record);
+        house.vault.adopt(house.vault.begin_root_rotation(&new_key_file(2), &[]).expect("no rotation runs").record);
         let created = house.vault.change_unlock(&NewUnlock::Shares { threshold: 2, count: 3 }).expect("the vault is open");
         let vault = restarted(&created.record, "after a crash");
         let twice = ["", ""].map(|_| created.shares[1].text().expose().to_owned());

@@ -70,7 +70,7 @@ impl House {
     }
 
     pub(crate) fn take_in(&self, material: &[u8]) -> Generated {
-        self.vault.take_in(&self.place(), self.account_key(), SecretBytes::from(material.to_vec())).expect("sound material")
+        self.vault.take_in(&self.place(), self.account_key(), SecretBytes::from(material.to_vec()), None).expect("sound material")
     }
 
     pub(crate) fn held<'a>(&'a self, sealed: &'a [u8]) -> Held<'a> {

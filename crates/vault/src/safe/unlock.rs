@@ -6,7 +6,7 @@ use super::{
     share_set::{self, ShareSet},
 };
 use crate::{
-    Hsm, Random, RootError, RootId, SecretBytes, UnsealError,
+    Hsm, Random, RootBackup, RootError, RootId, SecretBytes, UnsealError,
     hazmat::{aad::Aad, derive, health},
     random,
     secret::{Secret, is_one_byte_repeated},
@@ -121,7 +121,12 @@ pub enum NewUnlock {
         count: u8,
     },
     /// A root that is made in a hardware module, and stays there.
-    Module(Arc<dyn Hsm>),
+    Module {
+        /// The module.
+        hsm: Arc<dyn Hsm>,
+        /// Threshold and count of the shares of a copy that is made with it; without them there is none, and never will be.
+        backup: Option<(u8, u8)>,
+    },
 }
 
 /// Why an unlock secret is not fit to be one.
@@ -182,7 +187,26 @@ pub(crate) enum Method {
     Passphrase { salt: [u8; 16], cost: PassphraseCost },
     KeyFile,
     Shares(ShareSet),
-    Module(RootId),
+    Module { id: RootId, backup: Option<Backup> },
+}
+
+/// A copy of a root that lies in a module, and who can restore it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Backup {
+    pub(crate) set: ShareSet,
+    pub(crate) keys: RootBackup,
+}
+
+impl Backup {
+    /// The key that it is wrapped under.
+    pub(crate) fn key(&self, shares: &[Share]) -> Result<Secret<32>, UnsealError> {
+        Ok(backup_key(&self.set.join(shares)?)?)
+    }
+}
+
+/// What shares of a copy join to, as the key that wraps it.
+pub(crate) fn backup_key(joined: &Secret<32>) -> Result<Secret<32>, crate::ProviderFailed> {
+    wrapping_key(UnlockKind::Module, joined.expose())
 }
 
 impl Method {
@@ -191,7 +215,7 @@ impl Method {
             Self::Passphrase { .. } => UnlockKind::Passphrase,
             Self::KeyFile => UnlockKind::KeyFile,
             Self::Shares(_) => UnlockKind::Shares,
-            Self::Module(_) => UnlockKind::Module,
+            Self::Module { .. } => UnlockKind::Module,
         }
     }
 
@@ -221,7 +245,7 @@ pub(crate) fn prepare(new: &NewUnlock, random: &dyn Random) -> Result<Prepared, 
         NewUnlock::KeyFile(file) => prepare_key_file(file),
         NewUnlock::Shares { threshold, count } => prepare_shares(*threshold, *count, random),
         // Nothing wraps such a root: `root::create` makes it in its module, and a rotation does not lead there yet.
-        NewUnlock::Module(_) => Err(RootError::InModule),
+        NewUnlock::Module { .. } => Err(RootError::InModule),
     }
 }
 
@@ -246,12 +270,18 @@ fn prepare_key_file(file: &SecretBytes) -> Result<Prepared, RootError> {
     Ok(Prepared { method: Method::KeyFile, key: wrapping_key(UnlockKind::KeyFile, file.expose())?, shares: Vec::new() })
 }
 
-fn prepare_shares(threshold: u8, count: u8, random: &dyn Random) -> Result<Prepared, RootError> {
+/// A fresh secret among keepers.
+pub(crate) fn split(threshold: u8, count: u8, random: &dyn Random) -> Result<(Secret<32>, ShareSet, Vec<Share>), RootError> {
     if !share_set::numbers_are_possible(threshold, count) {
         return Err(UnlockRefused::ShareNumbers.into());
     }
-    let unlock_key = health::tested_key::<32>(random)?;
-    let (set, shares) = share_set::split(&unlock_key, threshold, count, SetId::new(random), random)?;
+    let secret = health::tested_key::<32>(random)?;
+    let (set, shares) = share_set::split(&secret, threshold, count, SetId::new(random), random)?;
+    Ok((secret, set, shares))
+}
+
+fn prepare_shares(threshold: u8, count: u8, random: &dyn Random) -> Result<Prepared, RootError> {
+    let (unlock_key, set, shares) = split(threshold, count, random)?;
     Ok(Prepared { method: Method::Shares(set), key: wrapping_key(UnlockKind::Shares, unlock_key.expose())?, shares })
 }
 
@@ -266,7 +296,7 @@ fn wrapping_key(kind: UnlockKind, secret: &[u8]) -> Result<Secret<32>, crate::Pr
         UnlockKind::Passphrase => "passphrase",
         UnlockKind::KeyFile => "key file",
         UnlockKind::Shares => "shares",
-        UnlockKind::Module => "hardware module",
+        UnlockKind::Module => "copy of a root in a hardware module",
     };
     derive::subkey(secret, &Aad::of("keystead unlock key").text(purpose))
 }

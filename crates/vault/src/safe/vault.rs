@@ -83,9 +83,7 @@ impl Vault {
             state.sealings += 1;
             roots
         };
-        if let Some(module) = roots.as_ref().and_then(|roots| roots.current.module()) {
-            module.close();
-        }
+        roots.iter().flat_map(Roots::modules).for_each(ModuleRoot::close);
     }
 
     /// How often it was sealed on purpose: who opens it by itself when something has come back asks whether somebody has closed it meanwhile.
@@ -120,8 +118,8 @@ impl Vault {
             self.later.forget();
         }
         let offered = state.take_shares_for(&record);
-        let current = state.take_root_of(&record);
-        let roots = current.and_then(|current| root::with_previous(current, &record));
+        let (current, held) = state.take_root_of(&record);
+        let roots = current.and_then(|current| root::adopted(current, held, &record));
         let is_another = state.record.mark != record.mark;
         state.record = record;
         state.roots = roots;
@@ -148,23 +146,28 @@ impl Vault {
         self.read().roots.as_ref().is_some_and(|roots| roots.current.module().is_some())
     }
 
-    /// The hardware modules that hold the root of an open vault, or may, and how each is doing; none are asked for that.
+    /// The hardware modules that hold the root of an open vault, or may, and how each is doing; none are asked for that. While a root moves, those of the root before, too.
     pub fn members(&self) -> Vec<Member> {
         let roots = self.read().roots.as_ref().and_then(Roots::in_module);
-        roots.as_ref().and_then(|roots| roots.current.module()).map(ModuleRoot::members).unwrap_or_default()
+        let mut all: Vec<Member> = Vec::new();
+        for member in roots.iter().flat_map(Roots::modules).flat_map(ModuleRoot::members) {
+            if !all.iter().any(|known| known.name == member.name) {
+                all.push(member);
+            }
+        }
+        all
     }
 
     /// Looks after them: those that failed, and those that are `idle`, are let show that they work; those that were away are taken in when they are back and hold the root.
     /// It takes as long as the slowest of them.
     pub fn look_after_members(&self, idle: &dyn Fn(&str) -> bool) {
         let roots = self.read().roots.as_ref().and_then(Roots::in_module);
-        if let Some(module) = roots.as_ref().and_then(|roots| roots.current.module()) {
-            module.look_after_members(idle);
-        }
+        roots.iter().flat_map(Roots::modules).for_each(|module| module.look_after_members(idle));
     }
 
     /// Runs a use of the roots. The vault cannot be sealed under its feet. A use of a module takes as long as the module likes, and holds no key: nobody shall wait
-    /// for it who only wants to know how the vault stands, so it runs with a handle of its own.
+    /// for it who only wants to know how the vault stands, so it runs with a handle of its own. While a root moves from this process into a module its key is still
+    /// here, and a sealing waits for every use.
     ///
     /// A blob under a later root means that another node rotated and this vault has not heard of it yet. For that blob it is as good as sealed, and says so:
     /// who asked shall wait until the vault is opened with the new secret, and not take the row for a damaged one. When the stored record knows no such root,
@@ -220,11 +223,13 @@ impl State {
         if opens_alike { offered } else { Vec::new() }
     }
 
-    /// The root key of this record, if it is here: the pending one, or the current one.
-    fn take_root_of(&mut self, record: &RootRecord) -> Option<Root> {
+    /// The root key of this record, if it is here: the pending one, or the current one. And the others that were here.
+    fn take_root_of(&mut self, record: &RootRecord) -> (Option<Root>, Vec<Root>) {
+        let (current, previous) = self.roots.take().map(|roots| (roots.current, roots.previous)).unzip();
+        let previous = previous.flatten();
         match self.pending.take_if(|pending| pending.record.is_of_same_root(record)) {
-            Some(pending) => Some(pending.root),
-            None => self.roots.take().map(|roots| roots.current),
+            Some(pending) => (Some(pending.root), current.into_iter().chain(previous).collect()),
+            None => (current, previous.into_iter().collect()),
         }
     }
 }
@@ -300,14 +305,14 @@ mod tests {
         house.vault.seal();
         let (place, account_key, held) = (house.place(), house.account_key(), house.held(sealed.as_bytes()));
         assert_eq!(house.vault.generate(&place, account_key).err(), Some(VaultError::Sealed));
-        assert_eq!(house.vault.take_in(&place, account_key, counting().to_vec().into()).err(), Some(VaultError::Sealed));
-        assert_eq!(house.vault.take_in_wrapped(&place, account_key, &[0; 40], &held).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.take_in(&place, account_key, counting().to_vec().into(), None).err(), Some(VaultError::Sealed));
+        assert_eq!(house.vault.take_in_wrapped(&place, account_key, &[0; 40], &held, None).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.new_account_key(&house.account, 1).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.next_account_key(&house.account, account_key, 2).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.rewrap(&held, account_key, 2).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.fingerprint(&held).err(), Some(VaultError::Sealed));
         assert_eq!(house.vault.change_unlock(&new_key_file(2)).err(), Some(RootError::Sealed));
-        assert_eq!(house.vault.begin_root_rotation(&new_key_file(2)).err(), Some(RootError::Sealed));
+        assert_eq!(house.vault.begin_root_rotation(&new_key_file(2), &[]).err(), Some(RootError::Sealed));
         assert_eq!(house.vault.finish_root_rotation().err(), Some(RootError::Sealed));
     }
 

@@ -1,7 +1,7 @@
 //! `GET /v1/vault/modules`.
 
 use axum::{Json, extract::State};
-use keystead_vault::Member;
+use keystead_vault::{HsmError, Member};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,8 +22,8 @@ pub(crate) struct Modules {
 pub(crate) struct Module {
     /// Its name in the configuration.
     name: String,
-    /// `up`: it holds the root and did its last work. `failing`: it holds the root and did not; the others are asked first. `away`: it does not work with those that hold the
-    /// root. `closed`: the vault is sealed, or its root does not lie in a module.
+    /// `up`: it holds the root and did its last work. `failing`: it holds the root and did not; the others are asked first. `without-root`: it does not hold
+    /// the root; one may move to it. `away`: it did not open, or can less than those that did. `closed`: the vault is sealed, or its root does not lie in a module.
     state: &'static str,
     /// Sessions that are open.
     sessions: usize,
@@ -41,6 +41,7 @@ impl From<Member> for Module {
         let state = match (member.is_in, &member.condition.trouble) {
             (true, None) => "up",
             (true, Some(_)) => "failing",
+            (false, Some(HsmError::NoRoot)) => "without-root",
             (false, Some(_)) => "away",
             (false, None) => "closed",
         };

@@ -1,7 +1,7 @@
 //! `POST /v1/vault/rotate`.
 
 use axum::{Json, extract::State};
-use keystead_app::rotation::{Prepared, Rotation};
+use keystead_app::rotation::{NewRoot, Prepared, Rotation};
 use keystead_domain::Invalid;
 use keystead_vault::{NewUnlock, PassphraseCost};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub(crate) struct RotateVault {
     unlock: Option<GivenUnlock>,
 }
 
-/// What a root shall open by: one of the three.
+/// What a root shall open by: one of the first three, or `hsm`, with or without `shares`.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GivenUnlock {
@@ -42,9 +42,13 @@ pub(crate) struct GivenUnlock {
     #[serde(default, serialize_with = "optional_length")]
     #[schema(value_type = Option<String>, format = Password, write_only)]
     key_file: Option<SecretString>,
-    /// Fresh shares; the answer holds them, this once. The root is new only when enough of them are shown again.
+    /// Fresh shares; the answer holds them, this once. The root is new only when enough of them are shown again. Beside `hsm` they restore a copy of the root.
     #[serde(default)]
     shares: Option<ShareNumbers>,
+    /// The name of a hardware module of the server's configuration, in which the root is made; empty for the first.
+    #[serde(default)]
+    #[schema(example = "second")]
+    hsm: Option<String>,
 }
 
 /// How many shares there are, and how many open the vault.
@@ -106,7 +110,7 @@ impl From<Prepared> for PreparedRoot {
 }
 
 enum What {
-    Root(NewUnlock),
+    Root(NewRoot),
     AccountKey,
 }
 
@@ -115,7 +119,7 @@ impl RotateVault {
         match (self.what.as_str(), self.unlock) {
             ("root", Some(unlock)) => unlock.read().map(What::Root),
             ("account-key", None) => Ok(What::AccountKey),
-            ("root", None) => Err(Invalid::new("unlock", "is missing", "Say what the new root shall open by: passphrase, key_file or shares.")),
+            ("root", None) => Err(Invalid::new("unlock", "is missing", "Say what the new root shall open by: passphrase, key_file, shares or hsm.")),
             ("account-key", Some(_)) => Err(Invalid::new("unlock", "is for the root only", "Leave it out.")),
             _ => Err(Invalid::new("what", "is not a key of the vault", "Give root or account-key.")),
         }
@@ -123,13 +127,24 @@ impl RotateVault {
 }
 
 impl GivenUnlock {
-    fn read(self) -> Result<NewUnlock, Invalid> {
-        match (self.passphrase, self.key_file, self.shares) {
-            (Some(passphrase), None, None) => Ok(NewUnlock::Passphrase { passphrase: passphrase.into_bytes(), cost: PassphraseCost::default() }),
-            (None, Some(file), None) => Ok(NewUnlock::KeyFile(file.decode_base64("unlock.key_file")?)),
-            (None, None, Some(ShareNumbers { count, threshold })) => Ok(NewUnlock::Shares { threshold, count }),
-            _ => Err(Invalid::new("unlock", "must have one secret", "Give passphrase, key_file or shares, and only one of them.")),
-        }
+    fn read(self) -> Result<NewRoot, Invalid> {
+        let secret = match (self.passphrase, self.key_file, self.shares, self.hsm) {
+            (Some(passphrase), None, None, None) => NewUnlock::Passphrase { passphrase: passphrase.into_bytes(), cost: PassphraseCost::default() },
+            (None, Some(file), None, None) => NewUnlock::KeyFile(file.decode_base64("unlock.key_file")?),
+            (None, None, Some(ShareNumbers { count, threshold }), None) => NewUnlock::Shares { threshold, count },
+            (None, None, shares, Some(name)) => {
+                let backup = shares.map(|numbers| (numbers.threshold, numbers.count));
+                return Ok(NewRoot::Module { name: Some(name).filter(|name| !name.is_empty()), backup });
+            }
+            _ => {
+                return Err(Invalid::new(
+                    "unlock",
+                    "must have one secret",
+                    "Give passphrase, key_file, shares or hsm, and only one of them; hsm may have shares beside it.",
+                ));
+            }
+        };
+        Ok(NewRoot::Secret(secret))
     }
 }
 
@@ -142,6 +157,10 @@ impl GivenUnlock {
 /// `root` by a passphrase or a key file: the answer comes when the new root is stored. The rest goes on by itself (`rotation` in `GET /v1/vault`). Every other node on
 /// the same PostgreSQL seals itself (`root_changed` in `GET /v1/vault` and `GET /v1/status`): unseal each with the new secret. A key that was being made at that moment
 /// may be refused with 409 `moved-on`: repeat it.
+///
+/// `root` by `hsm`: the root is made in a hardware module that the server's configuration names, and every key goes over into it, or from the module before into this one; the
+/// material is never plain outside of both. A module that would not take all kinds of key that the vault holds is refused before anything is made. A root that lies in a
+/// module goes to a module only. Other nodes that know the module open themselves by it. Beside `shares` a copy of the root is made, as below.
 ///
 /// `root` by shares: the answer holds the shares (`prepared`), and **nothing has changed yet**. Show enough of them to `POST /v1/vault/rotate/confirm` within 15 minutes,
 /// at the same node; only then the root is new. Shares that are not confirmed count for nothing, and another rotation of the root forgets them.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keystead_domain::{Invalid, KeyUsage, Tags};
+use keystead_domain::{Invalid, KeyUsage, Tags, WrapMethod};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -53,6 +53,10 @@ struct Material<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unwrap_with: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     passphrase: Option<&'a str>,
 }
 
@@ -69,12 +73,16 @@ pub async fn import(context: &Context, args: &Import) -> Result<(), CliError> {
     if unwrap_with.is_some() && args.format != MaterialFormat::Wrapped {
         return Err(Invalid::new("unwrap_with", "is given, but the material is not wrapped", "Give --format wrapped, or leave --unwrap-with out.").into());
     }
+    if args.method.is_some() && args.format != MaterialFormat::Wrapped {
+        return Err(Invalid::new("method", "is given, but the material is not wrapped", "Give --format wrapped, or leave --method out.").into());
+    }
     if args.passphrase_file.is_some() && args.format != MaterialFormat::Pkcs8 {
         return Err(Invalid::new("passphrase_file", "is given, but the file is not PKCS#8", "Give --format pkcs8, or leave --passphrase-file out.").into());
     }
     let passphrase = args.passphrase_file.as_deref().map(passphrase).transpose()?;
     let passphrase = passphrase.as_ref().map(|text| text.as_str());
-    let material = Material { format: args.format.as_str(), data: &data, unwrap_with, passphrase };
+    let (method, check_value) = (args.method.map(WrapMethod::as_str), args.check_value.as_deref());
+    let material = Material { format: args.format.as_str(), data: &data, unwrap_with, method, check_value, passphrase };
     send(context, Body { keep: args.no_copy.then_some(false), ..body(&args.new, Some(material))? }).await
 }
 
@@ -150,12 +158,14 @@ mod tests {
 
     #[test]
     fn everything_that_is_said_is_sent() {
-        let line = "keystead key import orders --keystore k --alias alias/o,p --alias q --description d --tag team=pay --tag x= --expires 90d --expiry-policy renew --spec ec-p256 --usage sign --file f --format wrapped --unwrap-with t";
+        let line = "keystead key import orders --keystore k --alias alias/o,p --alias q --description d --tag team=pay --tag x= --expires 90d --expiry-policy renew --spec ec-p256 --usage sign --file f --format wrapped --unwrap-with t --method rsa-aes-key-wrap-sha-256 --check-value sha256:ab";
         let KeyVerb::Import(args) = parse(line) else { panic!("import") };
-        let material = Material { format: args.format.as_str(), data: "AA==", unwrap_with: args.unwrap_with.as_deref(), passphrase: None };
+        let (method, check_value) = (args.method.map(WrapMethod::as_str), args.check_value.as_deref());
+        let material = Material { format: args.format.as_str(), data: "AA==", unwrap_with: args.unwrap_with.as_deref(), method, check_value, passphrase: None };
         let sent = serde_json::to_value(body(&args.new, Some(material)).expect("a body")).expect("json");
         let expected = serde_json::json!({"name": "orders", "keystore": "k", "spec": "EC_P256", "usage": "sign", "aliases": ["o", "p", "q"], "description": "d", "tags": {"team": "pay", "x": ""}, "expires": "90d",
-            "expiry_policy": "renew", "material": {"format": "wrapped", "data": "AA==", "unwrap_with": "t"}});
+            "expiry_policy": "renew", "material": {"format": "wrapped", "data": "AA==", "unwrap_with": "t",
+                "method": "RSA_AES_KEY_WRAP_SHA_256", "check_value": "sha256:ab"}});
         assert_eq!(sent, expected);
     }
 

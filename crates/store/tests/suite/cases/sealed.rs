@@ -1,6 +1,6 @@
 //! What the vault sealed: kept once, changed only from what was read, destroyed for good.
 
-use keystead_domain::{Custody, KeyState, Timestamp, VersionId};
+use keystead_domain::{Custody, KeySpec, KeyState, Timestamp, VersionId};
 use keystead_store::{
     StoreError, Tx,
     keys::{self, KeyRow},
@@ -213,6 +213,14 @@ pub async fn facts_of_a_versions_copy_are_kept_one_by_one(world: World) {
     assert_eq!(keep(MaterialFacts { material_id: None, expires_at: Some(Some(NOW)) }).await, (named("m"), Some(NOW)));
     assert_eq!(keep(MaterialFacts::default()).await, (named("m"), Some(NOW)));
     assert_eq!(keep(MaterialFacts { material_id: None, expires_at: Some(None) }).await, (named("m"), None));
+}
+
+pub async fn the_kinds_of_key_are_those_with_material(world: World) {
+    let world = world.with_keys(1..=3).await;
+    let hmac = VersionRow { spec: KeySpec::Hmac256, ..version_row(3, 3, 1) };
+    let gone = VersionRow { spec: KeySpec::EcP256, sealed: None, ..version_row(2, 2, 1) };
+    world.write(move |tx| [&version_row(1, 1, 1), &gone, &hmac].into_iter().try_for_each(|row| versions::insert(tx, row))).await.expect("are kept");
+    assert_eq!(world.read(versions::kinds).await, Ok(vec![KeySpec::Aes256, KeySpec::Hmac256]));
 }
 
 fn resealed(row: &VersionRow) -> VersionRow {

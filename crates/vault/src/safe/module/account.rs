@@ -7,13 +7,13 @@
 use aws_lc_rs::digest;
 use keystead_domain::AccountId;
 
-use super::{ModuleRoot, opened, sealed};
+use super::{ModuleRoot, import::Incoming, moving::What, opened, sealed};
 use crate::{
     AccountName, AccountPart, Blob, HsmError, HsmKey, HsmSession, Purpose, Random, RootId, RootKeys, VaultError,
     hazmat::{aad::Aad, gcm},
     random,
     safe::{
-        account_key,
+        account_key::{self, AccountSecrets},
         blob::{Format, SealedUnder},
         place::{AccountKey, SealedAccountKey},
     },
@@ -105,20 +105,49 @@ impl ModuleRoot {
         Ok(SealedAccountKey(under.join(&made)))
     }
 
-    /// Makes an account's next key; the key of its MACs stays.
+    /// Makes an account's next key; the key of its MACs stays, or comes over from another root.
     pub(crate) fn next_account_key(
         &self,
         under: SealedUnder,
         account: &AccountId,
+        from: &Self,
         old: AccountKey<'_>,
         random: Arc<dyn Random>,
     ) -> Result<SealedAccountKey, VaultError> {
-        let (old, aad) = (Stored::read(self, account, old)?, account_key::aad(under, account).as_bytes().to_vec());
-        let made = self.run(move |session| {
+        let (old, aad, id) = (Stored::read(from, account, old)?, account_key::aad(under, account).as_bytes().to_vec(), self.id);
+        let wrapped_mac = self.wrapped_here(from, What::AccountMac, move |session| {
             let root = old.root(session)?;
-            let (_, mac) = old.wrapped(session, root)?;
-            make(session, root, &mac, &aad, random.as_ref())
+            Ok((root, old.wrapped(session, root)?.1))
         })?;
+        self.make_account_key(under, id, wrapped_mac, aad, random)
+    }
+
+    /// Makes an account's next key where the one before lies in this process: the key of its MACs comes in.
+    pub(crate) fn take_over_account_key(
+        &self,
+        under: SealedUnder,
+        account: &AccountId,
+        old: &AccountSecrets,
+        random: Arc<dyn Random>,
+    ) -> Result<SealedAccountKey, VaultError> {
+        let (aad, id) = (account_key::aad(under, account).as_bytes().to_vec(), self.id);
+        let incoming = Incoming::new(old.mac_key(), random.as_ref())?;
+        let wrapped_mac = self.run(move |session| {
+            let key = incoming.key(session, Purpose::AccountMac)?;
+            Ok(session.wrap(session.root(id)?.wrapping, key)?)
+        })?;
+        self.make_account_key(under, id, wrapped_mac, aad, random)
+    }
+
+    fn make_account_key(
+        &self,
+        under: SealedUnder,
+        id: RootId,
+        wrapped_mac: Vec<u8>,
+        aad: Vec<u8>,
+        random: Arc<dyn Random>,
+    ) -> Result<SealedAccountKey, VaultError> {
+        let made = self.run(move |session| make(session, session.root(id)?, &wrapped_mac, &aad, random.as_ref()))?;
         Ok(SealedAccountKey(under.join(&made)))
     }
 }

@@ -3,8 +3,8 @@
 use keystead_domain::KeySpec;
 
 use super::{
-    ModuleRoot,
-    material::{Cradle, Piece},
+    ModuleRoot, check,
+    material::{self, Cradle, Kept, Piece},
 };
 use crate::{
     HsmError, HsmKey, HsmSession, MaterialRefused, Purpose, Random, VaultError,
@@ -13,6 +13,7 @@ use crate::{
         spki,
     },
     safe::{
+        CheckValue,
         birth::{Generated, Source},
         material::Fresh,
     },
@@ -25,15 +26,18 @@ impl ModuleRoot {
         if !self.abilities().wraps_by_rfc_5649 {
             return Err(not_as_the_standard());
         }
-        let transport = Secret::<32>::init_with(|bytes| random.fill(bytes));
-        let wrapped = key_wrap::wrap_padded(transport.expose(), fresh.material.expose())?;
-        let public = fresh.public_key.clone();
-        let kept = self.run(move |session| {
-            let transport = session.bring_in(transport.expose(), Purpose::Unwrapping)?;
-            let key = session.unwrap(transport, &wrapped, Purpose::Material(spec))?;
-            cradle.keep(session, key, public.clone())
-        })?;
+        let kept = self.keep_incoming(cradle, fresh, random)?;
         Ok(self.generated(kept, spec, Source::ImportedRaw, mechanism))
+    }
+
+    /// Brings material in that the host has plain, and seals it.
+    pub(super) fn keep_incoming(&self, cradle: Cradle, fresh: &Fresh, random: &dyn Random) -> Result<Kept, VaultError> {
+        let (incoming, public) = (Incoming::new(fresh.material.expose(), random)?, fresh.public_key.clone());
+        self.run(move |session| {
+            let key = material::carried(session, incoming.transport(session)?, &incoming.wrapped, cradle.spec())?;
+            let wrapped = session.wrap(cradle.root(session)?.wrapping, key)?;
+            cradle.keep_wrapped(session, &wrapped, public.clone())
+        })
     }
 
     /// Unwraps material inside, under a key of the vault. The host sees it wrapped only.
@@ -43,19 +47,45 @@ impl ModuleRoot {
         cradle: Cradle,
         spec: KeySpec,
         wrapped: &[u8],
+        expected: Option<&CheckValue>,
     ) -> Result<(super::material::Kept, KeyWrapMode), VaultError> {
         if !self.abilities().wraps_by_rfc_5649 {
             return Err(not_as_the_standard());
         }
-        let wrapped = wrapped.to_vec();
+        let (wrapped, expected) = (wrapped.to_vec(), expected.cloned());
         self.run(move |session| {
             let (_, kek) = kek.unwrap(session, Purpose::Unwrapping)?;
             let (key, mode) = unwrap(session, kek, &wrapped, Purpose::Material(spec))?;
             let root = cradle.root(session)?;
             check_len(session, root.wrapping, key, spec)?;
             let public = public(session, key, spec)?;
+            let again = |purpose| unwrap(session, kek, &wrapped, purpose).map(|(key, _)| key);
+            check::check(session, expected.as_ref(), spec, key, public.as_deref(), again)?;
             Ok((cradle.keep(session, key, public)?, mode))
         })
+    }
+}
+
+/// A key that the host has plain, on its way in: wrapped under a key that serves for this alone.
+pub(super) struct Incoming {
+    transport: Secret<32>,
+    wrapped: Vec<u8>,
+}
+
+impl Incoming {
+    pub(super) fn new(plain: &[u8], random: &dyn Random) -> Result<Self, VaultError> {
+        let transport = Secret::<32>::init_with(|bytes| random.fill(bytes));
+        let wrapped = key_wrap::wrap_padded(transport.expose(), plain)?;
+        Ok(Self { transport, wrapped })
+    }
+
+    /// The key in the session of a job.
+    pub(super) fn key(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<HsmKey, HsmError> {
+        session.unwrap(self.transport(session)?, &self.wrapped, purpose)
+    }
+
+    fn transport(&self, session: &dyn HsmSession) -> Result<HsmKey, HsmError> {
+        session.bring_in(self.transport.expose(), Purpose::Unwrapping)
     }
 }
 
@@ -72,7 +102,7 @@ fn unwrap(session: &dyn HsmSession, kek: HsmKey, wrapped: &[u8], purpose: Purpos
     }
 }
 
-fn check_len(session: &dyn HsmSession, root: HsmKey, key: HsmKey, spec: KeySpec) -> Result<(), VaultError> {
+pub(super) fn check_len(session: &dyn HsmSession, root: HsmKey, key: HsmKey, spec: KeySpec) -> Result<(), VaultError> {
     let Some(expected) = spec.material_len() else { return Ok(()) };
     let found = match session.len(key)? {
         Some(len) => len,
@@ -86,7 +116,7 @@ fn check_len(session: &dyn HsmSession, root: HsmKey, key: HsmKey, spec: KeySpec)
     if found == expected { Ok(()) } else { Err(MaterialRefused::WrongSize { spec, expected, found }.into()) }
 }
 
-fn public(session: &dyn HsmSession, key: HsmKey, spec: KeySpec) -> Result<Option<Vec<u8>>, VaultError> {
+pub(super) fn public(session: &dyn HsmSession, key: HsmKey, spec: KeySpec) -> Result<Option<Vec<u8>>, VaultError> {
     if !spec.is_pair() {
         return Ok(None);
     }
@@ -98,7 +128,7 @@ fn public(session: &dyn HsmSession, key: HsmKey, spec: KeySpec) -> Result<Option
     Ok(Some(spki::of(spec, &numbers).map_err(|_| MaterialRefused::NotPkcs8)?))
 }
 
-fn not_as_the_standard() -> VaultError {
+pub(super) fn not_as_the_standard() -> VaultError {
     HsmError::Cannot {
         what: "does not unwrap by AES-KWP as RFC 5649 has it".to_owned(),
         mend: "Material cannot be brought in here; let the module make it.".to_owned(),

@@ -10,22 +10,17 @@ use super::{
     opened, proof, sealed, wrap,
 };
 use crate::{
-    Blob, HsmError, HsmKey, HsmSession, Mac, Made, Purpose, Random, RootKeys, VaultError,
-    hazmat::{aad::Aad, gcm, spki},
+    Blob, HsmError, HsmKey, HsmSession, Made, Purpose, Random, RootKeys, VaultError,
+    hazmat::{gcm, spki},
     random,
     safe::{
-        birth::{Birth, Fingerprint, Generated, Source},
+        birth::{Birth, Generated, Source},
         blob::{Format, SealedUnder},
+        fingerprint::Fingerprint,
         material,
         place::{AccountKey, Held, Place, SealedMaterial},
     },
 };
-
-/// The block that an AES key encrypts to show which key it is: the first half of SHA-256 of "keystead check block". Not a block of zeros, as key check values have
-/// it: what an AES key makes of that is what GCM authenticates with.
-const CHECK_BLOCK: [u8; 16] = [0x63, 0x8c, 0x91, 0x54, 0x29, 0x91, 0x62, 0xf9, 0xb6, 0x90, 0xd8, 0x93, 0x83, 0x11, 0xe5, 0x38];
-/// What an HMAC key authenticates for the same end.
-const CHECK_TEXT: &[u8] = b"keystead fingerprint of an HMAC key";
 
 /// Sealed material as it lies in the store, with all that a job needs to open it.
 #[derive(Clone)]
@@ -64,6 +59,12 @@ impl Piece {
         Ok(Opened { account, wrapped: wrapped.to_vec(), public })
     }
 
+    /// The key, to be wrapped for somebody else.
+    pub(crate) fn carried(&self, session: &dyn HsmSession) -> Result<HsmKey, VaultError> {
+        let opened = self.open(session)?;
+        Ok(carried(session, opened.account.root.wrapping, &opened.wrapped, self.spec)?)
+    }
+
     /// The key itself, in the session.
     pub(crate) fn unwrap(&self, session: &dyn HsmSession, purpose: Purpose) -> Result<(Opened<'_>, HsmKey), VaultError> {
         let opened = self.open(session)?;
@@ -98,6 +99,11 @@ impl Cradle {
         Ok(Self { account: Stored::read(root, place.account, key)?, under, spec: place.spec, aad, random })
     }
 
+    /// The kind of key that it is for.
+    pub(crate) fn spec(&self) -> KeySpec {
+        self.spec
+    }
+
     /// The root under which it will lie.
     pub(crate) fn root(&self, session: &dyn HsmSession) -> Result<RootKeys, HsmError> {
         self.account.root(session)
@@ -105,13 +111,23 @@ impl Cradle {
 
     /// Wraps a key that is in the session, seals it for its place, and says what is known of it.
     pub(crate) fn keep(&self, session: &dyn HsmSession, key: HsmKey, public: Option<Vec<u8>>) -> Result<Kept, VaultError> {
+        let wrapped = session.wrap(self.root(session)?.wrapping, key)?;
+        self.keep_as(session, key, &wrapped, public)
+    }
+
+    /// The same for a key that is wrapped under the root already: it is unwrapped, and shows that it is what it should be.
+    pub(crate) fn keep_wrapped(&self, session: &dyn HsmSession, wrapped: &[u8], public: Option<Vec<u8>>) -> Result<Kept, VaultError> {
+        let key = session.unwrap(self.root(session)?.wrapping, wrapped, Purpose::Material(self.spec))?;
+        self.keep_as(session, key, wrapped, public)
+    }
+
+    fn keep_as(&self, session: &dyn HsmSession, key: HsmKey, wrapped: &[u8], public: Option<Vec<u8>>) -> Result<Kept, VaultError> {
         if let Some(public) = &public {
             proof::prove(session, key, self.spec, public, self.random.as_ref())?;
         }
         let account = self.account.open(session)?;
         let fingerprint = fingerprint(session, &account, self.spec, key, public.as_deref())?;
-        let wrapped = session.wrap(account.root.wrapping, key)?;
-        let sealed = self.seal(session, &account, &wrapped, public.as_deref())?;
+        let sealed = self.seal(session, &account, wrapped, public.as_deref())?;
         Ok(Kept { sealed, fingerprint, public, token: session.token().to_owned() })
     }
 
@@ -119,6 +135,13 @@ impl Cradle {
         let nonce = random::public::<{ gcm::NONCE_LEN }>(self.random.as_ref());
         let body = account::join(wrapped, public.unwrap_or_default());
         Ok(self.under.join(&sealed(session, account.sealing, nonce, &self.aad, &body)?))
+    }
+}
+
+impl Kept {
+    /// The sealed material, if it is the key that has this fingerprint.
+    pub(super) fn if_it_is(self, fingerprint: Fingerprint) -> Result<SealedMaterial, VaultError> {
+        if self.fingerprint == fingerprint { Ok(SealedMaterial(self.sealed)) } else { Err(VaultError::NotTheSame) }
     }
 }
 
@@ -169,16 +192,26 @@ impl ModuleRoot {
     }
 }
 
-/// A MAC, by the account's other key, over the kind and what only this key answers: to a fixed block, to a fixed text, or its public half.
-fn fingerprint(session: &dyn HsmSession, account: &Account<'_>, spec: KeySpec, key: HsmKey, public: Option<&[u8]>) -> Result<Fingerprint, VaultError> {
-    let answer = match public {
-        Some(public) => public.to_vec(),
-        None if spec.family() == KeyFamily::Hmac => session.mac(key, Mac::of(spec), CHECK_TEXT)?,
-        None => session.encrypt_block(key, CHECK_BLOCK)?.to_vec(),
-    };
-    let text = Aad::of("keystead fingerprint in a hardware module").text(spec.as_str()).bytes(&answer);
-    let mac = session.mac(account.mac_key(session)?, Mac::Sha256, text.as_bytes())?;
-    Fingerprint::from_mac(&mac).ok_or_else(|| HsmError::Refused("a MAC is too short".to_owned()).into())
+pub(super) fn fingerprint(
+    session: &dyn HsmSession,
+    account: &Account<'_>,
+    spec: KeySpec,
+    key: HsmKey,
+    public: Option<&[u8]>,
+) -> Result<Fingerprint, VaultError> {
+    Fingerprint::inside(session, account.mac_key(session)?, spec, key, public)
+}
+
+/// A key as it goes from one wrapping to another. Of a curve it goes as its document: two modules write it differently (with or without the public half), and a cloud that
+/// has had a key may know it again by its bytes. A module that takes no document for a secret writes its own.
+pub(super) fn carried(session: &dyn HsmSession, under: HsmKey, wrapped: &[u8], spec: KeySpec) -> Result<HsmKey, HsmError> {
+    if spec.family() == KeyFamily::Ec {
+        match session.unwrap(under, wrapped, Purpose::Document) {
+            Err(HsmError::Refused(_) | HsmError::Cannot { .. }) => {}
+            done => return done,
+        }
+    }
+    session.unwrap(under, wrapped, Purpose::Material(spec))
 }
 
 /// The mechanism, as PKCS#11 names it.
@@ -188,16 +221,5 @@ const fn made_by(spec: KeySpec) -> &'static str {
         KeyFamily::Hmac => "CKM_GENERIC_SECRET_KEY_GEN, from the module's own generator",
         KeyFamily::Rsa => "CKM_RSA_PKCS_KEY_PAIR_GEN, from the module's own generator",
         KeyFamily::Ec => "CKM_EC_KEY_PAIR_GEN, from the module's own generator",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_check_block_is_what_it_says() {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"keystead check block");
-        assert_eq!(CHECK_BLOCK[..], digest.as_ref()[..16]);
     }
 }

@@ -53,6 +53,12 @@ impl Members {
         Some(Self::new(opened.into_iter().map(|(hsm, _)| hsm).collect(), absent, abilities))
     }
 
+    /// Whether each of these is one of those.
+    pub(crate) fn are_among(&self, others: &Self) -> bool {
+        let others = others.present();
+        self.present().iter().all(|hsm| others.iter().any(|other| Arc::ptr_eq(hsm, other)))
+    }
+
     pub(crate) fn abilities(&self) -> &Abilities {
         &self.abilities
     }

@@ -14,20 +14,29 @@
 //! [`WayAround::HostWrap`](crate::WayAround::HostWrap).
 
 pub(super) mod account;
+pub(super) mod backup;
+mod check;
 pub(super) mod import;
 pub(super) mod material;
 pub(super) mod members;
+pub(super) mod moving;
 pub(super) mod proof;
+pub(super) mod transport;
 pub(super) mod wrap;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use moving::Bridge;
+
+use keystead_domain::KeySpec;
 
 pub use self::members::Member;
 use self::members::Members;
 use super::{
     record::WRAPPED_LEN,
-    root::{Root, RootKey},
-    unlock::Method,
+    root::{Created, Root, RootKey},
+    share::Share,
+    unlock::{self, Backup, Method},
 };
 use crate::{
     Abilities, Hsm, HsmError, HsmSession, Random, RootError, RootId, RootRecord, SecretBytes, UnsealError, VaultError,
@@ -43,6 +52,8 @@ pub(crate) struct ModuleRoot {
     mark: [u8; 16],
     /// That record, against which a module that comes later shows that it holds the root.
     proof: Option<RootRecord>,
+    /// The way over from the root before, where that lies in another module.
+    bridge: OnceLock<Bridge>,
 }
 
 impl ModuleRoot {
@@ -79,13 +90,30 @@ impl ModuleRoot {
         self.members.close();
     }
 
+    /// What the next root's record says of this one: its name in the token, and its mark.
+    pub(crate) fn name_and_mark(&self) -> [u8; 32] {
+        let mut text = [0; 32];
+        text[..16].copy_from_slice(&self.id.0);
+        text[16..].copy_from_slice(&self.mark);
+        text
+    }
+
+    /// Whether every session with this root reaches the other, too.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.members.are_among(&other.members)
+    }
+
     fn new(hsm: &Arc<dyn Hsm>, id: RootId, mark: [u8; 16], abilities: Abilities) -> Self {
-        Self { members: Members::one(hsm, abilities), id, mark, proof: None }
+        Self::over(Members::one(hsm, abilities), id, mark, None)
+    }
+
+    fn over(members: Members, id: RootId, mark: [u8; 16], proof: Option<RootRecord>) -> Self {
+        Self { members, id, mark, proof, bridge: OnceLock::new() }
     }
 
     /// Whether a record is the one that it opened: somebody who writes to the database could name the same keys in another.
     pub(super) fn is_of(&self, record: &RootRecord) -> bool {
-        matches!(&record.method, Method::Module(id) if *id == self.id) && record.mark == self.mark
+        record.module_root() == Some(self.id) && record.mark == self.mark
     }
 
     /// Runs work in one session. It may run more than once, and only the last answer counts.
@@ -130,20 +158,53 @@ pub(crate) fn opened(session: &dyn HsmSession, key: crate::HsmKey, aad: &[u8], s
     session.open(key, *nonce, aad, text)
 }
 
-/// Makes a root in a module: its two keys, and a proof in its record that a token holds them.
-pub(super) fn create(hsm: &Arc<dyn Hsm>, random: &dyn Random) -> Result<(RootRecord, Root), RootError> {
+/// Makes a root in a module, for keys of these kinds, which the module must take: its two keys, a copy of them for keepers if one is wanted, and a proof in its record that
+/// a token holds them.
+pub(super) fn create(
+    hsm: &Arc<dyn Hsm>,
+    backup: Option<(u8, u8)>,
+    generation: u32,
+    kinds: &[KeySpec],
+    random: &dyn Random,
+) -> Result<(Created, Root), RootError> {
     let abilities = hsm.open()?;
+    let strange: Vec<_> =
+        kinds.iter().filter(|kind| !(abilities.makes.contains(kind) && wrap::lets_out(&abilities, **kind))).map(|kind| kind.as_str()).collect();
+    if !strange.is_empty() {
+        return Err(RootError::CannotHold { module: hsm.name().to_owned(), kinds: strange });
+    }
     let id = RootId(random::public(random));
-    hsm.make_root(id)?;
+    let (backup, shares) = make_keys(hsm, &abilities, id, backup, random)?;
     let mark = random::public(random);
     let module = ModuleRoot::new(hsm, id, mark, abilities);
-    let mut record = RootRecord { method: Method::Module(id), generation: 1, mark, wrapped: [0; WRAPPED_LEN], previous: None };
+    let mut record = RootRecord { method: Method::Module { id, backup }, generation, mark, wrapped: [0; WRAPPED_LEN], previous: None };
     let proof = module.seal(&proof_aad(&record), &proof_text(&record), random).map_err(root_error)?;
     record.wrapped = proof.try_into().map_err(|_| HsmError::Refused("a sealed text has another length than it should".to_owned()))?;
-    Ok((record, Root { generation: 1, key: RootKey::Module(Arc::new(module)) }))
+    Ok((Created { record, shares }, Root { generation, key: RootKey::Module(Arc::new(module)) }))
 }
 
-/// Opens the root of a record in all of these modules that hold it. When none does, the error is that of a module which may hold it later, or else the last.
+/// Makes the two keys of a root, and with them the copy that keepers can restore.
+fn make_keys(
+    hsm: &Arc<dyn Hsm>,
+    abilities: &Abilities,
+    id: RootId,
+    backup: Option<(u8, u8)>,
+    random: &dyn Random,
+) -> Result<(Option<Backup>, Vec<Share>), RootError> {
+    let Some((threshold, count)) = backup else {
+        hsm.make_root(id)?;
+        return Ok((None, Vec::new()));
+    };
+    if !abilities.wraps_by_rfc_5649 {
+        let what = "does not wrap by AES-KWP as RFC 5649 has it, so that no other module would read the copy of a root".to_owned();
+        return Err(HsmError::Cannot { what, mend: "Make the root without a copy, and let the module's own tools clone it.".to_owned() }.into());
+    }
+    let (joined, set, shares) = unlock::split(threshold, count, random)?;
+    let keys = hsm.make_root_with_backup(id, unlock::backup_key(&joined)?.expose())?;
+    Ok((Some(Backup { set, keys }), shares))
+}
+
+/// Opens the root of a record in all of these modules that hold it.
 pub(super) fn open(record: &RootRecord, id: RootId, hsms: &[Arc<dyn Hsm>]) -> Result<Root, UnsealError> {
     // Side by side: one that is slow, or hangs, is waited for once.
     let tried: Vec<_> = std::thread::scope(|scope| {
@@ -151,6 +212,35 @@ pub(super) fn open(record: &RootRecord, id: RootId, hsms: &[Arc<dyn Hsm>]) -> Re
         let panicked = || Err(HsmError::Refused("opening it ended in a panic".to_owned()).into());
         trying.into_iter().map(|one| one.join().unwrap_or_else(|_| panicked())).collect()
     });
+    let members = gathered(hsms, tried)?;
+    let module = ModuleRoot::over(members, id, record.mark, Some(record.clone()));
+    Ok(Root { generation: record.generation, key: RootKey::Module(Arc::new(module)) })
+}
+
+/// Why a module did not open, in its own words.
+fn reason(error: &UnsealError) -> HsmError {
+    match error {
+        UnsealError::Module(error) => error.clone(),
+        UnsealError::WrongSecret => HsmError::NoRoot,
+        other => HsmError::Refused(other.to_string()),
+    }
+}
+
+/// A root that a record names as the one before: that it is in a token is seen here, that it is the right one when it opens something.
+pub(super) fn find(name_and_mark: [u8; 32], hsms: &[Arc<dyn Hsm>]) -> Result<ModuleRoot, UnsealError> {
+    let [id, mark] = [&name_and_mark[..16], &name_and_mark[16..]].map(|half| *half.first_chunk().unwrap_or(&[0; 16]));
+    let id = RootId(id);
+    let find_in = |hsm: &Arc<dyn Hsm>| {
+        let abilities = hsm.open()?;
+        hsm.run(Arc::new(move |session| session.root(id).map(drop)))?;
+        Ok(abilities)
+    };
+    let members = gathered(hsms, hsms.iter().map(|hsm| find_in(hsm).map_err(|error: HsmError| error.into())).collect())?;
+    Ok(ModuleRoot::over(members, id, mark, None))
+}
+
+/// The modules of which each was tried, and those that opened. When none did, the error is that of a module which may hold the root later, or else the last.
+fn gathered(hsms: &[Arc<dyn Hsm>], tried: Vec<Result<Abilities, UnsealError>>) -> Result<Members, UnsealError> {
     let (mut opened, mut absent, mut told) = (Vec::new(), Vec::new(), UnsealError::Module(HsmError::NoRoot));
     for (hsm, tried) in hsms.iter().zip(tried) {
         match tried {
@@ -163,18 +253,7 @@ pub(super) fn open(record: &RootRecord, id: RootId, hsms: &[Arc<dyn Hsm>]) -> Re
             }
         }
     }
-    let members = Members::of(opened, absent).ok_or(told)?;
-    let module = ModuleRoot { members, id, mark: record.mark, proof: Some(record.clone()) };
-    Ok(Root { generation: record.generation, key: RootKey::Module(Arc::new(module)) })
-}
-
-/// Why a module did not open, in its own words.
-fn reason(error: &UnsealError) -> HsmError {
-    match error {
-        UnsealError::Module(error) => error.clone(),
-        UnsealError::WrongSecret => HsmError::NoRoot,
-        other => HsmError::Refused(other.to_string()),
-    }
+    Members::of(opened, absent).ok_or(told)
 }
 
 /// How much an error says of whether the root will be found: a module that is away may hold it, one that has another root does not.
@@ -209,7 +288,7 @@ fn proof_aad(record: &RootRecord) -> Aad {
     Aad::of("keystead root in a hardware module").bytes(&record.head())
 }
 
-fn root_error(error: VaultError) -> RootError {
+pub(super) fn root_error(error: VaultError) -> RootError {
     match error {
         VaultError::Module(error) => error.into(),
         other => HsmError::Refused(other.to_string()).into(),

@@ -30,19 +30,34 @@ impl ModuleRoot {
         let spec = held.spec;
         if can_inside(self.abilities(), spec, method) {
             return self.run(move |session| {
-                let (_, key) = held.unwrap(session, Purpose::Material(spec))?;
+                let key = held.carried(session)?;
                 Ok(wrap_inside(session, key, &to, method)?)
             });
         }
         if !can_on_the_host(self.abilities()) {
             return Err(falls_short(spec, method).into());
         }
-        let teller = random.clone();
-        let material = self.run(move |session| {
-            let (_, key) = held.unwrap(session, Purpose::Material(spec))?;
-            reveal(session, key, spec, teller.as_ref())
-        })?;
+        let material = self.reveal(held, random.clone())?;
         wrap::on_the_host(&to, method, &material, random.as_ref())
+    }
+
+    /// The way around `host-wrap`: what is held, in the host's memory. Whoever asks has looked whether it is allowed.
+    fn reveal(&self, held: Piece, random: Arc<dyn Random>) -> Result<SecretBytes, VaultError> {
+        let spec = held.spec;
+        self.run(move |session| {
+            let key = held.carried(session)?;
+            reveal(session, key, spec, random.as_ref())
+        })
+    }
+
+    /// The same for a key that moves to a module which would not read what this one wraps.
+    pub(super) fn reveal_for_a_move(&self, held: Piece, random: Arc<dyn Random>) -> Result<SecretBytes, VaultError> {
+        if can_on_the_host(self.abilities()) {
+            return self.reveal(held, random);
+        }
+        let what = format!("puts zeros behind {} when it wraps it, and no other module reads that", held.spec.as_str());
+        let mend = "Set allow = [\"host-wrap\"] for it under [hsm] until the root has moved: then the host hands such keys over, and sees them.".to_owned();
+        Err(HsmError::Cannot { what, mend }.into())
     }
 }
 
@@ -81,6 +96,11 @@ fn can_on_the_host(abilities: &Abilities) -> bool {
     abilities.allow.contains(&WayAround::HostWrap) && abilities.wraps_by_rfc_5649
 }
 
+/// Whether a key of this kind could go to a cloud from a module that can so much: one that could not would be locked in there.
+pub(super) fn lets_out(abilities: &Abilities, spec: KeySpec) -> bool {
+    choose(abilities, spec, wrap::export_method(spec)).is_ok()
+}
+
 fn falls_short(spec: KeySpec, method: WrapMethod) -> HsmError {
     HsmError::Cannot {
         what: format!("cannot wrap {} by {} in a form that others read", spec.as_str(), method.as_str()),
@@ -114,7 +134,8 @@ fn reveal(session: &dyn HsmSession, key: HsmKey, spec: KeySpec, random: &dyn Ran
     let (material, _) = key_wrap::unwrap(transport.expose(), &wrapped).ok_or_else(strange)?;
     let material = import::trimmed(spec, material);
     if spec.is_pair() {
-        return Ok(pair::read(spec, material.expose()).ok_or_else(strange)?.private);
+        pair::read(spec, material.expose()).ok_or_else(strange)?;
+        return Ok(material);
     }
     let len = spec.material_len().filter(|len| material.expose().iter().skip(*len).all(|byte| *byte == 0)).ok_or_else(strange)?;
     if material.len() < len { Err(strange().into()) } else { Ok(material.shortened(len)) }
@@ -130,7 +151,7 @@ mod tests {
     const KWP: WrapMethod = WrapMethod::RsaAesKwp(Hash::Sha256);
 
     fn abilities(oaep: &[Hash], pads: bool, allow: &[WayAround]) -> Abilities {
-        Abilities { makes: KeySpec::ALL.to_vec(), oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: allow.to_vec() }
+        Abilities { makes: KeySpec::ALL.to_vec(), oaep: oaep.to_vec(), unwraps_oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: allow.to_vec() }
     }
 
     #[test]

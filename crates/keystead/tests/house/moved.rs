@@ -1,0 +1,190 @@
+//! A root moves under a running server, as an operator does it with the binary: out of a key file into a token, inside it with a copy for keepers, to another maker's token.
+//! Keys work at the simulated AWS all the while, a person opens what was exported, and at the end the last token alone is enough.
+
+use std::{fs, path::PathBuf};
+
+use keystead_testkit::token::{Kind, LABEL, PIN, Token};
+use serde_json::{Value, json};
+
+use crate::{
+    desk::{Desk, Terminal, free_port, sandbox, slug, until},
+    refusals::openssl,
+};
+
+/// An installation that opens by a key file, and knows a token of each kind.
+pub struct Site {
+    pub desk: Desk,
+    pub tokens: [Token; 2],
+    port: u16,
+    endpoint: String,
+    _aws: Terminal,
+    pub server: Option<Terminal>,
+}
+
+impl Site {
+    /// Makes it, and serves it; `None` when a token is missing here.
+    pub fn new() -> Option<Self> {
+        let tokens = [Token::new(Kind::Kryoptic)?, Token::new(Kind::Softhsm)?];
+        let desk = Desk::in_environment(tokens.iter().map(Token::environment).collect());
+        let (aws, endpoint) = sandbox(&desk);
+        desk.write("secret", b"test-secret\n");
+        desk.write("pin", format!("{PIN}\n").as_bytes());
+        let mut site = Self { desk, tokens, port: free_port(), endpoint, _aws: aws, server: None };
+        let opens = "[vault]\nkey_file = \"root.key\"\n";
+        site.configure(opens, &[]);
+        let made = site.desk.json(&["init", "--user", "ann", "--root", "key-file", "--key-file", "root.key"]);
+        let profile = format!("url = \"http://127.0.0.1:{}\"\ntoken = \"{}\"\n", site.port, made["token"].as_str().expect("a token"));
+        site.desk.write("keystead-profile.toml", profile.as_bytes());
+        site.configure(opens, &[("first", 0), ("second", 1)]);
+        site.serve();
+        Some(site)
+    }
+
+    /// Writes the configuration anew: what opens the vault, and which tokens the server knows.
+    fn configure(&self, vault: &str, modules: &[(&str, usize)]) {
+        let sections = modules.iter().enumerate().map(|(at, (name, token))| {
+            let (head, library) = (if at == 0 { "[hsm]" } else { "[[hsm.more]]" }, self.tokens[*token].library.display().to_string());
+            format!("{head}\nname = \"{name}\"\nmodule = \"{library}\"\ntoken = \"{LABEL}\"\npin_file = \"pin\"\nsessions = 2\nallow = [\"host-wrap\"]\n")
+        });
+        let (port, endpoint, sections) = (self.port, &self.endpoint, sections.collect::<String>());
+        let aws = format!(
+            "[clouds.aws]\naccess_key_id = \"AKIATESTKEYSTEAD0001\"\nsecret_access_key_file = \"secret\"\nkms_endpoint = \"{endpoint}\"\nsts_endpoint = \"{endpoint}\"\n"
+        );
+        self.desk.write("keystead.toml", format!("[http]\nlisten = \"127.0.0.1:{port}\"\n{vault}{sections}{aws}").as_bytes());
+    }
+
+    pub fn serve(&mut self) {
+        self.server = Some(Terminal::start(self.desk.command(&["serve"])));
+        until("the server", || self.desk.run(&["status"]).code == 0);
+    }
+
+    fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            assert_eq!(server.interrupt(), Some(0));
+        }
+    }
+
+    fn keystores(&self) {
+        self.desk.json(&["keystore", "create", "payments-eu", "--cloud", "aws", "--region", "eu-west-1", "--account", "123456789012"]);
+        self.desk.json(&["keystore", "create", "main", "--cloud", "vault"]);
+    }
+
+    fn vault(&self) -> Value {
+        self.desk.json(&["vault", "status"])
+    }
+
+    /// Shares in files, as their keepers have them.
+    fn keep(&self, shares: &Value) -> Vec<PathBuf> {
+        let shares = shares.as_array().expect("shares");
+        let keep = |(at, share): (usize, &Value)| {
+            let name = format!("share-{at}");
+            self.desk.write(&name, share.as_str().expect("a share").as_bytes());
+            self.desk.path(&name)
+        };
+        shares.iter().enumerate().map(keep).collect()
+    }
+
+    fn works(&self, name: &str) {
+        assert_eq!(self.desk.json(&["key", "deactivate", name])["state"], "INACTIVE");
+        assert_eq!(self.desk.json(&["key", "activate", name])["state"], "ACTIVE", "its material is imported again");
+    }
+
+    fn fingerprints(&self) -> Vec<Value> {
+        NAMES.iter().map(|name| self.desk.json(&["key", "show", name])["versions"][0]["fingerprint"].clone()).collect()
+    }
+}
+
+/// One key of each kind that moves differently.
+const KINDS: [(&str, &str, &[&str]); 5] =
+    [("orders", "AES_256", &[]), ("codes", "HMAC_384", &[]), ("notes", "RSA_2048", &["--usage", "sign"]), ("seals", "EC_P256", &[]), ("pins", "HMAC_224", &[])];
+const NAMES: [&str; 6] = ["orders", "codes", "notes", "seals", "pins", "known"];
+
+fn rotated(vault: &Value, generation: u32) {
+    assert_eq!(
+        (&vault["sealed"], &vault["kind"], &vault["root_generation"], &vault["rotation"]),
+        (&json!(false), &json!("hsm"), &json!(generation), &Value::Null)
+    );
+}
+
+/// What bob downloads is what was imported.
+fn opens_for_a_person(site: &Site, bob: &str) {
+    site.desk.json(&["key", "export", "download", "known", "--out", "wrapped", "--token", bob]);
+    let private = site.desk.path("me.key");
+    let private = private.to_str().expect("a path");
+    let options = ["pkeyutl", "-decrypt", "-inkey", private, "-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"];
+    assert_eq!(openssl(&options, &fs::read(site.desk.path("wrapped")).expect("the file")), (1..33).collect::<Vec<u8>>());
+    fs::remove_file(site.desk.path("wrapped")).expect("removed");
+}
+
+/// CM-036, FX-007, FX-065, AW-026.
+#[test]
+fn a_root_moves_into_a_token_inside_it_and_to_another_while_keys_are_used() {
+    let Some(mut site) = Site::new() else { return };
+    site.keystores();
+    let desk = &site.desk;
+    for (name, spec, more) in KINDS {
+        desk.json(&[&["key", "create", name, "--keystore", "payments-eu", "--spec", spec][..], more].concat());
+    }
+    desk.write("known.bin", &(1..33).collect::<Vec<u8>>());
+    desk.json(&["key", "import", "known", "--keystore", "main", "--file", "known.bin", "--format", "raw"]);
+    let bob = desk.json(&["user", "create", "bob"])["token"].as_str().expect("a token").to_owned();
+    desk.write("me.key", &openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"], &[]));
+    desk.write("me.pem", &openssl(&["pkey", "-pubout"], &fs::read(desk.path("me.key")).expect("a key")));
+    desk.json(&["key", "export", "prepare", "known", "--public-key", "me.pem"]);
+    let fingerprints = site.fingerprints();
+
+    // Into the first token. A module that nobody knows is named in the refusal.
+    let refused = desk.fails(2, &["vault", "rotate", "root", "--to", "hsm", "--hsm", "third"]);
+    assert!(refused["mend"].as_str().is_some_and(|mend| mend.contains("first, second")), "{refused}");
+    rotated(&desk.json(&["vault", "rotate", "root", "--to", "hsm", "--hsm", "first"]), 2);
+    assert_eq!(site.fingerprints(), fingerprints, "a fingerprint stays");
+    site.works("notes");
+    opens_for_a_person(&site, &bob);
+    assert_eq!(desk.json(&["key", "create", "later", "--keystore", "payments-eu"])["state"], "ACTIVE");
+    let birth = desk.json(&["key", "show", "later"])["versions"][0]["birth"].clone();
+    assert_eq!(birth["source"], "generated in the hardware module");
+    let told = desk.json(&["audit", "list", "--limit", "100"]);
+    let moved = told.as_array().and_then(|entries| entries.iter().find(|entry| entry["entry"]["action"] == "vault.rotate-root")).expect("an entry").clone();
+    assert!(moved["entry"]["detail"]["module_root"].as_str().is_some_and(|root| root.starts_with("Keystead root ")), "{moved}");
+
+    // It does not come out again, and nothing is begun by trying.
+    desk.write("passphrase", b"correct horse battery staple\n");
+    let refused = desk.fails(2, &["vault", "rotate", "root", "--to", "passphrase", "--passphrase-file", "passphrase"]);
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("does not come out")), "{refused}");
+
+    // Inside the token, with a copy that keepers can restore.
+    let prepared =
+        desk.json(&["vault", "rotate", "root", "--to", "hsm", "--hsm", "first", "--backup", "--shares", "3", "--threshold", "2"])["prepared"].clone();
+    assert_eq!(site.vault()["root_generation"], 2, "nothing has changed yet");
+    let files = site.keep(&prepared["new_shares"]);
+    let (rotation, paths) = (prepared["rotation"].as_str().expect("an id"), files.iter().map(|path| path.to_str().expect("a path")).collect::<Vec<_>>());
+    let one = ["vault", "confirm-rotation", "--rotation", rotation, "--share-file", paths[0]];
+    assert_eq!(slug(&desk.fails(2, &one)), "invalid-input");
+    let two = [&one[..], &["--share-file", paths[2]]].concat();
+    rotated(&desk.json(&two), 3);
+    site.works("seals");
+
+    // The server comes back by the token alone.
+    site.stop();
+    fs::remove_file(site.desk.path("root.key")).expect("the key file is not needed any more");
+    site.configure("", &[("first", 0), ("second", 1)]);
+    site.serve();
+    rotated(&site.vault(), 3);
+    site.works("orders");
+
+    // To the token of another maker; then the first is not needed.
+    rotated(&site.desk.json(&["vault", "rotate", "root", "--to", "hsm", "--hsm", "second"]), 4);
+    assert_eq!(site.fingerprints(), fingerprints);
+    for (name, ..) in KINDS {
+        site.works(name);
+    }
+    site.stop();
+    site.configure("", &[("second", 1)]);
+    site.serve();
+    rotated(&site.vault(), 4);
+    site.works("notes");
+    site.desk.json(&["key", "export", "prepare", "known", "--public-key", "me.pem"]);
+    opens_for_a_person(&site, &bob);
+    assert_eq!(site.desk.run(&["audit", "export", "--out", "audit.log"]).code, 0);
+    assert_eq!(site.desk.run(&["audit", "verify", "audit.log"]).code, 0, "the log's key moved, too");
+}
