@@ -12,7 +12,7 @@ use std::{
 };
 
 use cryptoki::types::AuthPin;
-use keystead_vault::{Abilities, Condition, Hsm, HsmError, Job, RootBackup, RootId, SecretBytes, WayAround};
+use keystead_vault::{Abilities, Condition, Hsm, HsmError, Job, Origin, RootBackup, RootId, SecretBytes, WayAround};
 
 use crate::{
     library::{Access, Calling, Found, Library},
@@ -147,7 +147,8 @@ impl Pkcs11Module {
         let abilities = self.open()?;
         let mechanisms = self.shared.mechanisms()?;
         let speeds = self.ask(move |session| Ok(probe::measure(session, measure_for)))?;
-        Ok(probe::Report::new(self.description(), &abilities, &mechanisms, speeds))
+        let roots = self.shared.origins_of_roots()?;
+        Ok(probe::Report::new(self.description(), &abilities, &mechanisms, &roots, speeds))
     }
 
     fn ask<T: Send + 'static>(&self, work: impl Fn(&dyn keystead_vault::HsmSession) -> Result<T, HsmError> + Send + Sync + 'static) -> Result<T, HsmError> {
@@ -309,6 +310,13 @@ impl Shared {
     fn mechanisms(&self) -> Result<Vec<cryptoki_sys::CK_MECHANISM_TYPE>, HsmError> {
         let Found { calling: _calling, slot, .. } = self.library.find(&self.label, self.connected.load(Ordering::Relaxed))?;
         self.library.mechanisms(slot)
+    }
+
+    /// The keys of roots in the token, and what it says of their origin.
+    fn origins_of_roots(&self) -> Result<Vec<(String, Origin)>, HsmError> {
+        // The session is closed before the lock is given back.
+        let (_calling, session) = self.connect_with(Access::Read)?;
+        session.origins_of_roots()
     }
 
     /// The session that a worker has, if its number still means that session, or a new one; and the lock under which it stays so.

@@ -17,7 +17,9 @@ use cryptoki::{
 };
 use cryptoki_sys::{CK_MECHANISM, CK_MECHANISM_TYPE, CK_RV, CKM_AES_KEY_WRAP};
 use keystead_domain::{Hash, KeyFamily, KeySpec};
-use keystead_vault::{AccountName, AccountPart, HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes};
+use keystead_vault::{
+    AccountName, AccountPart, HsmError, HsmKey, HsmSession, Mac, Made, Origin, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes,
+};
 
 use crate::{
     classify,
@@ -154,6 +156,20 @@ impl Live {
         let key = HsmKey(handle.handle());
         self.keys.borrow_mut().push(key.0);
         key
+    }
+
+    /// The labels of the keys of all roots in the token, with what it says of their origin.
+    pub(crate) fn origins_of_roots(&self) -> Result<Vec<(String, Origin)>, HsmError> {
+        let mut found = Vec::new();
+        for key in self.session.find_objects(&template::any_root()).map_err(classify::error)? {
+            let label = self.session.get_attributes(key, &[AttributeType::Label]).map_err(classify::error)?;
+            let label = label.iter().find_map(|told| if let Attribute::Label(label) = told { Some(String::from_utf8_lossy(label).into_owned()) } else { None });
+            if let Some(label) = label.filter(|label| label.starts_with(template::ROOT_LABEL)) {
+                found.push((label, self.origin(HsmKey(key.handle()))?));
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(found)
     }
 
     fn find_root(&self, id: RootId, of: RootUse) -> Result<HsmKey, HsmError> {
@@ -350,6 +366,24 @@ impl HsmSession for Live {
         if self.session.destroy_object(raw::handle(key.0)).is_ok() {
             self.keys.borrow_mut().retain(|kept| *kept != key.0);
         }
+    }
+
+    fn origin(&self, key: HsmKey) -> Result<Origin, HsmError> {
+        let asked = [AttributeType::Local, AttributeType::AlwaysSensitive, AttributeType::NeverExtractable];
+        let mut origin = Origin::default();
+        for told in self.session.get_attributes(raw::handle(key.0), &asked).map_err(classify::error)? {
+            match told {
+                Attribute::Local(value) => origin.is_local = Some(value),
+                Attribute::AlwaysSensitive(value) => origin.always_sensitive = Some(value),
+                Attribute::NeverExtractable(value) => origin.never_extractable = Some(value),
+                _ => {}
+            }
+        }
+        // Of a key that was not made there, and of a mechanism of the maker's own, there is no name.
+        if let Ok([Attribute::KeyGenMechanism(mechanism)]) = self.session.get_attributes(raw::handle(key.0), &[AttributeType::KeyGenMechanism]).as_deref() {
+            origin.mechanism = Some(mechanism.to_string());
+        }
+        Ok(origin)
     }
 
     fn len(&self, key: HsmKey) -> Result<Option<usize>, HsmError> {

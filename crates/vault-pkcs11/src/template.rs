@@ -188,6 +188,14 @@ pub(crate) fn rehearsed(id: RootId, of: RootUse) -> Vec<Attribute> {
     root(id, of).into_iter().map(of_the_session).collect()
 }
 
+/// How the label of every root's key begins.
+pub(crate) const ROOT_LABEL: &str = "Keystead root ";
+
+/// How keys are found that may be those of a root.
+pub(crate) fn any_root() -> Vec<Attribute> {
+    vec![Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES), Attribute::Token(true)]
+}
+
 /// How a root's key is found.
 pub(crate) fn root_search(id: RootId, of: RootUse) -> Vec<Attribute> {
     vec![Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true), Attribute::Id(of.id(id))]
@@ -234,6 +242,7 @@ mod tests {
     #[test]
     fn the_label_of_a_root_tells_it_from_another() {
         assert_eq!(RootUse::Wrapping.label(RootId([0xa5; 16])), "Keystead root a5a5a5a5, wraps keys");
+        assert!(RootUse::Wrapping.label(RootId([0xa5; 16])).starts_with(ROOT_LABEL));
         assert_eq!(RootUse::Sealing.label(RootId([1; 16])), "Keystead root 01010101, seals records");
     }
 

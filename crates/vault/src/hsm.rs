@@ -94,6 +94,28 @@ pub struct Made {
     pub public: Option<PublicNumbers>,
 }
 
+/// What a module says of a key's origin: its own word, in the attributes of PKCS#11 that nobody can set. `None` where it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Made in this token, and not brought in or unwrapped.
+    pub is_local: Option<bool>,
+    /// Never readable.
+    pub always_sensitive: Option<bool>,
+    /// Never to be taken out, not even wrapped.
+    pub never_extractable: Option<bool>,
+    /// The mechanism that made it.
+    pub mechanism: Option<String>,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = |value: Option<bool>| value.map_or("not told", |value| if value { "true" } else { "false" });
+        let mechanism = self.mechanism.as_deref().unwrap_or("not told");
+        let (local, sensitive, never) = (said(self.is_local), said(self.always_sensitive), said(self.never_extractable));
+        write!(f, "CKA_LOCAL={local}, CKA_ALWAYS_SENSITIVE={sensitive}, CKA_NEVER_EXTRACTABLE={never}, CKA_KEY_GEN_MECHANISM={mechanism}")
+    }
+}
+
 /// The public half of a pair as a module tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicNumbers {
@@ -195,6 +217,12 @@ pub trait HsmSession {
 
     /// Destroys a key before the job ends, for who makes many. What cannot be destroyed now is destroyed with the job.
     fn forget(&self, key: HsmKey);
+
+    /// What the module says of a key's origin.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn origin(&self, key: HsmKey) -> Result<Origin, HsmError>;
 
     /// Length of a secret key in bytes, if the module tells it.
     ///
@@ -477,6 +505,12 @@ mod tests {
         assert!(good.covers(&poor) && good.covers(&good) && !poor.covers(&good));
         let other = abilities(&[KeySpec::EcP256], &[Hash::Sha256], false);
         assert!(!poor.covers(&other) && !other.covers(&poor));
+    }
+
+    #[test]
+    fn an_origin_says_what_was_said_and_what_was_not() {
+        let made = Origin { is_local: Some(true), always_sensitive: Some(true), never_extractable: Some(false), mechanism: None };
+        assert_eq!(made.to_string(), "CKA_LOCAL=true, CKA_ALWAYS_SENSITIVE=true, CKA_NEVER_EXTRACTABLE=false, CKA_KEY_GEN_MECHANISM=not told");
     }
 
     #[test]

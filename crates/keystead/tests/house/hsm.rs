@@ -141,6 +141,13 @@ fn a_life(kind: Kind, more: &str, cannot: &[&str]) {
         let tells = |entry: &Value| entry["entry"]["action"] == "cloud.import-material" && entry["entry"]["detail"]["way_around"] == "host-wrap";
         assert_eq!(told.as_array().is_some_and(|entries| entries.iter().any(tells)), goes_over_the_host, "{name}: {told}");
     }
+    let told = desk.json(&["audit", "list", "--limit", "500"]);
+    let says = |entry: &Value| {
+        let detail = &entry["entry"]["detail"];
+        let word = |name: &str| detail[name].as_str().is_some_and(|word| word.contains("CKA_LOCAL=true") && word.contains("CKA_NEVER_EXTRACTABLE=true"));
+        entry["entry"]["action"] == "installation.create" && word("root_wraps") && word("root_seals")
+    };
+    assert!(told.as_array().is_some_and(|entries| entries.iter().any(says)), "{told}");
     let operations = desk.json(&["operation", "list", "--limit", "100"]);
     let done = |operation: &Value| operation["state"] == "SUCCEEDED";
     assert!(operations.as_array().is_some_and(|all| all.iter().all(done)), "what cannot be is not begun: {operations}");
@@ -181,7 +188,7 @@ fn a_life(kind: Kind, more: &str, cannot: &[&str]) {
     let checks = hall.desk.json(&["doctor"]);
     assert_eq!(checks["healthy"], true, "{checks}");
     let report = hall.desk.json(&["doctor", "hsm"]);
-    assert!(report["findings"].as_array().is_some_and(|found| found.len() == 6) && report["speeds"][0]["per_second"].as_f64() > Some(1.0), "{report}");
+    assert!(report["findings"].as_array().is_some_and(|found| found.len() == 7) && report["speeds"][0]["per_second"].as_f64() > Some(1.0), "{report}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
     share::Share,
     unlock::UnlockSecret,
 };
-use crate::{Random, UnsealError, VaultError};
+use crate::{Origin, Random, UnsealError, VaultError};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The only place where key bytes are plain. It starts sealed, holds root keys while it is open, and forgets them when it is sealed or dropped.
@@ -156,6 +156,14 @@ impl Vault {
             }
         }
         all
+    }
+
+    /// What the hardware module that holds the root says of the origin of its two keys, that which wraps and that which seals; `None` for a root in software.
+    ///
+    /// # Errors
+    /// [`VaultError::Sealed`]; what the module says.
+    pub fn root_origin(&self) -> Result<Option<[Origin; 2]>, VaultError> {
+        self.with_roots(|roots| roots.current.module().map(ModuleRoot::origin).transpose())
     }
 
     /// Looks after them: those that failed, and those that are `idle`, are let show that they work; those that were away are taken in when they are back and hold the root.

@@ -39,7 +39,7 @@ use super::{
     unlock::{self, Backup, Method},
 };
 use crate::{
-    Abilities, Hsm, HsmError, HsmSession, Random, RootError, RootId, RootRecord, SecretBytes, UnsealError, VaultError,
+    Abilities, Hsm, HsmError, HsmSession, Origin, Random, RootError, RootId, RootRecord, SecretBytes, UnsealError, VaultError,
     hazmat::{aad::Aad, gcm},
     random,
 };
@@ -83,6 +83,15 @@ impl ModuleRoot {
             None => Err(HsmError::NoRoot),
         };
         self.members.look_after(&|hsm| idle(hsm.name()), &prove, &open);
+    }
+
+    /// What a module says of the origin of the root's two keys.
+    pub(crate) fn origin(&self) -> Result<[Origin; 2], VaultError> {
+        let id = self.id;
+        self.run(move |session| {
+            let root = session.root(id)?;
+            Ok([session.origin(root.wrapping)?, session.origin(root.sealing)?])
+        })
     }
 
     /// Closes the modules, and waits some seconds for what runs in them.
