@@ -7,6 +7,7 @@ use std::{
 };
 
 use keystead_store::{Store, StoreError, alerts, operations, operations::Count};
+use keystead_vault::Member;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -50,6 +51,32 @@ const COUNT_TAKES: Duration = Duration::from_secs(2);
 /// Upper ends of the latency's buckets, in seconds: a look, a commit, an Argon2id, a wait.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
+/// Of the hardware modules together: their names are nobody's business here.
+#[derive(Default)]
+struct Modules {
+    known: Gauge<i64, AtomicI64>,
+    up: Gauge<i64, AtomicI64>,
+    sessions: Gauge<i64, AtomicI64>,
+    waiting: Gauge<i64, AtomicI64>,
+}
+
+impl Modules {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("hsm_modules", "Hardware modules that the configuration names", self.known.clone());
+        registry.register("hsm_modules_up", "Those that hold the root and did their last work", self.up.clone());
+        registry.register("hsm_sessions", "Sessions with hardware modules", self.sessions.clone());
+        registry.register("hsm_waiting", "Uses of the vault that wait for a hardware module or run in it", self.waiting.clone());
+    }
+
+    fn set(&self, members: &[Member]) {
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.known.set(whole(members.len()));
+        self.up.set(whole(members.iter().filter(|member| member.is_up()).count()));
+        self.sessions.set(whole(members.iter().map(|member| member.condition.sessions).sum()));
+        self.waiting.set(whole(members.iter().map(|member| member.condition.waiting).sum()));
+    }
+}
+
 /// The metrics of this process.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -57,6 +84,7 @@ pub(crate) struct Metrics {
     latency: Family<Route, Histogram, fn() -> Histogram>,
     in_hand: Gauge<i64, AtomicI64>,
     sealed: Gauge<i64, AtomicI64>,
+    modules: Modules,
     operations: Family<Kept, Gauge<i64, AtomicI64>>,
     deliveries: Family<Deliveries, Gauge<i64, AtomicI64>>,
     /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
@@ -71,6 +99,7 @@ impl Metrics {
             latency: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             in_hand: Gauge::default(),
             sealed: Gauge::default(),
+            modules: Modules::default(),
             operations: Family::default(),
             deliveries: Family::default(),
             counted_at: Mutex::default(),
@@ -88,6 +117,7 @@ impl Metrics {
             metrics.deliveries.clone(),
         );
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
+        metrics.modules.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -132,7 +162,8 @@ impl Metrics {
     ///
     /// # Errors
     /// None that a `String` would give.
-    pub fn text(&self, in_hand: usize, sealed: bool) -> Result<String, fmt::Error> {
+    pub fn text(&self, in_hand: usize, sealed: bool, members: &[Member]) -> Result<String, fmt::Error> {
+        self.modules.set(members);
         self.in_hand.set(i64::try_from(in_hand).unwrap_or(i64::MAX));
         self.sealed.set(i64::from(sealed));
         let mut out = String::new();

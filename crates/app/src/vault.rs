@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use keystead_domain::{AccountId, Invalid};
 use keystead_identity::{Action, Principal};
 use keystead_store::{StoreError, versions};
-use keystead_vault::{Progress, RootError, UnlockKind, UnlockSecret, Vault, VaultError};
+use keystead_vault::{HsmError, Member, Progress, RootError, UnlockKind, UnlockSecret, Vault, VaultError};
 
 use crate::{App, Error, permit};
 
@@ -110,12 +110,26 @@ impl App {
         progress
     }
 
-    /// Whether requests can be served: the database answers and the vault is open.
+    /// The hardware modules that the configuration names, and how each is doing, for operators: of a sealed vault none is in.
+    pub fn modules(&self) -> Vec<Member> {
+        let mut all = self.vault().members();
+        for hsm in self.modules.iter().filter(|hsm| !self.vault().members().iter().any(|member| member.name == hsm.name())) {
+            all.push(Member { name: hsm.name().to_owned(), is_in: false, condition: hsm.condition() });
+        }
+        all
+    }
+
+    /// Whether requests can be served: the database answers, the vault is open, and of the modules that hold its root one works, as far as is known: those that idle are
+    /// looked after every few seconds.
     ///
     /// # Errors
-    /// [`Error::Sealed`] or [`Error::RootChanged`], or what the store says.
+    /// [`Error::Sealed`] or [`Error::RootChanged`], or what the store says; a problem of the type `hsm-away`, which does not say more: anybody may ask.
     pub async fn check_ready(&self) -> Result<(), Error> {
         self.account().await?;
+        let members = self.vault().members();
+        if !members.is_empty() && members.iter().all(|member| !member.is_up()) {
+            return Err(VaultError::Module(HsmError::Away("`keystead vault status` says more".to_owned())).into());
+        }
         match (self.is_sealed(), self.is_root_changed()) {
             (false, _) => Ok(()),
             (true, false) => Err(Error::Sealed),

@@ -44,10 +44,15 @@ pub async fn install(store: &Store, record: RootRecord, secret: &UnlockSecret, u
         state: "ACTIVE".to_owned(),
         created_at: now,
     };
-    let entry = words::entry(random.as_ref(), now, &account, &words::Who::system(), "installation.create", "empty-database")
+    let words = words::entry(random.as_ref(), now, &account, &words::Who::system(), "installation.create", "empty-database")
         .subject("user", user.id.as_str(), &user.name)
-        .detail("root", record.kind().to_string())
-        .done();
+        .detail("root", record.kind().to_string());
+    // The module's own word, kept where it cannot be changed unnoticed.
+    let words = match opened.root_origin().map_err(vault_error)? {
+        Some([wrapping, sealing]) => words.detail("root_wraps", wrapping.to_string()).detail("root_seals", sealing.to_string()),
+        None => words,
+    };
+    let entry = words.done();
     let (bytes, generation, hash) = (record.to_bytes(), record.generation(), token.hash());
     let (owner, first) = (account.clone(), user.clone());
     store

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keystead_app::{App, Error};
 use keystead_notify::Channel;
-use keystead_vault::HsmError;
+use keystead_vault::{HsmError, Member};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{Courier, House};
@@ -31,6 +31,7 @@ pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>) -> JoinSet<
     tasks.spawn(follow_root(house.app.clone()));
     tasks.spawn(tell_knocks_by_and_by(house.app.clone()));
     tasks.spawn(open_by_module(house.app.clone(), house.is_refused));
+    tasks.spawn(look_after_modules(house.app.clone()));
     tasks
 }
 
@@ -52,6 +53,39 @@ async fn open_by_module(app: App, is_refused: bool) {
                 tracing::error!(%error, "the vault stays sealed");
                 refused = Some(vault.record());
             }
+        }
+    }
+}
+
+/// Looks after the modules that hold the root: one that failed, or that nobody asks, shows whether it works; one that was away joins the others.
+async fn look_after_modules(app: App) {
+    let mut before: Vec<Member> = Vec::new();
+    loop {
+        tokio::time::sleep(LOOK_FOR_MODULE_EVERY).await;
+        let (vault, known) = (app.engine().parts().vault.clone(), before.clone());
+        // A module that hangs is waited for here, and nowhere else.
+        let looked = tokio::task::spawn_blocking(move || {
+            let done = |name: &str, of: &[Member]| of.iter().find(|member| member.name == name).map(|member| member.condition.done);
+            let now = vault.members();
+            vault.look_after_members(&|name| done(name, &known) == done(name, &now));
+            vault.members()
+        });
+        let Ok(now) = looked.await else { continue };
+        tell_members(&before, &now);
+        before = now;
+    }
+}
+
+/// Tells who came to hold the root with the others, and who does not, and why.
+fn tell_members(before: &[Member], now: &[Member]) {
+    for member in now {
+        let then = before.iter().find(|then| then.name == member.name);
+        let is_same = then.is_some_and(|then| then.is_in == member.is_in && (member.is_in || then.condition.trouble == member.condition.trouble));
+        match &member.condition.trouble {
+            _ if is_same => {}
+            _ if member.is_in => tracing::info!(module = member.name, "the hardware module holds the root, and works"),
+            Some(error) => tracing::warn!(module = member.name, %error, "the hardware module does not work with those that hold the root"),
+            None => {}
         }
     }
 }

@@ -13,6 +13,10 @@ use std::{
 const PLAN: &str = "KEYSTEAD_SHIM_PLAN";
 /// The library behind it.
 const MODULE: &str = "KEYSTEAD_SHIM_MODULE";
+/// Which token's calls alone are meant, by its label.
+pub const TOKEN: &str = "KEYSTEAD_SHIM_TOKEN";
+/// In the place of a function's number: every one of them.
+pub const EVERY: u8 = 99;
 /// How many sessions it allows.
 pub const SESSIONS: &str = "KEYSTEAD_SHIM_SESSIONS";
 
@@ -58,8 +62,20 @@ impl Shim {
     /// # Panics
     /// When the plan cannot be written.
     pub fn fails(&self, function: u8, value: u32, times: i32, pause: Duration) {
+        self.plan(function, value, times, pause, 0);
+    }
+
+    /// The same, but so many calls pass before it.
+    ///
+    /// # Panics
+    /// When the plan cannot be written.
+    pub fn fails_behind(&self, spared: u32, function: u8, value: u32, times: i32) {
+        self.plan(function, value, times, Duration::ZERO, spared);
+    }
+
+    fn plan(&self, function: u8, value: u32, times: i32, pause: Duration, spared: u32) {
         self.serial.set(self.serial.get() + 1);
-        let line = format!("{} {function} {value:x} {times} {}\n", self.serial.get(), pause.as_millis());
+        let line = format!("{} {function} {value:x} {times} {} {spared}\n", self.serial.get(), pause.as_millis());
         let fresh = self.plan.with_extension("fresh");
         fs::write(&fresh, line).and_then(|()| fs::rename(&fresh, &self.plan)).expect("written");
     }

@@ -4,7 +4,7 @@
 //! started with [`Token::environment`]: [`apart`] starts the test anew in that way.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -124,6 +124,60 @@ impl Token {
         assert!(done.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
         done
     }
+}
+
+/// Clones the token that lies here, as makers' tools do it: the same keys and PIN under another label.
+///
+/// # Panics
+/// When it is not there.
+pub fn clone(kind: Kind, home: &Path, label: &str) {
+    match kind {
+        Kind::Softhsm => {
+            let tokens = home.join("tokens");
+            let of = fs::read_dir(&tokens).expect("tokens").map(|entry| entry.expect("a token").path());
+            let first = of.filter(|token| relabelled(&token.join("token.object"), LABEL).is_some()).min().expect("a token of this label");
+            let copy = tokens.join(format!("clone-{label}"));
+            fs::create_dir(&copy).expect("a directory");
+            for file in fs::read_dir(first).expect("its objects") {
+                let file = file.expect("an object");
+                fs::copy(file.path(), copy.join(file.file_name())).expect("copied");
+            }
+            let mut token = relabelled(&copy.join("token.object"), label).expect("it has a label");
+            // The number of a token's slot is drawn from its serial number.
+            let serial = find(&token, &[0x80, 0, b'S', b'J']).expect("a serial number") + 20;
+            token[serial + 8..serial + 16].copy_from_slice(&digits(label));
+            fs::write(copy.join("token.object"), token).expect("written");
+        }
+        Kind::Kryoptic => {
+            let copy = home.join(format!("{label}.sql"));
+            fs::write(&copy, relabelled(&home.join("token.sql"), label).expect("it has a label")).expect("written");
+            let path = home.join("kryoptic.toml");
+            let text = fs::read_to_string(&path).expect("the configuration");
+            let slot = text.matches("[[slots]]").count() + 1;
+            fs::write(path, format!("{text}[[slots]]\nslot = {slot}\ndbtype = \"sqlite\"\ndbargs = \"{}\"\n", copy.display())).expect("written");
+        }
+    }
+}
+
+/// A token's file with another label; `None` when it has not [`LABEL`].
+fn relabelled(path: &Path, label: &str) -> Option<Vec<u8>> {
+    let padded = |label: &str| format!("{label:32}").into_bytes();
+    let mut bytes = fs::read(path).ok()?;
+    let at = find(&bytes, &padded(LABEL))?;
+    bytes[at..at + 32].copy_from_slice(&padded(label));
+    Some(bytes)
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Eight hexadecimal digits, another eight for another label.
+fn digits(label: &str) -> [u8; 8] {
+    let number = label.bytes().fold(0x1234_5678_u32, |number, byte| number.rotate_left(5) ^ u32::from(byte));
+    let mut digits = [0; 8];
+    digits.copy_from_slice(format!("{:08x}", number & 0x7fff_ffff).as_bytes());
+    digits
 }
 
 /// Runs the test of this name in a process of its own that finds a token of this kind; here it only waits for it. In that process it runs `body` with the token's

@@ -1,11 +1,15 @@
 //! The library: loaded once, initialised when it is not, and its tokens looked through for ours.
+//!
+//! A library is one for a process, whatever we do: it is initialised once, and whoever ends that ends it for all. So modules over the same library share one value here,
+//! with its count of beginnings and the lock under which that stays as it is.
 
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, TryLockError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use cryptoki::{
@@ -20,6 +24,12 @@ use keystead_vault::HsmError;
 
 use crate::{classify, raw::Raw};
 
+/// The libraries that are loaded. It is the one thing of the house that is global, because what it counts is.
+static LOADED: Mutex<Vec<Weak<Library>>> = Mutex::new(Vec::new());
+
+/// How long a library is left alone that was initialised anew, while tokens of it are in use beside the one that is missing.
+const ANEW_AFTER: Duration = Duration::from_secs(10);
+
 /// A loaded library. It is initialised when it is first asked, and told to finalise only to be initialised anew.
 pub(crate) struct Library {
     path: PathBuf,
@@ -27,6 +37,10 @@ pub(crate) struct Library {
     pub(crate) raw: Arc<Raw>,
     /// Held by whoever calls the library, for as long as its sessions are used; whoever initialises it anew needs it alone.
     calls: RwLock<()>,
+    /// How many sessions workers have with its tokens.
+    sessions: AtomicUsize,
+    /// When it was last initialised anew. Held while it is initialised.
+    began: Mutex<Option<Instant>>,
     /// How often it was told to finalise. Modules count sessions and keys anew behind that: an old number may be somebody else's session, or another key.
     epoch: AtomicU64,
 }
@@ -49,15 +63,35 @@ pub(crate) enum Access {
 }
 
 impl Library {
-    pub(crate) fn load(path: &Path) -> Result<Self, HsmError> {
+    /// Loads it, or takes the one that is loaded. Which it is says its table of functions, and not its path: one library may have several.
+    pub(crate) fn load(path: &Path) -> Result<Arc<Self>, HsmError> {
         let refused = |reason: String| HsmError::Library(format!("{}: {reason}", path.display()));
+        let raw = Raw::load(path).map_err(refused)?;
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|library| library.strong_count() > 0);
+        if let Some(library) = loaded.iter().filter_map(Weak::upgrade).find(|library| library.raw.is_of_same_library(&raw)) {
+            return Ok(library);
+        }
         let pkcs11 = Pkcs11::new(path).map_err(|error| refused(error.to_string()))?;
-        let raw = Arc::new(Raw::load(path).map_err(refused)?);
-        Ok(Self { path: path.to_owned(), pkcs11, raw, calls: RwLock::new(()), epoch: AtomicU64::new(0) })
+        let (sessions, began) = (AtomicUsize::new(0), Mutex::new(None));
+        let library = Self { path: path.to_owned(), pkcs11, raw: Arc::new(raw), calls: RwLock::new(()), sessions, began, epoch: AtomicU64::new(0) };
+        let library = Arc::new(library);
+        loaded.push(Arc::downgrade(&library));
+        Ok(library)
     }
 
-    /// May be called again: a library that is initialised says so.
+    /// Counts a session of a worker.
+    pub(crate) fn count(&self, more: bool) {
+        if more {
+            self.sessions.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.sessions.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// May be called again: a library that is initialised says so. One at a time: two at once would begin it twice.
     fn initialise(&self) -> Result<(), HsmError> {
+        let _turn = self.began();
         match self.pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
             Err(error) => Err(classify::error(error)),
@@ -75,16 +109,26 @@ impl Library {
     }
 
     /// The slot of the token with this label. Some libraries look for their tokens only when they are initialised: where it is not there, that is done anew, unless
-    /// somebody is calling.
-    pub(crate) fn find(&self, label: &str) -> Result<Found<'_>, HsmError> {
+    /// somebody is calling. `own` is how many sessions whoever asks has: where others have some, with another token, it is done seldom, because theirs end with it.
+    pub(crate) fn find(&self, label: &str, own: usize) -> Result<Found<'_>, HsmError> {
         let calling = self.call();
         match self.look(label) {
+            Err(gone @ HsmError::NoToken { .. }) if !self.may_begin_anew(own) => return Err(gone),
             Err(HsmError::NoToken { .. }) => drop(calling),
             found => return found.map(|(slot, token)| Found { calling, slot, token }),
         }
         self.finalise()?;
         let calling = self.call();
         self.look(label).map(|(slot, token)| Found { calling, slot, token })
+    }
+
+    fn may_begin_anew(&self, own: usize) -> bool {
+        let is_alone = self.sessions.load(Ordering::Relaxed) <= own;
+        is_alone || self.began().is_none_or(|began| began.elapsed() >= ANEW_AFTER)
+    }
+
+    fn began(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the library's state, unless somebody is calling. All sessions end with it, those of workers that rest, too.
@@ -94,6 +138,7 @@ impl Library {
             Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
             Err(TryLockError::WouldBlock) => return Ok(()),
         };
+        *self.began() = Some(Instant::now());
         // Before the call: though it may fail, what was open is not relied upon.
         self.epoch.fetch_add(1, Ordering::Release);
         self.pkcs11.clone().finalize().map_err(classify::error)

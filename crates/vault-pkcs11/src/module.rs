@@ -3,8 +3,8 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use cryptoki::types::AuthPin;
-use keystead_vault::{Abilities, Hsm, HsmError, Job, RootBackup, RootId, SecretBytes, WayAround};
+use keystead_vault::{Abilities, Condition, Hsm, HsmError, Job, Origin, RootBackup, RootId, SecretBytes, WayAround};
 
 use crate::{
     library::{Access, Calling, Found, Library},
@@ -23,6 +23,12 @@ use crate::{
 
 /// How the refusal of a further session ends (CKR_SESSION_COUNT).
 const NO_ROOM: &str = "SessionCount";
+/// What a worker hears that waited for the login of another.
+const LOGIN_HANGS: &str = "its login does not end";
+/// How long another module is asked first when this one failed. Whoever looks after it lets it show before that time is over that it works.
+const RESTS_FOR: Duration = Duration::from_secs(30);
+/// How long a worker waits at the most while another logs in, if a third has a session: so many times so long.
+const LOGIN_WAITS: (u32, Duration) = (200, Duration::from_millis(10));
 /// How long the end of a module waits for its workers.
 const CLOSING_TAKES: Duration = Duration::from_secs(5);
 
@@ -52,6 +58,10 @@ pub struct Pkcs11Module {
     workers: Mutex<Vec<JoinHandle<()>>>,
     /// Jobs that wait or run.
     waiting: AtomicUsize,
+    /// Jobs that ended.
+    done: AtomicU64,
+    /// Why the last job was not done, and when, if that was the module's fault.
+    trouble: Mutex<Option<(HsmError, Instant)>>,
 }
 
 /// A worker's session, counted for as long as it has it.
@@ -65,6 +75,7 @@ struct Counted(Arc<Shared>);
 impl Counted {
     fn new(shared: Arc<Shared>) -> Self {
         shared.connected.fetch_add(1, Ordering::Relaxed);
+        shared.library.count(true);
         Self(shared)
     }
 }
@@ -72,6 +83,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.connected.fetch_sub(1, Ordering::Relaxed);
+        self.0.library.count(false);
     }
 }
 
@@ -86,16 +98,19 @@ impl std::ops::Deref for Connected {
 /// What the workers share.
 pub(crate) struct Shared {
     label: String,
-    pub(crate) library: Library,
+    pub(crate) library: Arc<Library>,
     /// Where jobs wait; closed before the workers are waited for.
     queue: Mutex<Option<SyncSender<Task>>>,
     /// How many workers have a session.
     connected: AtomicUsize,
+    /// Held by who looks for the token and logs in: that a PIN is wrong shall be found out once, and not by every worker.
+    login: Mutex<()>,
+    /// Held for a moment only, and never while the library is called.
     state: Mutex<State>,
 }
 
 struct State {
-    pin: Option<AuthPin>,
+    pin: Option<Arc<AuthPin>>,
     /// What became of the last login that failed for good. It is not tried again with the same PIN.
     refused: Option<HsmError>,
     description: String,
@@ -111,8 +126,8 @@ impl Pkcs11Module {
         let library = Library::load(&settings.library)?;
         let (queue, jobs) = sync_channel(settings.queue.max(1));
         let (queue, connected) = (Mutex::new(Some(queue)), AtomicUsize::new(0));
-        let state = Mutex::new(State { pin: Some(pin), refused: None, description: String::new() });
-        let shared = Arc::new(Shared { label: settings.token.clone(), library, queue, connected, state });
+        let state = Mutex::new(State { pin: Some(Arc::new(pin)), refused: None, description: String::new() });
+        let shared = Arc::new(Shared { label: settings.token.clone(), library, queue, connected, login: Mutex::new(()), state });
         let jobs = Arc::new(Mutex::new(jobs));
         let mut workers = Vec::new();
         for number in 0..settings.sessions.max(1) {
@@ -121,7 +136,7 @@ impl Pkcs11Module {
             let started = worker.spawn(move || worker::work(&shared, &jobs));
             workers.push(started.map_err(|error| HsmError::Library(format!("no thread: {error}")))?);
         }
-        Ok(Self { settings, shared, workers: Mutex::new(workers), waiting: AtomicUsize::new(0) })
+        Ok(Self { settings, shared, workers: Mutex::new(workers), waiting: AtomicUsize::new(0), done: AtomicU64::new(0), trouble: Mutex::new(None) })
     }
 
     /// What the module can, what Keystead does with it, and how fast each is. It opens the token, and leaves nothing in it.
@@ -132,7 +147,8 @@ impl Pkcs11Module {
         let abilities = self.open()?;
         let mechanisms = self.shared.mechanisms()?;
         let speeds = self.ask(move |session| Ok(probe::measure(session, measure_for)))?;
-        Ok(probe::Report::new(self.description(), &abilities, &mechanisms, speeds))
+        let roots = self.shared.origins_of_roots()?;
+        Ok(probe::Report::new(self.description(), &abilities, &mechanisms, &roots, speeds))
     }
 
     fn ask<T: Send + 'static>(&self, work: impl Fn(&dyn keystead_vault::HsmSession) -> Result<T, HsmError> + Send + Sync + 'static) -> Result<T, HsmError> {
@@ -161,9 +177,28 @@ impl Pkcs11Module {
         }
     }
 
-    /// How many jobs wait or run now.
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+    fn trouble(&self) -> MutexGuard<'_, Option<(HsmError, Instant)>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a job says of the module. That many wait is no trouble, and what a job was refused, neither.
+    fn learn(&self, done: &Result<(), HsmError>) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        let mut trouble = self.trouble();
+        match done {
+            Err(HsmError::Busy { .. }) => {}
+            Err(error) if error.is_of_one_module() => {
+                if trouble.is_none() {
+                    tracing::warn!(module = self.settings.name, %error, "the hardware module fails");
+                }
+                *trouble = Some((error.clone(), Instant::now()));
+            }
+            _ => {
+                if trouble.take().is_some() {
+                    tracing::info!(module = self.settings.name, "the hardware module works again");
+                }
+            }
+        }
     }
 }
 
@@ -200,7 +235,19 @@ impl Hsm for Pkcs11Module {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let done = self.wait(task, &answer);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.learn(&done);
         done
+    }
+
+    fn condition(&self) -> Condition {
+        let trouble = self.trouble().clone();
+        Condition {
+            sessions: self.shared.connected.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            done: self.done.load(Ordering::Relaxed),
+            rests: trouble.as_ref().is_some_and(|(_, at)| at.elapsed() < RESTS_FOR),
+            trouble: trouble.map(|(error, _)| error),
+        }
     }
 
     /// Workers close their sessions before this ends: a library whose process ends while it is being called may crash it. One that hangs is not waited for.
@@ -234,9 +281,25 @@ impl Shared {
 
     /// The PIN goes with the module's end, though a worker hangs and keeps the rest. A login that hangs has it in hand; nobody waits for that.
     fn forget_pin(&self) {
-        if let Ok(mut state) = self.state.try_lock() {
-            state.pin = None;
+        self.state().pin = None;
+    }
+
+    /// Waits for whoever logs in just now: not long where another worker has a session, and no longer than to the module's end. A login that hangs holds its worker alone.
+    fn login(&self) -> Option<MutexGuard<'_, ()>> {
+        let mut waited = 0;
+        loop {
+            match self.login.try_lock() {
+                Ok(turn) => return Some(turn),
+                Err(TryLockError::Poisoned(turn)) => return Some(turn.into_inner()),
+                Err(TryLockError::WouldBlock) if !self.is_open() || (waited >= LOGIN_WAITS.0 && self.is_connected()) => return None,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOGIN_WAITS.1),
+            }
+            waited += 1;
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed) > 0
     }
 
     fn queue(&self) -> MutexGuard<'_, Option<SyncSender<Task>>> {
@@ -245,8 +308,15 @@ impl Shared {
 
     /// The numbers of the token's mechanisms.
     fn mechanisms(&self) -> Result<Vec<cryptoki_sys::CK_MECHANISM_TYPE>, HsmError> {
-        let Found { calling: _calling, slot, .. } = self.library.find(&self.label)?;
+        let Found { calling: _calling, slot, .. } = self.library.find(&self.label, self.connected.load(Ordering::Relaxed))?;
         self.library.mechanisms(slot)
+    }
+
+    /// The keys of roots in the token, and what it says of their origin.
+    fn origins_of_roots(&self) -> Result<Vec<(String, Origin)>, HsmError> {
+        // The session is closed before the lock is given back.
+        let (_calling, session) = self.connect_with(Access::Read)?;
+        session.origins_of_roots()
     }
 
     /// The session that a worker has, if its number still means that session, or a new one; and the lock under which it stays so.
@@ -262,11 +332,11 @@ impl Shared {
         self.connect()
     }
 
-    /// A session for a worker. One that the token has no room for is not needed as long as another worker has one.
+    /// A session for a worker. One that the token has no room for, or whose login hangs, is not needed as long as another worker has one.
     pub(crate) fn connect(self: &Arc<Self>) -> Result<(Calling<'_>, Connected), Lost> {
         match self.connect_with(Access::Read) {
             Ok((calling, live)) => Ok((calling, Connected { live, _counted: Counted::new(self.clone()) })),
-            Err(HsmError::Away(told)) if told.ends_with(NO_ROOM) && self.connected.load(Ordering::Relaxed) > 0 => Err(Lost::NoRoom),
+            Err(HsmError::Away(told)) if (told.ends_with(NO_ROOM) || told == LOGIN_HANGS) && self.is_connected() => Err(Lost::NoRoom(told)),
             Err(error) => Err(error.into()),
         }
     }
@@ -293,28 +363,36 @@ impl Shared {
         }
     }
 
-    /// One login at a time: that a PIN is wrong shall be found out once, and not by every worker.
+    /// One login at a time.
     fn connect_with(&self, access: Access) -> Result<(Calling<'_>, Live), HsmError> {
-        let mut state = self.state();
-        if let Some(refused) = &state.refused {
-            return Err(refused.clone());
-        }
-        let pin = state.pin.as_ref().ok_or_else(|| HsmError::Away("it is closed".to_owned()))?;
-        let Found { calling, slot, token } = match self.library.find(&self.label) {
+        let _turn = self.login().ok_or_else(|| HsmError::Away(LOGIN_HANGS.to_owned()))?;
+        let (pin, was_there) = self.pin()?;
+        let Found { calling, slot, token } = match self.library.find(&self.label, self.connected.load(Ordering::Relaxed)) {
             // It was there before, and may come back.
-            Err(gone @ HsmError::NoToken { .. }) if !state.description.is_empty() => {
+            Err(gone @ HsmError::NoToken { .. }) if was_there => {
                 // Which tokens there are is for the operator to know, and not for whoever asks.
                 tracing::warn!(%gone, "the token was there before");
                 return Err(HsmError::Away("its token is gone".to_owned()));
             }
             found => found?,
         };
-        let opened = self.library.session(slot, &token, access, pin);
+        let opened = self.library.session(slot, &token, access, &pin);
         if let Err(refused @ (HsmError::PinWrong | HsmError::PinLocked)) = &opened {
-            state.refused = Some(refused.clone());
+            self.state().refused = Some(refused.clone());
         }
-        let live = Live::new(opened?, self.library.raw.clone(), self.library.key_wrap(slot)?, self.library.epoch());
-        state.description = self.library.describe(&token);
+        let (opened, described) = (opened?, self.library.describe(&token));
+        let live = Live::new(opened, self.library.raw.clone(), self.library.key_wrap(slot)?, described.clone(), self.library.epoch());
+        self.state().description = described;
         Ok((calling, live))
+    }
+
+    /// The PIN, unless it was refused, and whether a token was opened by it before.
+    fn pin(&self) -> Result<(Arc<AuthPin>, bool), HsmError> {
+        let state = self.state();
+        if let Some(refused) = &state.refused {
+            return Err(refused.clone());
+        }
+        let pin = state.pin.clone().ok_or_else(|| HsmError::Away("it is closed".to_owned()))?;
+        Ok((pin, !state.description.is_empty()))
     }
 }

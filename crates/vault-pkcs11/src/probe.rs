@@ -11,7 +11,7 @@ use aws_lc_rs::{
 };
 use cryptoki_sys::CK_MECHANISM_TYPE;
 use keystead_domain::{Hash, KeyFamily, KeySpec};
-use keystead_vault::{Abilities, HsmError, HsmKey, HsmSession, Mac, Purpose, der};
+use keystead_vault::{Abilities, HsmError, HsmKey, HsmSession, Mac, Origin, Purpose, der};
 use zeroize::Zeroizing;
 
 use crate::classify;
@@ -262,7 +262,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(description: String, abilities: &Abilities, mechanisms: &[CK_MECHANISM_TYPE], speeds: Vec<Speed>) -> Self {
+    pub(crate) fn new(description: String, abilities: &Abilities, mechanisms: &[CK_MECHANISM_TYPE], roots: &[(String, Origin)], speeds: Vec<Speed>) -> Self {
         let findings = vec![
             makes_finding(abilities),
             oaep_finding(abilities),
@@ -270,6 +270,7 @@ impl Report {
             wrap_finding(abilities),
             padding_finding(abilities),
             listed(mechanisms),
+            roots_finding(roots),
         ];
         Self { description, findings, speeds }
     }
@@ -314,6 +315,18 @@ fn padding_finding(abilities: &Abilities) -> Finding {
         ("keys are wrapped as they are", "Every kind of key is wrapped for clouds inside.")
     };
     finding("padding", !abilities.pads, found, so)
+}
+
+/// What the module itself says of the roots that it holds. It is its word: only its maker's attestation, which is had by the maker's tools, proves more.
+fn roots_finding(roots: &[(String, Origin)]) -> Finding {
+    let said = roots.iter().map(|(label, origin)| format!("{label}: {origin}")).collect::<Vec<_>>().join("; ");
+    let is_whole = roots.iter().all(|(_, origin)| origin.is_local == Some(true) && origin.never_extractable == Some(true));
+    let so = match (roots, is_whole) {
+        ([], _) => "There is no root of Keystead in it yet.",
+        (_, true) => "By the module's own word they were made in it and could never leave it.",
+        (_, false) => "A key that was restored from a copy, or cloned, was not made in this token, and could leave it once.",
+    };
+    finding("roots", is_whole, if roots.is_empty() { "none".to_owned() } else { said }, so)
 }
 
 /// Mechanisms that Keystead knows by name, for whoever talks to the module's maker.

@@ -45,6 +45,8 @@ pub(crate) struct Raw {
     // The pointers of the table point into it.
     _library: cryptoki_sys::Pkcs11,
     table: CK_FUNCTION_LIST,
+    /// Where the library has it: as long as the library is loaded, no other has one there.
+    at: usize,
 }
 
 impl Raw {
@@ -64,8 +66,13 @@ impl Raw {
                 }
                 Err(error) => return Err(error.to_string()),
             }
-            Ok(Self { table: *table, _library: library })
+            Ok(Self { table: *table, at: table as usize, _library: library })
         }
+    }
+
+    /// Whether both have come from the same library, under whatever path.
+    pub(crate) fn is_of_same_library(&self, other: &Self) -> bool {
+        self.at == other.at
     }
 
     /// The numbers of all mechanisms of a slot, those that `cryptoki` does not know, too.

@@ -17,7 +17,9 @@ use cryptoki::{
 };
 use cryptoki_sys::{CK_MECHANISM, CK_MECHANISM_TYPE, CK_RV, CKM_AES_KEY_WRAP};
 use keystead_domain::{Hash, KeyFamily, KeySpec};
-use keystead_vault::{AccountName, AccountPart, HsmError, HsmKey, HsmSession, Mac, Made, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes};
+use keystead_vault::{
+    AccountName, AccountPart, HsmError, HsmKey, HsmSession, Mac, Made, Origin, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, SecretBytes,
+};
 
 use crate::{
     classify,
@@ -32,6 +34,10 @@ const TAG_BITS: u64 = 128;
 const ROOM: usize = 64;
 /// Room for a signature: one of RSA_4096 has 512 bytes.
 const SIGNATURE_ROOM: usize = 512;
+/// What errors call it.
+const MAKE_A_ROOT: &str = "make a root";
+/// How often the second key of a root is asked for before it is told that it is not made.
+const ROOT_TRIES: u32 = 3;
 /// How many keys of accounts a session keeps: many more than one job uses.
 const KEPT_MAX: usize = 32;
 
@@ -54,13 +60,15 @@ pub(crate) struct Live {
     kept: RefCell<Vec<Kept>>,
     /// Roots that were found: looking for one takes a module long, and its handle stays good as long as the session.
     roots: RefCell<Vec<(RootId, RootKeys)>>,
+    /// The token, as people name it.
+    token: String,
     /// The library's epoch when it was opened: in another one its numbers are somebody else's.
     pub(crate) epoch: u64,
 }
 
 impl Live {
-    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE, epoch: u64) -> Self {
-        Self { session, raw, key_wrap, keys: RefCell::default(), kept: RefCell::default(), roots: RefCell::default(), epoch }
+    pub(crate) fn new(session: Session, raw: Arc<Raw>, key_wrap: CK_MECHANISM_TYPE, token: String, epoch: u64) -> Self {
+        Self { session, raw, key_wrap, token, keys: RefCell::default(), kept: RefCell::default(), roots: RefCell::default(), epoch }
     }
 
     /// Lets go of a session of another epoch without closing it: its number may be that of another session by now.
@@ -99,17 +107,29 @@ impl Live {
         done.map_err(|stopped| NotDone { at_its_beginning: stopped.at_its_beginning, rv: value_of(stopped.rv) })
     }
 
-    /// Makes the keys of a root, both or none: but where the module lets nobody destroy the first, it may stay behind, of no use. The session must be one that may
-    /// write.
+    /// Makes the keys of a root, both or none. The session must be one that may write, and is closed behind this.
     pub(crate) fn make_root(&self, id: RootId) -> Result<(), HsmError> {
-        let wrapping = self.make_root_key(id, RootUse::Wrapping)?;
-        self.make_root_key(id, RootUse::Sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
+        let more = [Attribute::ValueLen(template::KEY_LEN.into()), Attribute::Modifiable(false)];
+        let make = |template: &[Attribute]| self.session.generate_key(&Mechanism::AesKeyGen, &[template, &more].concat());
+        self.make_both(id, &template::ROOT_STAYS, &|_, template| make(template).map_err(own))
     }
 
-    fn make_root_key(&self, id: RootId, of: RootUse) -> Result<ObjectHandle, HsmError> {
-        let more = [Attribute::ValueLen(template::KEY_LEN.into()), Attribute::Modifiable(false)];
-        let template = [&template::root(id, of)[..], &more].concat();
-        staying(&template, &template::ROOT_STAYS, |template| self.session.generate_key(&Mechanism::AesKeyGen, template).map_err(own))
+    /// A key that shall stay cannot be destroyed when the other is not made after it. So both are made for the session alone before, with the same attributes, and go with
+    /// it: what the module does not make shows there. What is left is that the token fails between two calls; then the second is asked for again, and if that is in vain,
+    /// the first stays, of no use.
+    fn make_both(
+        &self,
+        id: RootId,
+        stays: &'static [Attribute],
+        make: &dyn Fn(RootUse, &[Attribute]) -> Result<ObjectHandle, RvError>,
+    ) -> Result<(), HsmError> {
+        let rehearse = |of| rehearsed(&template::rehearsed(id, of), stays, |template| make(of, template));
+        let [wrapping, sealing] = [RootUse::Wrapping, RootUse::Sealing];
+        let (of_wrapping, of_sealing) = (rehearse(wrapping)?, rehearse(sealing)?);
+        let stay = |of, stays: &[Attribute]| make(of, &[&template::root(id, of)[..], stays].concat()).map_err(|rv| classify::value(rv, MAKE_A_ROOT));
+        let first = stay(wrapping, of_wrapping)?;
+        let second = (0..ROOT_TRIES).find_map(|_| stay(sealing, of_sealing).ok()).map_or_else(|| stay(sealing, of_sealing), Ok);
+        second.map(drop).inspect_err(|_| drop(self.session.destroy_object(first)))
     }
 
     /// Makes the keys of a root with a copy: each is made for this session alone, wrapped for the copy, and then unwrapped into the token as one that never leaves it. So
@@ -130,19 +150,31 @@ impl Live {
     /// Makes the keys of a root of its copy, both or none.
     pub(crate) fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError> {
         let under = self.bring_in(under, Purpose::Unwrapping)?;
-        let wrapping = self.restore_root_key(id, RootUse::Wrapping, under, &backup.wrapping)?;
-        self.restore_root_key(id, RootUse::Sealing, under, &backup.sealing).map(drop).inspect_err(|_| drop(self.session.destroy_object(wrapping)))
-    }
-
-    fn restore_root_key(&self, id: RootId, of: RootUse, under: HsmKey, wrapped: &[u8]) -> Result<ObjectHandle, HsmError> {
-        let restore = |template: &[Attribute]| self.raw.unwrap(self.session.handle(), raw::plain(self.key_wrap), under.0, wrapped, template);
-        staying(&template::root(id, of), &template::RESTORED_STAYS, |template| restore(template).map(raw::handle).map_err(value_of))
+        let restore = |wrapped, template: &[Attribute]| self.raw.unwrap(self.session.handle(), raw::plain(self.key_wrap), under.0, wrapped, template);
+        self.make_both(id, &template::RESTORED_STAYS, &|of, template| {
+            let wrapped = if of == RootUse::Wrapping { &backup.wrapping } else { &backup.sealing };
+            restore(wrapped, template).map(raw::handle).map_err(value_of)
+        })
     }
 
     fn note(&self, handle: ObjectHandle) -> HsmKey {
         let key = HsmKey(handle.handle());
         self.keys.borrow_mut().push(key.0);
         key
+    }
+
+    /// The labels of the keys of all roots in the token, with what it says of their origin.
+    pub(crate) fn origins_of_roots(&self) -> Result<Vec<(String, Origin)>, HsmError> {
+        let mut found = Vec::new();
+        for key in self.session.find_objects(&template::any_root()).map_err(classify::error)? {
+            let label = self.session.get_attributes(key, &[AttributeType::Label]).map_err(classify::error)?;
+            let label = label.iter().find_map(|told| if let Attribute::Label(label) = told { Some(String::from_utf8_lossy(label).into_owned()) } else { None });
+            if let Some(label) = label.filter(|label| label.starts_with(template::ROOT_LABEL)) {
+                found.push((label, self.origin(HsmKey(key.handle()))?));
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(found)
     }
 
     fn find_root(&self, id: RootId, of: RootUse) -> Result<HsmKey, HsmError> {
@@ -216,13 +248,17 @@ impl Live {
     }
 }
 
-/// Makes a root's key with as many of the attributes that keep it where it is as the module knows.
-fn staying(template: &[Attribute], stays: &[Attribute], make: impl Fn(&[Attribute]) -> Result<ObjectHandle, RvError>) -> Result<ObjectHandle, HsmError> {
+/// Makes a root's key for the session alone; answers which of the attributes that keep it where it is the module knows.
+fn rehearsed(
+    template: &[Attribute],
+    stays: &'static [Attribute],
+    make: impl Fn(&[Attribute]) -> Result<ObjectHandle, RvError>,
+) -> Result<&'static [Attribute], HsmError> {
     let mut stays = stays;
     loop {
         match (make(&[template, stays].concat()), stays.split_last()) {
             (Err(rv), Some((_, fewer))) if classify::is_of_template(rv) => stays = fewer,
-            (made, _) => return made.map_err(|rv| classify::value(rv, "make a root")),
+            (made, _) => return made.map(|_| stays).map_err(|rv| classify::value(rv, MAKE_A_ROOT)),
         }
     }
 }
@@ -275,6 +311,10 @@ fn value_of(rv: CK_RV) -> RvError {
 }
 
 impl HsmSession for Live {
+    fn token(&self) -> &str {
+        &self.token
+    }
+
     fn root(&self, id: RootId) -> Result<RootKeys, HsmError> {
         let known = self.roots.borrow().iter().find(|(known, _)| *known == id).map(|(_, keys)| *keys);
         if let Some(keys) = known {
@@ -335,6 +375,24 @@ impl HsmSession for Live {
         if self.session.destroy_object(raw::handle(key.0)).is_ok() {
             self.keys.borrow_mut().retain(|kept| *kept != key.0);
         }
+    }
+
+    fn origin(&self, key: HsmKey) -> Result<Origin, HsmError> {
+        let asked = [AttributeType::Local, AttributeType::AlwaysSensitive, AttributeType::NeverExtractable];
+        let mut origin = Origin::default();
+        for told in self.session.get_attributes(raw::handle(key.0), &asked).map_err(classify::error)? {
+            match told {
+                Attribute::Local(value) => origin.is_local = Some(value),
+                Attribute::AlwaysSensitive(value) => origin.always_sensitive = Some(value),
+                Attribute::NeverExtractable(value) => origin.never_extractable = Some(value),
+                _ => {}
+            }
+        }
+        // Of a key that was not made there, and of a mechanism of the maker's own, there is no name.
+        if let Ok([Attribute::KeyGenMechanism(mechanism)]) = self.session.get_attributes(raw::handle(key.0), &[AttributeType::KeyGenMechanism]).as_deref() {
+            origin.mechanism = Some(mechanism.to_string());
+        }
+        Ok(origin)
     }
 
     fn len(&self, key: HsmKey) -> Result<Option<usize>, HsmError> {

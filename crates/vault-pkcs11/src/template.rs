@@ -158,9 +158,9 @@ impl RootUse {
 }
 
 /// What keeps a root's key where it is beyond its template, where the module knows the attributes; those that fewer modules know stand behind.
-pub(crate) const ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
+pub(crate) static ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
 /// The same for one that comes out of its copy: SoftHSM2 unwraps none that cannot be modified.
-pub(crate) const RESTORED_STAYS: [Attribute; 4] =
+pub(crate) static RESTORED_STAYS: [Attribute; 4] =
     [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false), Attribute::Modifiable(false)];
 
 /// A key of a root, but for its length and whether it can be modified, which is said where one is made: in the token for good, never to be taken out, and either for keys or
@@ -183,6 +183,20 @@ pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
         Attribute::Sign(false),
         Attribute::Verify(false),
     ]
+}
+
+/// The same for the session alone: to see whether the module makes it.
+pub(crate) fn rehearsed(id: RootId, of: RootUse) -> Vec<Attribute> {
+    let of_the_session = |attribute| if matches!(attribute, Attribute::Token(_)) { Attribute::Token(false) } else { attribute };
+    root(id, of).into_iter().map(of_the_session).collect()
+}
+
+/// How the label of every root's key begins.
+pub(crate) const ROOT_LABEL: &str = "Keystead root ";
+
+/// How keys are found that may be those of a root.
+pub(crate) fn any_root() -> Vec<Attribute> {
+    vec![Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES), Attribute::Token(true)]
 }
 
 /// How a root's key is found.
@@ -231,6 +245,7 @@ mod tests {
     #[test]
     fn the_label_of_a_root_tells_it_from_another() {
         assert_eq!(RootUse::Wrapping.label(RootId([0xa5; 16])), "Keystead root a5a5a5a5, wraps keys");
+        assert!(RootUse::Wrapping.label(RootId([0xa5; 16])).starts_with(ROOT_LABEL));
         assert_eq!(RootUse::Sealing.label(RootId([1; 16])), "Keystead root 01010101, seals records");
     }
 

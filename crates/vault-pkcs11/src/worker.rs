@@ -34,8 +34,8 @@ pub(crate) fn work(shared: &Arc<Shared>, queue: &Mutex<Receiver<Task>>) {
             continue;
         }
         match guarded(shared, &mut live, &task.job) {
-            Err(Lost::NoRoom) => {
-                tracing::warn!("the token allows fewer sessions than [hsm] asks for; this one waits until there is room");
+            Err(Lost::NoRoom(told)) => {
+                tracing::warn!(reason = told, "a session is not to be had now; the others work, and this one waits");
                 shared.put_back(task);
                 live = rest(shared);
             }
@@ -50,8 +50,8 @@ pub(crate) fn work(shared: &Arc<Shared>, queue: &Mutex<Receiver<Task>>) {
 pub(crate) enum Lost {
     /// For this reason.
     Told(HsmError),
-    /// The token has no session left for this worker; others have theirs.
-    NoRoom,
+    /// The token has no session for this worker now; others have theirs.
+    NoRoom(String),
 }
 
 impl From<HsmError> for Lost {
@@ -71,7 +71,7 @@ fn rest(shared: &Arc<Shared>) -> Option<Connected> {
         }
         match shared.connect() {
             Ok((_calling, session)) => return Some(session),
-            Err(Lost::NoRoom) => {}
+            Err(Lost::NoRoom(_)) => {}
             // The next job will hear of it.
             Err(Lost::Told(_)) => return None,
         }

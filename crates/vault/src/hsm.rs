@@ -94,6 +94,28 @@ pub struct Made {
     pub public: Option<PublicNumbers>,
 }
 
+/// What a module says of a key's origin: its own word, in the attributes of PKCS#11 that nobody can set. `None` where it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Made in this token, and not brought in or unwrapped.
+    pub is_local: Option<bool>,
+    /// Never readable.
+    pub always_sensitive: Option<bool>,
+    /// Never to be taken out, not even wrapped.
+    pub never_extractable: Option<bool>,
+    /// The mechanism that made it.
+    pub mechanism: Option<String>,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = |value: Option<bool>| value.map_or("not told", |value| if value { "true" } else { "false" });
+        let mechanism = self.mechanism.as_deref().unwrap_or("not told");
+        let (local, sensitive, never) = (said(self.is_local), said(self.always_sensitive), said(self.never_extractable));
+        write!(f, "CKA_LOCAL={local}, CKA_ALWAYS_SENSITIVE={sensitive}, CKA_NEVER_EXTRACTABLE={never}, CKA_KEY_GEN_MECHANISM={mechanism}")
+    }
+}
+
 /// The public half of a pair as a module tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicNumbers {
@@ -138,6 +160,9 @@ impl Mac {
 
 /// One session with a module, for the time of a job. Errors of the kind [`HsmError::Away`] make the module run the whole job again on another session.
 pub trait HsmSession {
+    /// Maker, model, serial number and firmware of the token, and the library, for birth records.
+    fn token(&self) -> &str;
+
     /// The keys of a root.
     ///
     /// # Errors
@@ -192,6 +217,12 @@ pub trait HsmSession {
 
     /// Destroys a key before the job ends, for who makes many. What cannot be destroyed now is destroyed with the job.
     fn forget(&self, key: HsmKey);
+
+    /// What the module says of a key's origin.
+    ///
+    /// # Errors
+    /// [`HsmError`].
+    fn origin(&self, key: HsmKey) -> Result<Origin, HsmError>;
 
     /// Length of a secret key in bytes, if the module tells it.
     ///
@@ -286,6 +317,9 @@ pub trait Hsm: Send + Sync {
     /// [`HsmError`]; [`HsmError::Refused`] when it does not open under that key, or the token has the root already.
     fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError>;
 
+    /// How it is doing. It is not asked for that, and nobody waits.
+    fn condition(&self) -> Condition;
+
     /// Runs a job and waits for its end.
     ///
     /// # Errors
@@ -297,6 +331,21 @@ pub trait Hsm: Send + Sync {
 
     /// Maker, model, serial number and firmware of the token, and the library, for birth records.
     fn description(&self) -> String;
+}
+
+/// How a module is doing, as far as is known without asking it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// How many sessions it has open.
+    pub sessions: usize,
+    /// How many jobs wait for one or run.
+    pub waiting: usize,
+    /// How many jobs it has ended since the start, with whatever answer.
+    pub done: u64,
+    /// Why the last job was not done, if that was the module's fault.
+    pub trouble: Option<HsmError>,
+    /// Whether that was so short ago that another module is asked first.
+    pub rests: bool,
 }
 
 /// What a module was seen to do, not only what it lists, and what its owner allows besides.
@@ -317,6 +366,27 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// What two modules can that work side by side.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        fn both<T: Copy + PartialEq>(one: &[T], other: &[T]) -> Vec<T> {
+            one.iter().copied().filter(|item| other.contains(item)).collect()
+        }
+        Self {
+            makes: both(&self.makes, &other.makes),
+            oaep: both(&self.oaep, &other.oaep),
+            unwraps_oaep: both(&self.unwraps_oaep, &other.unwraps_oaep),
+            wraps_by_rfc_5649: self.wraps_by_rfc_5649 && other.wraps_by_rfc_5649,
+            pads: self.pads || other.pads,
+            allow: both(&self.allow, &other.allow),
+        }
+    }
+
+    /// Whether it can all that another can.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.and(other) == *other
+    }
+
     /// Whether material of this kind comes out of its wrapping longer than it was made.
     pub fn spoils(&self, spec: KeySpec) -> bool {
         self.pads && spec.material_len().is_none_or(|len| len % 8 != 0)
@@ -407,8 +477,49 @@ pub enum HsmError {
 }
 
 impl HsmError {
+    /// Whether another token that holds the same root may do what this one did not.
+    pub fn is_of_one_module(&self) -> bool {
+        self.passes() || matches!(self, Self::Library(_) | Self::NoToken { .. } | Self::NoRoot | Self::PinWrong | Self::PinLastTry | Self::PinLocked)
+    }
+
     /// Whether it is likely to pass by itself.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Silent { .. } | Self::Away(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn abilities(makes: &[KeySpec], oaep: &[Hash], pads: bool) -> Abilities {
+        Abilities { makes: makes.to_vec(), oaep: oaep.to_vec(), unwraps_oaep: oaep.to_vec(), wraps_by_rfc_5649: true, pads, allow: Vec::new() }
+    }
+
+    #[test]
+    fn two_modules_can_what_both_can_and_fall_short_where_one_does() {
+        let good = abilities(&[KeySpec::Aes256, KeySpec::EcP256], &[Hash::Sha256, Hash::Sha1], false);
+        let poor = abilities(&[KeySpec::Aes256], &[Hash::Sha1], true);
+        assert_eq!(good.and(&poor), poor);
+        assert_eq!(poor.and(&good), poor);
+        assert!(good.covers(&poor) && good.covers(&good) && !poor.covers(&good));
+        let other = abilities(&[KeySpec::EcP256], &[Hash::Sha256], false);
+        assert!(!poor.covers(&other) && !other.covers(&poor));
+    }
+
+    #[test]
+    fn an_origin_says_what_was_said_and_what_was_not() {
+        let made = Origin { is_local: Some(true), always_sensitive: Some(true), never_extractable: Some(false), mechanism: None };
+        assert_eq!(made.to_string(), "CKA_LOCAL=true, CKA_ALWAYS_SENSITIVE=true, CKA_NEVER_EXTRACTABLE=false, CKA_KEY_GEN_MECHANISM=not told");
+    }
+
+    #[test]
+    fn another_module_is_asked_only_where_the_first_is_to_blame() {
+        for of_one in [HsmError::NoRoot, HsmError::PinLocked, HsmError::Busy { waiting: 4 }, HsmError::Silent { seconds: 5 }, HsmError::Away(String::new())] {
+            assert!(of_one.is_of_one_module(), "{of_one:?}");
+        }
+        for answer in [HsmError::Unauthentic, HsmError::Refused(String::new())] {
+            assert!(!answer.is_of_one_module(), "{answer:?}");
+        }
     }
 }

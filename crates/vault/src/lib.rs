@@ -35,7 +35,8 @@ mod secret;
 pub use error::{Blob, MaterialRefused, RootError, UnsealError, VaultError};
 pub use hazmat::{ProviderFailed, health::HealthFailure, key_wrap::KeyWrapMode, rsa::PublicKeyError};
 pub use hsm::{
-    Abilities, AccountName, AccountPart, Hsm, HsmError, HsmKey, HsmSession, Job, Mac, Made, PublicNumbers, Purpose, RootBackup, RootId, RootKeys, WayAround,
+    Abilities, AccountName, AccountPart, Condition, Hsm, HsmError, HsmKey, HsmSession, Job, Mac, Made, Origin, PublicNumbers, Purpose, RootBackup, RootId,
+    RootKeys, WayAround,
 };
 pub use random::{Random, SystemRandom};
 pub use safe::*;

@@ -16,7 +16,7 @@ pub(crate) struct Readiness {
 
 /// Tell whether requests can be served
 ///
-/// The database answers and the vault is open. Otherwise 503, with a problem that says which of the two it is.
+/// The database answers, the vault is open, and a hardware module, if the root lies in one, works. Otherwise 503, with a problem that says which of the three it is.
 #[utoipa::path(get, path = "/readyz", tag = "service", security(()), responses((status = 200, description = "They can.", body = Readiness)))]
 pub(crate) async fn readyz(State(api): State<Api>) -> Result<Json<Readiness>, Refusal> {
     api.app.check_ready().await?;

@@ -71,6 +71,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(audit::key::audit_key))
 
         .routes(routes!(vault::show::show_vault))
+        .routes(routes!(vault::modules::vault_modules))
         .routes(routes!(vault::unseal::unseal_vault))
         .routes(routes!(vault::seal::seal_vault))
         .routes(routes!(vault::rotate::rotate_vault))

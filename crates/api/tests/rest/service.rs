@@ -30,7 +30,15 @@ async fn metrics_count_by_matched_path_and_name_nobody() {
     assert!(answer.text.contains("keystead_http_requests_total{method=\"GET\",path=\"/v1/keys/{key}\",status=\"404\"} 1\n"), "{}", answer.text);
     assert!(answer.text.contains("path=\"other\",status=\"404\"} 1\n"), "{}", answer.text);
     assert!(answer.text.contains("keystead_http_request_duration_seconds_count{method=\"GET\",path=\"/v1/keys/{key}\"} 1\n"), "{}", answer.text);
-    for name in ["keystead_operations_in_hand 0", "keystead_vault_sealed 0", "keystead_build_info{version=\""] {
+    for name in [
+        "keystead_operations_in_hand 0",
+        "keystead_vault_sealed 0",
+        "keystead_hsm_modules 0",
+        "keystead_hsm_modules_up 0",
+        "keystead_hsm_sessions 0",
+        "keystead_hsm_waiting 0",
+        "keystead_build_info{version=\"",
+    ] {
         assert!(answer.text.contains(name), "{name}: {}", answer.text);
     }
     assert!(!answer.text.contains("a-secret-name"));

@@ -38,6 +38,9 @@ pub struct Vault {
     /// The signed transcript of a rotation with shares.
     #[serde(default)]
     transcript: Option<String>,
+    /// The hardware modules, for whoever may know.
+    #[serde(default)]
+    modules: Vec<Module>,
 }
 
 /// Shares that restore the copy of a root in a module.
@@ -52,6 +55,31 @@ impl Vault {
     pub fn keepers_needed(&self) -> Option<u64> {
         self.shares_needed.or(self.backup.as_ref().map(|backup| backup.shares_needed))
     }
+}
+
+/// A hardware module.
+#[derive(Deserialize)]
+struct Module {
+    name: String,
+    state: String,
+    #[serde(default)]
+    sessions: u64,
+    #[serde(default)]
+    waiting: u64,
+    #[serde(default)]
+    trouble: Option<String>,
+}
+
+fn modules(all: &[Module]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let row = |module: &Module| {
+        let count = |count: u64| count.to_string();
+        let trouble = module.trouble.as_deref().map(clean_line).unwrap_or_default();
+        vec![clean_line(&module.name), module.state.clone(), count(module.sessions), count(module.waiting), trouble]
+    };
+    section("Hardware modules", &["name", "state", "sessions", "waiting", "trouble"], all.iter().map(row).collect())
 }
 
 /// A new root that waits for its shares. It has no `Debug`: it holds them.
@@ -112,7 +140,7 @@ impl Sheet for Vault {
 
     fn below(&self) -> String {
         let transcript = self.transcript.as_ref().map(|transcript| format!("\n{transcript}"));
-        self.prepared.as_ref().map(Prepared::words).or(transcript).unwrap_or_default()
+        self.prepared.as_ref().map(Prepared::words).or(transcript).unwrap_or_default() + &modules(&self.modules)
     }
 }
 
@@ -160,6 +188,15 @@ mod tests {
         let vault: Vault = serde_json::from_value(json).expect("a vault");
         assert_eq!(sheet(vault.fields()), "sealed           yes\nopened by        shares\nshares           1 of 3 given\nroot generation  2\n");
         assert_eq!(vault.below(), "");
+    }
+
+    #[test]
+    fn hardware_modules_are_told_with_what_troubles_them() {
+        let up = serde_json::json!({"name": "hsm", "state": "up", "sessions": 4, "waiting": 1, "done": 7, "trouble": null});
+        let away = serde_json::json!({"name": "second", "state": "away", "sessions": 0, "waiting": 0, "done": 0, "trouble": "the hardware module is away (Login: DeviceRemoved)"});
+        let vault: Vault = serde_json::from_value(serde_json::json!({"sealed": false, "kind": "hsm", "modules": [up, away]})).expect("a vault");
+        assert!(vault.below().contains("hsm     up     4         1"), "{}", vault.below());
+        assert!(vault.below().contains("second  away   0         0        the hardware module is away (Login: DeviceRemoved)"), "{}", vault.below());
     }
 
     #[test]

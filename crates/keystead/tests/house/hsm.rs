@@ -2,13 +2,15 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use keystead_testkit::{
-    shim::Shim,
-    token::{Kind, LABEL, PIN, Token},
+    shim::{EVERY, Shim, TOKEN},
+    token::{self, Kind, LABEL, PIN, Token},
 };
 use serde_json::{Value, json};
 
@@ -23,6 +25,7 @@ const WAY_AROUND: &str = "host-wrap";
 /// An installation whose root lies in a token.
 pub struct Hall {
     pub desk: Desk,
+    port: u16,
     token: Token,
     _aws: Terminal,
     server: Option<Terminal>,
@@ -52,7 +55,7 @@ impl Hall {
         assert_eq!(desk.run(&named).code, 1, "an installation is not made twice");
         let profile = format!("url = \"http://127.0.0.1:{port}\"\ntoken = \"{}\"\n", made["token"].as_str().expect("a token"));
         desk.write("keystead-profile.toml", profile.as_bytes());
-        let mut hall = Self { desk, token, _aws: aws, server: None };
+        let mut hall = Self { desk, port, token, _aws: aws, server: None };
         hall.restart();
         hall
     }
@@ -75,6 +78,15 @@ impl Hall {
 
     fn create(&self, name: &str, spec: &str, more: &[&str]) -> Value {
         self.desk.json(&[&["key", "create", name, "--keystore", "payments-eu", "--spec", spec][..], more].concat())
+    }
+
+    /// What the server answers to anybody.
+    fn get(&self, path: &str) -> String {
+        let mut answer = String::new();
+        let mut line = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        line.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).expect("asked");
+        line.read_to_string(&mut answer).expect("answered");
+        answer
     }
 
     fn state(&self, name: &str) -> Value {
@@ -129,6 +141,13 @@ fn a_life(kind: Kind, more: &str, cannot: &[&str]) {
         let tells = |entry: &Value| entry["entry"]["action"] == "cloud.import-material" && entry["entry"]["detail"]["way_around"] == "host-wrap";
         assert_eq!(told.as_array().is_some_and(|entries| entries.iter().any(tells)), goes_over_the_host, "{name}: {told}");
     }
+    let told = desk.json(&["audit", "list", "--limit", "500"]);
+    let says = |entry: &Value| {
+        let detail = &entry["entry"]["detail"];
+        let word = |name: &str| detail[name].as_str().is_some_and(|word| word.contains("CKA_LOCAL=true") && word.contains("CKA_NEVER_EXTRACTABLE=true"));
+        entry["entry"]["action"] == "installation.create" && word("root_wraps") && word("root_seals")
+    };
+    assert!(told.as_array().is_some_and(|entries| entries.iter().any(says)), "{told}");
     let operations = desk.json(&["operation", "list", "--limit", "100"]);
     let done = |operation: &Value| operation["state"] == "SUCCEEDED";
     assert!(operations.as_array().is_some_and(|all| all.iter().all(done)), "what cannot be is not begun: {operations}");
@@ -169,7 +188,7 @@ fn a_life(kind: Kind, more: &str, cannot: &[&str]) {
     let checks = hall.desk.json(&["doctor"]);
     assert_eq!(checks["healthy"], true, "{checks}");
     let report = hall.desk.json(&["doctor", "hsm"]);
-    assert!(report["findings"].as_array().is_some_and(|found| found.len() == 6) && report["speeds"][0]["per_second"].as_f64() > Some(1.0), "{report}");
+    assert!(report["findings"].as_array().is_some_and(|found| found.len() == 7) && report["speeds"][0]["per_second"].as_f64() > Some(1.0), "{report}");
 }
 
 #[test]
@@ -275,6 +294,55 @@ fn an_operation_waits_for_a_module_that_is_gone_and_goes_on_by_itself() {
     until("the operation ends", || desk.json(&["operation", "show", operation])["state"] == "SUCCEEDED");
     assert_eq!(hall.state("orders"), "ACTIVE");
     assert_eq!(hall.create("bills", "AES_256", &[])["state"], "ACTIVE");
+}
+
+/// A clone of the token joins under a running server, fails without anybody noticing, and is told where operators look and nowhere else.
+#[test]
+fn a_clone_of_the_token_joins_and_may_fail() {
+    const CLONE: &str = "keystead-2";
+    let Some(token) = Token::new(Kind::Softhsm) else { return };
+    let shim = Shim::build(token.home(), &token.library);
+    let environment = [vec![token.environment(), (TOKEN, CLONE.into())], shim.environment().to_vec()].concat();
+    let library = shim.library.display().to_string();
+    let more = format!("patience_seconds = 5\n[[hsm.more]]\nname = \"second\"\nmodule = \"{library}\"\ntoken = \"{CLONE}\"\npin_file = \"pin\"\nsessions = 2");
+    let hall = Hall::over(token, &shim.library.clone(), environment, &more);
+    hall.keystores();
+    let desk = &hall.desk;
+    let states = || {
+        let status = desk.json(&["vault", "status"]);
+        let state = |module: &Value| module["state"].as_str().unwrap_or_default().to_owned();
+        status["modules"].as_array().map(|all| all.iter().map(state).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    until("the clone is missed", || states() == ["up", "away"]);
+    token::clone(Kind::Softhsm, hall.token.home(), CLONE);
+    until("the clone joins", || states() == ["up", "up"]);
+    shim.fails(EVERY, 0x32, -1, Duration::ZERO);
+    for number in 0..4 {
+        assert_eq!(hall.create(&format!("key-{number}"), "AES_256", &[])["state"], "ACTIVE", "nobody notices");
+    }
+    until("the clone is seen to fail", || states() == ["up", "failing"]);
+    let text = desk.run(&["vault", "status"]).out;
+    assert!(text.contains("second  failing") && text.contains("DeviceRemoved"), "{text}");
+    let (ready, open, metrics) = (hall.get("/readyz"), hall.get("/v1/vault"), hall.get("/metrics"));
+    assert!(ready.contains("\"ready\"") && !open.contains("DeviceRemoved") && !open.contains("second"), "{ready} {open}");
+    assert!(metrics.contains("keystead_hsm_modules 2\n") && metrics.contains("keystead_hsm_modules_up 1\n"), "{metrics}");
+    shim.works();
+    until("the clone works again", || states() == ["up", "up"]);
+}
+
+/// Nobody is ready whose only module is gone, though nobody asks for a key.
+#[test]
+fn a_server_whose_module_is_gone_is_not_ready_and_does_not_say_why() {
+    let Some(token) = Token::new(Kind::Softhsm) else { return };
+    let shim = Shim::build(token.home(), &token.library);
+    let environment = [vec![token.environment()], shim.environment().to_vec()].concat();
+    let hall = Hall::over(token, &shim.library.clone(), environment, "patience_seconds = 5");
+    until("it is ready", || hall.get("/readyz").contains("\"ready\""));
+    shim.fails(EVERY, 0x32, -1, Duration::ZERO);
+    until("it is not", || hall.get("/readyz").contains("hsm-away"));
+    assert!(!hall.get("/readyz").contains("DeviceRemoved"));
+    shim.works();
+    until("it is again", || hall.get("/readyz").contains("\"ready\""));
 }
 
 /// A wrong PIN is tried once, and told; the server does not start with it.

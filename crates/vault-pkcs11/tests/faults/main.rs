@@ -325,6 +325,31 @@ fn a_root_is_made_though_the_module_knows_fewer_attributes() {
     });
 }
 
+/// A root's key that shall stay cannot be destroyed: so none is made before it is seen that both will be.
+#[test]
+fn a_root_of_which_one_key_is_not_made_leaves_nothing_in_the_token() {
+    with_shim("a_root_of_which_one_key_is_not_made_leaves_nothing_in_the_token", &[], |shim| {
+        let home = shim.library.parent().expect("a directory").to_owned();
+        let objects = || {
+            let tokens = std::fs::read_dir(home.join("tokens")).expect("tokens").map(|token| token.expect("a token").path());
+            let files = tokens.flat_map(|token| std::fs::read_dir(token).expect("its files"));
+            files.filter(|file| file.as_ref().is_ok_and(|file| file.file_name().to_string_lossy().ends_with(".object"))).count()
+        };
+        let hsm = Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads");
+        hsm.open().expect("the right PIN");
+        let before = objects();
+        for made in [0, 1] {
+            shim.fails_behind(made, GENERATE_KEY, FUNCTION_REJECTED, -1);
+            assert!(hsm.make_root(RootId([9; 16])).is_err());
+            assert_eq!(objects(), before, "{made} are made");
+        }
+        // Both were made for the session, and one for the token; then it fails for a moment.
+        shim.fails_behind(3, GENERATE_KEY, DEVICE_ERROR, 2);
+        assert_eq!(hsm.make_root(RootId([9; 16])), Ok(()));
+        assert_eq!(objects(), before + 2);
+    });
+}
+
 /// A value that only the module's maker knows: it is no verdict on what was given to it.
 #[test]
 fn a_value_of_the_makers_own_is_trouble_that_passes() {

@@ -65,7 +65,20 @@ fn the_keys_stay(library: &Path) {
     let root = |id: &str, does: &str| format!("Keystead root {id}, {does}");
     let wanted = ["5a5a5a5a", "a5a5a5a5", "c3c3c3c3"].map(|id| [root(id, "seals records"), root(id, "wraps keys")]);
     assert_eq!(labels, wanted.concat());
-    module.run(Arc::new(|session| session.root(RootId([0xa5; 16])).map(drop))).expect("it is found");
+    module
+        .run(Arc::new(|session| {
+            let root = session.root(RootId([0xa5; 16]))?;
+            for key in [root.wrapping, root.sealing] {
+                let told = session.origin(key)?.to_string();
+                assert!(told.starts_with("CKA_LOCAL=true, CKA_ALWAYS_SENSITIVE=true, CKA_NEVER_EXTRACTABLE=true"), "{told}");
+                assert!(told.ends_with("AES_KEY_GEN"), "{told}");
+            }
+            Ok(())
+        }))
+        .expect("it is found");
+    let report = module.examine(Duration::from_millis(1)).expect("it is looked at");
+    let roots = report.findings.iter().find(|finding| finding.what == "roots").expect("they are told");
+    assert!(roots.is_whole && roots.found.contains("Keystead root 5a5a5a5a, seals records: CKA_LOCAL=true"), "{roots:?}");
 }
 
 /// What stays in a session behind its jobs: the two keys of an account, and they can be used there and nothing else.

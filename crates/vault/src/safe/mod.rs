@@ -37,7 +37,7 @@ pub use export_key::{ExportKey, ExportKeyError};
 pub use fingerprint::Fingerprint;
 pub use later::LaterRoot;
 pub use log_key::NewLogKey;
-pub use module::backup::restore;
+pub use module::{Member, backup::restore};
 pub use offer::Progress;
 pub use pem::PemError;
 pub use place::{AccountKey, Held, Place, SealedAccountKey, SealedMaterial};

@@ -2,13 +2,13 @@
 
 use super::{
     later::Later,
-    module::ModuleRoot,
+    module::{Member, ModuleRoot},
     record::RootRecord,
     root::{self, Root, Roots},
     share::Share,
     unlock::UnlockSecret,
 };
-use crate::{Random, UnsealError, VaultError};
+use crate::{Origin, Random, UnsealError, VaultError};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The only place where key bytes are plain. It starts sealed, holds root keys while it is open, and forgets them when it is sealed or dropped.
@@ -144,6 +144,33 @@ impl Vault {
     /// Whether the root lies in a hardware module: then a use takes milliseconds, and may wait for others.
     pub fn is_in_module(&self) -> bool {
         self.read().roots.as_ref().is_some_and(|roots| roots.current.module().is_some())
+    }
+
+    /// The hardware modules that hold the root of an open vault, or may, and how each is doing; none are asked for that. While a root moves, those of the root before, too.
+    pub fn members(&self) -> Vec<Member> {
+        let roots = self.read().roots.as_ref().and_then(Roots::in_module);
+        let mut all: Vec<Member> = Vec::new();
+        for member in roots.iter().flat_map(Roots::modules).flat_map(ModuleRoot::members) {
+            if !all.iter().any(|known| known.name == member.name) {
+                all.push(member);
+            }
+        }
+        all
+    }
+
+    /// What the hardware module that holds the root says of the origin of its two keys, that which wraps and that which seals; `None` for a root in software.
+    ///
+    /// # Errors
+    /// [`VaultError::Sealed`]; what the module says.
+    pub fn root_origin(&self) -> Result<Option<[Origin; 2]>, VaultError> {
+        self.with_roots(|roots| roots.current.module().map(ModuleRoot::origin).transpose())
+    }
+
+    /// Looks after them: those that failed, and those that are `idle`, are let show that they work; those that were away are taken in when they are back and hold the root.
+    /// It takes as long as the slowest of them.
+    pub fn look_after_members(&self, idle: &dyn Fn(&str) -> bool) {
+        let roots = self.read().roots.as_ref().and_then(Roots::in_module);
+        roots.iter().flat_map(Roots::modules).for_each(|module| module.look_after_members(idle));
     }
 
     /// Runs a use of the roots. The vault cannot be sealed under its feet. A use of a module takes as long as the module likes, and holds no key: nobody shall wait

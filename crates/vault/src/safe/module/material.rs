@@ -88,6 +88,8 @@ pub(crate) struct Kept {
     sealed: Vec<u8>,
     fingerprint: Fingerprint,
     public: Option<Vec<u8>>,
+    /// The token that has it, for the birth record.
+    token: String,
 }
 
 impl Cradle {
@@ -126,7 +128,7 @@ impl Cradle {
         let account = self.account.open(session)?;
         let fingerprint = fingerprint(session, &account, self.spec, key, public.as_deref())?;
         let sealed = self.seal(session, &account, wrapped, public.as_deref())?;
-        Ok(Kept { sealed, fingerprint, public })
+        Ok(Kept { sealed, fingerprint, public, token: session.token().to_owned() })
     }
 
     fn seal(&self, session: &dyn HsmSession, account: &Account<'_>, wrapped: &[u8], public: Option<&[u8]>) -> Result<Vec<u8>, VaultError> {
@@ -161,8 +163,8 @@ impl ModuleRoot {
 
     /// What is told of material that was kept.
     pub(crate) fn generated(&self, kept: Kept, spec: KeySpec, source: Source, mechanism: &'static str) -> Generated {
-        let Kept { sealed, fingerprint, public } = kept;
-        let birth = Birth::in_module(source, mechanism, self.description(), proof::tests(spec), wrap::way_around(self.abilities(), spec));
+        let Kept { sealed, fingerprint, public, token } = kept;
+        let birth = Birth::in_module(source, mechanism, token, proof::tests(spec), wrap::way_around(self.abilities(), spec));
         Generated { sealed: SealedMaterial(sealed), fingerprint, public_key: public, birth }
     }
 

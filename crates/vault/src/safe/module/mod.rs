@@ -18,6 +18,7 @@ pub(super) mod backup;
 mod check;
 pub(super) mod import;
 pub(super) mod material;
+pub(super) mod members;
 pub(super) mod moving;
 pub(super) mod proof;
 pub(super) mod transport;
@@ -29,6 +30,8 @@ use moving::Bridge;
 
 use keystead_domain::KeySpec;
 
+pub use self::members::Member;
+use self::members::Members;
 use super::{
     record::WRAPPED_LEN,
     root::{Created, Root, RootKey},
@@ -36,37 +39,64 @@ use super::{
     unlock::{self, Backup, Method},
 };
 use crate::{
-    Abilities, Hsm, HsmError, HsmSession, Random, RootError, RootId, RootRecord, SecretBytes, UnsealError, VaultError,
+    Abilities, Hsm, HsmError, HsmSession, Origin, Random, RootError, RootId, RootRecord, SecretBytes, UnsealError, VaultError,
     hazmat::{aad::Aad, gcm},
     random,
 };
 
-/// A root in a module that is open.
+/// A root in a module that is open, or in several that hold the same.
 pub(crate) struct ModuleRoot {
-    hsm: Arc<dyn Hsm>,
+    members: Members,
     pub(crate) id: RootId,
     /// What the record that it opened tells it by.
     mark: [u8; 16],
-    abilities: Abilities,
-    description: String,
+    /// That record, against which a module that comes later shows that it holds the root.
+    proof: Option<RootRecord>,
     /// The way over from the root before, where that lies in another module.
     bridge: OnceLock<Bridge>,
 }
 
 impl ModuleRoot {
-    /// What the module was seen to do.
+    /// What every one of its modules was seen to do.
     pub(crate) fn abilities(&self) -> &Abilities {
-        &self.abilities
+        self.members.abilities()
     }
 
-    /// Its maker, model and library.
-    pub(crate) fn description(&self) -> String {
-        self.description.clone()
+    /// The modules, and how each is doing.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        self.members.list()
     }
 
-    /// Closes the module, and waits some seconds for what runs in it.
+    /// Lets modules that failed, or idled, show that they work, and takes in those that were away and are back. It takes as long as the slowest of them.
+    pub(crate) fn look_after_members(&self, idle: &dyn Fn(&str) -> bool) {
+        let (id, proof) = (self.id, self.proof.as_ref().map(|record| (proof_aad(record).as_bytes().to_vec(), record.wrapped)));
+        let prove: crate::Job = Arc::new(move |session| {
+            let root = session.root(id)?;
+            let Some((aad, wrapped)) = &proof else { return session.len(root.wrapping).map(drop) };
+            match opened(session, root.sealing, aad, wrapped) {
+                Err(HsmError::Unauthentic) => Err(HsmError::NoRoot),
+                other => other.map(drop),
+            }
+        });
+        let open = |hsm: &Arc<dyn Hsm>| match &self.proof {
+            Some(record) => open_in(record, id, hsm).map_err(|error| reason(&error)),
+            None => Err(HsmError::NoRoot),
+        };
+        self.members.look_after(&|hsm| idle(hsm.name()), &prove, &open);
+    }
+
+    /// What a module says of the origin of the root's two keys.
+    pub(crate) fn origin(&self) -> Result<[Origin; 2], VaultError> {
+        let id = self.id;
+        self.run(move |session| {
+            let root = session.root(id)?;
+            Ok([session.origin(root.wrapping)?, session.origin(root.sealing)?])
+        })
+    }
+
+    /// Closes the modules, and waits some seconds for what runs in them.
     pub(crate) fn close(&self) {
-        self.hsm.close();
+        self.members.close();
     }
 
     /// What the next root's record says of this one: its name in the token, and its mark.
@@ -77,13 +107,17 @@ impl ModuleRoot {
         text
     }
 
-    /// Whether one session reaches both roots.
+    /// Whether every session with this root reaches the other, too.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.hsm, &other.hsm)
+        self.members.are_among(&other.members)
     }
 
     fn new(hsm: &Arc<dyn Hsm>, id: RootId, mark: [u8; 16], abilities: Abilities) -> Self {
-        Self { hsm: hsm.clone(), id, mark, abilities, description: hsm.description(), bridge: OnceLock::new() }
+        Self::over(Members::one(hsm, abilities), id, mark, None)
+    }
+
+    fn over(members: Members, id: RootId, mark: [u8; 16], proof: Option<RootRecord>) -> Self {
+        Self { members, id, mark, proof, bridge: OnceLock::new() }
     }
 
     /// Whether a record is the one that it opened: somebody who writes to the database could name the same keys in another.
@@ -95,14 +129,15 @@ impl ModuleRoot {
     pub(crate) fn run<T: Send + 'static>(&self, work: impl Fn(&dyn HsmSession) -> Result<T, VaultError> + Send + Sync + 'static) -> Result<T, VaultError> {
         let answer = Arc::new(Mutex::new(None));
         let told = answer.clone();
-        self.hsm.run(Arc::new(move |session| match work(session) {
+        let job: crate::Job = Arc::new(move |session| match work(session) {
             // The module's own troubles are for the module to mend; all else is an answer.
             Err(VaultError::Module(error)) => Err(error),
             done => {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
                 Ok(())
             }
-        }))?;
+        });
+        self.members.run(&job)?;
         let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         answered.unwrap_or_else(|| Err(HsmError::Away("a job ended without an answer".to_owned()).into()))
     }
@@ -178,17 +213,26 @@ fn make_keys(
     Ok((Some(Backup { set, keys }), shares))
 }
 
-/// Opens the root of a record in the first of these modules that holds it. When none does, the error is that of a module which may hold it later, or else the last.
+/// Opens the root of a record in all of these modules that hold it.
 pub(super) fn open(record: &RootRecord, id: RootId, hsms: &[Arc<dyn Hsm>]) -> Result<Root, UnsealError> {
-    let mut told = UnsealError::Module(HsmError::NoRoot);
-    for hsm in hsms {
-        match open_in(record, id, hsm) {
-            Err(error) if weight(&error) >= weight(&told) => told = error,
-            Err(_) => {}
-            opened => return opened,
-        }
+    // Side by side: one that is slow, or hangs, is waited for once.
+    let tried: Vec<_> = std::thread::scope(|scope| {
+        let trying: Vec<_> = hsms.iter().map(|hsm| scope.spawn(|| open_in(record, id, hsm))).collect();
+        let panicked = || Err(HsmError::Refused("opening it ended in a panic".to_owned()).into());
+        trying.into_iter().map(|one| one.join().unwrap_or_else(|_| panicked())).collect()
+    });
+    let members = gathered(hsms, tried)?;
+    let module = ModuleRoot::over(members, id, record.mark, Some(record.clone()));
+    Ok(Root { generation: record.generation, key: RootKey::Module(Arc::new(module)) })
+}
+
+/// Why a module did not open, in its own words.
+fn reason(error: &UnsealError) -> HsmError {
+    match error {
+        UnsealError::Module(error) => error.clone(),
+        UnsealError::WrongSecret => HsmError::NoRoot,
+        other => HsmError::Refused(other.to_string()),
     }
-    Err(told)
 }
 
 /// A root that a record names as the one before: that it is in a token is seen here, that it is the right one when it opens something.
@@ -196,19 +240,29 @@ pub(super) fn find(name_and_mark: [u8; 32], hsms: &[Arc<dyn Hsm>]) -> Result<Mod
     let [id, mark] = [&name_and_mark[..16], &name_and_mark[16..]].map(|half| *half.first_chunk().unwrap_or(&[0; 16]));
     let id = RootId(id);
     let find_in = |hsm: &Arc<dyn Hsm>| {
-        let module = ModuleRoot::new(hsm, id, mark, hsm.open()?);
-        module.hsm.run(Arc::new(move |session| session.root(id).map(drop)))?;
-        Ok::<_, HsmError>(module)
+        let abilities = hsm.open()?;
+        hsm.run(Arc::new(move |session| session.root(id).map(drop)))?;
+        Ok(abilities)
     };
-    let mut told = UnsealError::Module(HsmError::NoRoot);
-    for hsm in hsms {
-        match find_in(hsm).map_err(UnsealError::from) {
-            Err(error) if weight(&error) >= weight(&told) => told = error,
-            Err(_) => {}
-            found => return found,
+    let members = gathered(hsms, hsms.iter().map(|hsm| find_in(hsm).map_err(|error: HsmError| error.into())).collect())?;
+    Ok(ModuleRoot::over(members, id, mark, None))
+}
+
+/// The modules of which each was tried, and those that opened. When none did, the error is that of a module which may hold the root later, or else the last.
+fn gathered(hsms: &[Arc<dyn Hsm>], tried: Vec<Result<Abilities, UnsealError>>) -> Result<Members, UnsealError> {
+    let (mut opened, mut absent, mut told) = (Vec::new(), Vec::new(), UnsealError::Module(HsmError::NoRoot));
+    for (hsm, tried) in hsms.iter().zip(tried) {
+        match tried {
+            Ok(abilities) => opened.push((hsm.clone(), abilities)),
+            Err(error) => {
+                absent.push((hsm.clone(), reason(&error)));
+                if weight(&error) >= weight(&told) {
+                    told = error;
+                }
+            }
         }
     }
-    Err(told)
+    Members::of(opened, absent).ok_or(told)
 }
 
 /// How much an error says of whether the root will be found: a module that is away may hold it, one that has another root does not.
@@ -221,11 +275,11 @@ fn weight(error: &UnsealError) -> u8 {
 }
 
 /// Logs in, and tries whether the token's keys are those that made the record.
-fn open_in(record: &RootRecord, id: RootId, hsm: &Arc<dyn Hsm>) -> Result<Root, UnsealError> {
+fn open_in(record: &RootRecord, id: RootId, hsm: &Arc<dyn Hsm>) -> Result<Abilities, UnsealError> {
     let abilities = hsm.open()?;
-    let module = ModuleRoot::new(hsm, id, record.mark, abilities);
+    let module = ModuleRoot::new(hsm, id, record.mark, abilities.clone());
     match module.open(&proof_aad(record), &record.wrapped) {
-        Ok(text) if text.expose() == proof_text(record) => Ok(Root { generation: record.generation, key: RootKey::Module(Arc::new(module)) }),
+        Ok(text) if text.expose() == proof_text(record) => Ok(abilities),
         Ok(_) | Err(VaultError::Module(HsmError::Unauthentic)) => Err(UnsealError::WrongSecret),
         Err(VaultError::Module(error)) => Err(error.into()),
         Err(other) => Err(HsmError::Refused(other.to_string()).into()),
