@@ -1,9 +1,10 @@
-//! Material that somebody brings wrapped: nothing unwraps but what was wrapped under the key (AES-KWP and AES-KW, RFC 5649 and RFC 3394).
+//! Material that somebody brings wrapped: nothing unwraps but what was wrapped under the key (AES-KWP and AES-KW, RFC 5649 and RFC 3394), or under the pair (RSAES-OAEP and
+//! RSA-AES-KWP).
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
 
-use keystead_domain::{AccountId, KeyId, KeySpec, Timestamp, VersionId};
+use keystead_domain::{AccountId, KeyId, KeySpec, Timestamp, VersionId, WrapMethod};
 use keystead_vault::{AccountKey, Held, NewUnlock, Place, SealedAccountKey, SealedMaterial, SecretBytes, SystemRandom, UnlockSecret, Vault, root};
 use libfuzzer_sys::fuzz_target;
 
@@ -36,14 +37,21 @@ impl House {
     }
 }
 
-static HOUSE: LazyLock<(House, SealedMaterial)> = LazyLock::new(|| {
+static HOUSE: LazyLock<(House, SealedMaterial, SealedMaterial)> = LazyLock::new(|| {
     let house = House::new();
     let kek = house.vault.generate(&house.place(), house.account_key()).unwrap_or_else(|error| panic!("{error}")).sealed;
-    (house, kek)
+    let place = Place { spec: KeySpec::Rsa4096, ..house.place() };
+    let pair = house.vault.generate(&place, house.account_key()).unwrap_or_else(|error| panic!("{error}")).sealed;
+    (house, kek, pair)
 });
 
 fuzz_target!(|wrapped: &[u8]| {
-    let (house, kek) = &*HOUSE;
+    let (house, kek, pair) = &*HOUSE;
     let held = Held { place: house.place(), account_key: house.account_key(), sealed: kek.as_bytes() };
-    assert!(house.vault.take_in_wrapped(&house.place(), house.account_key(), wrapped, &held).is_err());
+    assert!(house.vault.take_in_wrapped(&house.place(), house.account_key(), wrapped, &held, None).is_err());
+    let place = Place { spec: KeySpec::Rsa4096, ..house.place() };
+    let held = Held { place, account_key: house.account_key(), sealed: pair.as_bytes() };
+    for method in WrapMethod::ALL {
+        assert!(house.vault.take_in_by_pair(&house.place(), house.account_key(), wrapped, &held, method, None).is_err());
+    }
 });

@@ -190,6 +190,9 @@ fn of_app(error: Error) -> Problem {
             Problem::new(S::CONFLICT, "export-preparer-inactive", "The preparer is not active", detail, mend)
         }
         Error::KeystoreNotEmpty { keystore, count, names } => not_empty(&keystore, count, &names),
+        Error::CeremonyStands { how, mend } => {
+            Problem::new(S::CONFLICT, "ceremony-not-waiting", "The ceremony does not wait for this", format!("The ceremony {how}."), mend)
+        }
         Error::MovedOn => {
             let detail = "Somebody changed the same thing at the same moment. Nothing was done.";
             Problem::new(S::CONFLICT, "moved-on", "It has changed meanwhile", detail, "Look at it again, and repeat the request if it is still wanted.")
@@ -234,6 +237,9 @@ fn already_done(done: &Done) -> Problem {
         (Deed::RotateRoot, generation) => {
             let mend = "The vault opens by the secret of that request. If it was lost, rotate again with a fresh key while the vault is open.";
             (format!("the root of the vault was rotated to generation {generation}"), mend.to_owned())
+        }
+        (Deed::BeginCeremony | Deed::EnterComponent | Deed::CancelCeremony, ceremony) => {
+            (format!("the ceremony {ceremony} was changed"), format!("See how it stands: `keystead ceremony show {ceremony}`."))
         }
         (Deed::RotateAccountKey, generation) => (format!("the account key was rotated to generation {generation}"), "Nothing is left to do.".to_owned()),
     };

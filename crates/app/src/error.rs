@@ -72,6 +72,13 @@ pub enum Error {
         /// The first few names.
         names: Vec<String>,
     },
+    /// The ceremony does not wait for what was asked.
+    CeremonyStands {
+        /// How it stands, as the end of a sentence.
+        how: String,
+        /// What helps.
+        mend: String,
+    },
     /// Somebody changed the same thing at the same moment.
     MovedOn,
     /// The vault is sealed.

@@ -22,10 +22,25 @@ pub enum Deed {
     RotateRoot,
     /// The account key was rotated.
     RotateAccountKey,
+    /// A ceremony began.
+    BeginCeremony,
+    /// A component was entered.
+    EnterComponent,
+    /// A ceremony was cancelled.
+    CancelCeremony,
 }
 
 impl Deed {
-    const ALL: [Self; 5] = [Self::CreateUser, Self::ReplaceToken, Self::DownloadExport, Self::RotateRoot, Self::RotateAccountKey];
+    const ALL: [Self; 8] = [
+        Self::CreateUser,
+        Self::ReplaceToken,
+        Self::DownloadExport,
+        Self::RotateRoot,
+        Self::RotateAccountKey,
+        Self::BeginCeremony,
+        Self::EnterComponent,
+        Self::CancelCeremony,
+    ];
 
     /// The audit log's word for it; the store has the same.
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +50,9 @@ impl Deed {
             Self::DownloadExport => "key.download-export",
             Self::RotateRoot => "vault.rotate-root",
             Self::RotateAccountKey => "vault.rotate-account-key",
+            Self::BeginCeremony => "ceremony.begin",
+            Self::EnterComponent => "ceremony.enter",
+            Self::CancelCeremony => "ceremony.cancel",
         }
     }
 
@@ -48,7 +66,7 @@ impl Deed {
 pub struct Done {
     /// What.
     pub deed: Deed,
-    /// To what: the name of a user or key, or the generation of the new root.
+    /// To what: the name of a user or key, the id of a ceremony, or the generation of the new root.
     pub subject: String,
     /// When.
     pub at: Timestamp,

@@ -16,7 +16,14 @@ use keystead_vault::{Adopted, LaterRoot, NewUnlock, RootRecord, SecretText, Shar
 use tokio::sync::OwnedMutexGuard;
 use zeroize::Zeroizing;
 
-use crate::{App, Error, Request, error::TxError, once::Deed, permit, vault::root_error};
+use crate::{
+    App, Error, Request,
+    error::TxError,
+    once::Deed,
+    permit,
+    transcript::{What, numbers},
+    vault::root_error,
+};
 
 /// How long new shares wait to be shown again.
 const CONFIRM_WITHIN_MICROS: i64 = 15 * 60 * SECOND;
@@ -148,17 +155,25 @@ impl App {
         Ok(Prepared { rotation, confirm_by, threshold, shares: created.shares.iter().map(Share::text).collect() })
     }
 
-    /// Begins a rotation whose new shares are shown: at least as many as open the vault. The same request again does nothing and succeeds.
+    /// Begins a rotation whose new shares are shown: at least as many as open the vault. Answers the signed transcript. The same request again does nothing, and succeeds
+    /// without one.
     ///
     /// # Errors
     /// [`Error::Invalid`] for shares that do not open the new root, which changes nothing, and for a rotation that does not wait here; else as
     /// [`rotate_root`](Self::rotate_root).
-    pub async fn confirm_root_rotation(&self, principal: &Principal, request: &Request, rotation: &str, shares: Vec<Zeroizing<String>>) -> Result<(), Error> {
-        let shares: Vec<Share> = shares.iter().map(|text| Share::parse(text)).collect::<Result<_, _>>().map_err(|error| unproved(error.into()))?;
+    pub async fn confirm_root_rotation(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        rotation: &str,
+        shares: Vec<Zeroizing<String>>,
+    ) -> Result<Option<String>, Error> {
+        let shares = read_shares(&shares)?;
+        let shown = numbers(&shares);
         let proof = permit(principal, Action::ManageVault, &principal.account, UnlockSecret::Shares(shares))?;
         let mut changes = self.root_changes.clone().lock_owned().await;
         if self.done_before(principal, request).await?.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         self.follow(&mut changes).await?;
         if self.is_sealed() {
@@ -167,8 +182,14 @@ impl App {
         if changes.waiting.as_ref().is_none_or(|waiting| waiting.rotation != rotation) {
             return Err(not_waiting());
         }
-        let record = self.vault().prove_begun(&proof.payload).map_err(unproved)?;
-        self.begin_root(principal, request, record, proof.rule, changes).await
+        let engine = self.engine.clone();
+        // A module takes its time.
+        let proved = tokio::task::spawn_blocking(move || engine.parts().vault.prove_begun(&proof.payload)).await;
+        let record = proved.map_err(|error| Error::Internal(error.to_string()))?.map_err(unproved)?;
+        self.begin_root(principal, request, record.clone(), proof.rule, changes).await?;
+        // The root counts; that its transcript could not be signed must not say otherwise.
+        let transcript = self.transcript(What::Rotation, principal, &record, &shown).await;
+        Ok(transcript.inspect_err(|error| tracing::warn!(?error, "the transcript could not be signed; rehearse the shares for another")).ok().flatten())
     }
 
     /// Stores the record of the root that was begun, and only then goes by it. It runs on a task of its own: whoever asked may go away in the middle, and what became
@@ -224,6 +245,9 @@ impl App {
         let mut entry = self.entry(principal, "vault.rotate-root", rule).detail("generation", generation.to_string()).detail("root", record.kind().to_string());
         if let Some(root) = record.module_root() {
             entry = entry.detail("module_root", root.to_string());
+        }
+        if let Some(keepers) = record.keepers() {
+            entry = entry.detail("shares", format!("{} of {}, set {}", keepers.threshold, keepers.commitments.len(), keepers.set));
         }
         let entry = entry.done();
         let memory = self.memory(principal, request, Deed::RotateRoot, generation.to_string());
@@ -351,11 +375,17 @@ fn not_waiting() -> Error {
     Error::Invalid(Invalid::new("rotation", "does not wait for its shares: it is over, or too old, or another one was begun behind it", mend))
 }
 
-/// Why shares do not prove the new root.
-fn unproved(error: UnsealError) -> Error {
+/// Reads shares as their keepers typed them.
+pub(crate) fn read_shares(texts: &[Zeroizing<String>]) -> Result<Vec<Share>, Error> {
+    texts.iter().map(|text| Share::parse(text)).collect::<Result<_, _>>().map_err(|error| unproved(error.into()))
+}
+
+/// Why shares do not prove a root.
+pub(crate) fn unproved(error: UnsealError) -> Error {
     match error {
         UnsealError::NothingBegun => not_waiting(),
         UnsealError::Share(error) => Error::Invalid(Invalid { field: "shares".to_owned(), ..error.into() }),
-        other => Error::Invalid(Invalid::new("shares", format!("do not open the new root: {other}"), "Give as many of the new shares as open it.")),
+        UnsealError::Module(error) => VaultError::from(error).into(),
+        other => Error::Invalid(Invalid::new("shares", format!("do not open the root: {other}"), "Give as many of its shares as open it.")),
     }
 }

@@ -18,6 +18,8 @@ pub struct VaultStatus {
     pub kind: UnlockKind,
     /// How far shares have come.
     pub shares: Option<Progress>,
+    /// Threshold and count of the shares that restore the copy of a root in a module.
+    pub backup: Option<(u8, u8)>,
     /// Generation of the root.
     pub root_generation: u32,
     /// Whether it is sealed because another node changed the root: it then opens by the new secret only.
@@ -85,6 +87,7 @@ impl App {
             sealed: self.is_sealed(),
             kind: record.kind(),
             shares: self.vault().progress(),
+            backup: record.backup(),
             root_generation: record.generation(),
             root_changed: self.is_root_changed(),
             rotation,

@@ -86,8 +86,8 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The note of a text under a signature by this key.
-    pub(crate) fn note(&self, text: &str, signature: &[u8]) -> String {
+    /// The note of a text under a signature by this key, which somebody else holds. The text ends with a newline and has no other control character.
+    pub fn note(&self, text: &str, signature: &[u8]) -> String {
         let encoded = STANDARD.encode([self.id.as_slice(), signature].concat());
         format!("{text}\n{SIGNATURE_MARK}{} {encoded}\n", self.name)
     }

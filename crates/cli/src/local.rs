@@ -6,7 +6,7 @@ use std::{
 };
 
 use keystead_sandbox::{Config, Sandbox, UserSeed};
-use keystead_server::{DemoOptions, InitOptions, RootChoice, ServerError};
+use keystead_server::{DemoOptions, InitOptions, RestoreOptions, RestoreReport, RootChoice, ServerError};
 use zeroize::Zeroizing;
 
 use crate::{args::parse::SandboxUser, error::CliError, output::Output};
@@ -63,6 +63,15 @@ pub async fn init(config: PathBuf, root: Root, user: String) -> Result<InitRepor
         Root::Module { module, pin, backup } => RootChoice::Module { hsm: module, pin: secret(&pin), backup },
     };
     keystead_server::init(InitOptions { config, root, user }).await.map_err(failed)
+}
+
+/// Restores the root of an installation in another token.
+///
+/// # Errors
+/// [`CliError::Invalid`] for a text that is no share; [`CliError::Local`].
+pub async fn restore_root(config: PathBuf, module: Option<String>, shares: &[Zeroizing<String>]) -> Result<RestoreReport, CliError> {
+    let shares = keystead_server::read_shares(shares)?;
+    keystead_server::restore_root(RestoreOptions { config, module, shares }).await.map_err(failed)
 }
 
 /// The hardware module of a configuration, with the file of its PIN.

@@ -64,6 +64,8 @@ ids! {
     AccountId = "acct";
     /// What somebody shall be told.
     AlertId = "alert";
+    /// A key that comes in components.
+    CeremonyId = "ceremony";
     /// An entry of the audit log.
     EntryId = "entry";
     /// The boundary of access inside an account.

@@ -20,6 +20,11 @@ impl Timestamp {
         Self(secs * SECOND)
     }
 
+    /// As people read it: RFC 3339 in UTC, to the second.
+    pub fn rfc3339(self) -> String {
+        jiff::Timestamp::from_second(self.as_secs()).map(|at| at.to_string()).unwrap_or_default()
+    }
+
     /// Microseconds since the epoch.
     pub const fn as_micros(self) -> i64 {
         self.0

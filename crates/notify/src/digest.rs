@@ -2,8 +2,6 @@
 
 use keystead_domain::alert::{Alert, AlertKind};
 
-use crate::rfc3339;
-
 /// How many alerts of a kind a mail lists; the rest is counted.
 const LISTED: usize = 100;
 
@@ -54,7 +52,7 @@ const fn headline(kind: AlertKind) -> &'static str {
 fn section(kind: AlertKind, alerts: &[&Alert]) -> String {
     let mut lines = vec![headline(kind).to_owned()];
     for alert in alerts.iter().take(LISTED) {
-        lines.push(format!("- {} ({})", sentence(alert), rfc3339(alert.at)));
+        lines.push(format!("- {} ({})", sentence(alert), alert.at.rfc3339()));
         lines.extend(alert.facts.get("mend").map(|mend| format!("  {}", plain(mend))));
     }
     if alerts.len() > LISTED {

@@ -16,10 +16,3 @@ pub use error::NotifyError;
 pub use mail::{Mail, Security, Smtp};
 pub use secret::Secret;
 pub use webhook::{Webhook, check_url, sign};
-
-use keystead_domain::Timestamp;
-
-/// A time as RFC 3339 in UTC, whole seconds.
-fn rfc3339(at: Timestamp) -> String {
-    jiff::Timestamp::from_second(at.as_secs()).map(|at| at.to_string()).unwrap_or_default()
-}

@@ -16,7 +16,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::{NotifyError, Secret, rfc3339, sentence};
+use crate::{NotifyError, Secret, sentence};
 
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,9 +87,8 @@ fn unreachable(error: reqwest::Error) -> NotifyError {
 
 /// What is sent. It hangs on the alerts alone, so that a second copy is the same.
 fn body(alerts: &[Alert]) -> Value {
-    let newest = alerts.iter().map(|alert| alert.at).max().map(rfc3339);
-    let told =
-        |alert: &Alert| json!({ "id": alert.id.as_str(), "kind": alert.kind.as_str(), "at": rfc3339(alert.at), "text": sentence(alert), "facts": alert.facts });
+    let newest = alerts.iter().map(|alert| alert.at).max().map(keystead_domain::Timestamp::rfc3339);
+    let told = |alert: &Alert| json!({ "id": alert.id.as_str(), "kind": alert.kind.as_str(), "at": alert.at.rfc3339(), "text": sentence(alert), "facts": alert.facts });
     json!({ "type": "keystead.alerts", "timestamp": newest, "data": { "alerts": alerts.iter().map(told).collect::<Vec<_>>() } })
 }
 

@@ -107,7 +107,7 @@ impl Engine {
     /// That a key's material ends in so many days, or (`None`) that it has ended.
     pub(crate) fn telling_of_end(&self, key: &KeyRow, expires: Timestamp, days_before: Option<u32>) -> Telling {
         let mut facts = facts_of(key);
-        facts.push(("expires_at", rfc3339(expires)));
+        facts.push(("expires_at", expires.rfc3339()));
         facts.push(("mend", mend(key, days_before.is_none())));
         if let Some(days) = days_before {
             facts.push(("days_before", days.to_string()));
@@ -126,7 +126,7 @@ impl Engine {
     /// That a key will be rotated by its policy not before then, or (`missed`) that its turn is left out because it is not in use.
     pub(crate) fn telling_of_turn(&self, key: &KeyRow, at: Timestamp, missed: bool) -> Telling {
         let mut facts = facts_of(key);
-        facts.push(("rotation_at", rfc3339(at)));
+        facts.push(("rotation_at", at.rfc3339()));
         facts.push(("mend", if missed { turn_missed(key) } else { turn_comes(key) }));
         self.telling(About {
             account: &key.account_id,
@@ -193,9 +193,4 @@ fn turn_missed(key: &KeyRow) -> String {
         "Activate it with `keystead key activate {0}` and rotate it with `keystead key rotate {0}`, or end its policy with `keystead rotation clear --key {0}`.",
         key.name
     )
-}
-
-/// A time as RFC 3339 in UTC, whole seconds.
-fn rfc3339(at: Timestamp) -> String {
-    jiff::Timestamp::from_second(at.as_secs()).map(|at| at.to_string()).unwrap_or_default()
 }

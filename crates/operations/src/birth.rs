@@ -17,6 +17,7 @@ use keystead_vault::{CheckValue, Generated, MaterialRefused, Place, ProviderFail
 
 use crate::{
     Engine,
+    ceremony::Components,
     engine::{
         call::StepError,
         material::{Sealed, account_key, at_the_vault},
@@ -42,6 +43,8 @@ pub enum Origin {
     },
     /// A person brings it wrapped under an AES key of the vault.
     Wrapped(Vec<u8>, Box<Sealed>),
+    /// Several people brought it in components.
+    Components(Components),
     /// A person brings what somebody wrapped under the public half of a pair of the vault.
     ByPair {
         /// The wrapped bytes.
@@ -178,6 +181,7 @@ impl Cradle {
                 let kek = kek.held().ok_or(MaterialRefused::NotUnwrapped)?;
                 vault.take_in_wrapped(&place, sealing, &wrapped, &kek, expected)
             }
+            Origin::Components(components) => vault.take_in_components(&place, sealing, &components.held(), components.entered_by(), expected),
             Origin::ByPair { wrapped, pair, method } => {
                 let pair = pair.held().ok_or(MaterialRefused::NotUnwrapped)?;
                 vault.take_in_by_pair(&place, sealing, &wrapped, &pair, method, expected)

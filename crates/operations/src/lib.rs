@@ -9,6 +9,7 @@
 
 pub mod alerts;
 pub mod birth;
+pub mod ceremony;
 pub mod clouds;
 pub mod engine;
 pub mod family;

@@ -67,7 +67,7 @@ pub(crate) fn is_never(error: &HsmError) -> bool {
 
 /// Whether a module says that it does not know an attribute, or not with this value.
 pub(crate) fn is_of_template(rv: RvError) -> bool {
-    matches!(rv, RvError::AttributeTypeInvalid | RvError::AttributeValueInvalid | RvError::TemplateInconsistent)
+    matches!(rv, RvError::AttributeTypeInvalid | RvError::AttributeValueInvalid | RvError::AttributeReadOnly | RvError::TemplateInconsistent)
 }
 
 /// An ambiguous value that a module said twice, though it works: it has refused, if the value can mean that.

@@ -159,8 +159,12 @@ impl RootUse {
 
 /// What keeps a root's key where it is beyond its template, where the module knows the attributes; those that fewer modules know stand behind.
 pub(crate) static ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
+/// The same for one that comes out of its copy: SoftHSM2 unwraps none that cannot be modified.
+pub(crate) static RESTORED_STAYS: [Attribute; 4] =
+    [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false), Attribute::Modifiable(false)];
 
-/// A key of a root, but for its length, which is said where one is made: in the token for good, never to be taken out, and either for keys or for bytes.
+/// A key of a root, but for its length and whether it can be modified, which is said where one is made: in the token for good, never to be taken out, and either for keys or
+/// for bytes.
 pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
     let is_wrapping = of == RootUse::Wrapping;
     vec![
@@ -172,7 +176,6 @@ pub(crate) fn root(id: RootId, of: RootUse) -> Vec<Attribute> {
         Attribute::Private(true),
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
-        Attribute::Modifiable(false),
         Attribute::Wrap(is_wrapping),
         Attribute::Unwrap(is_wrapping),
         Attribute::Encrypt(!is_wrapping),
@@ -230,7 +233,7 @@ mod tests {
     fn the_keys_of_a_root_never_leave_and_neither_does_both() {
         for of in [RootUse::Wrapping, RootUse::Sealing] {
             let template = root(RootId([1; 16]), of);
-            for must in [Attribute::Extractable(false), Attribute::Sensitive(true), Attribute::Modifiable(false)] {
+            for must in [Attribute::Extractable(false), Attribute::Sensitive(true), Attribute::Token(true)] {
                 assert!(template.contains(&must), "{must:?}");
             }
             let wraps = template.contains(&Attribute::Wrap(true)) || template.contains(&Attribute::Unwrap(true));

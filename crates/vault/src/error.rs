@@ -18,6 +18,8 @@ pub enum Blob {
     Material,
     /// The key that signs the audit log.
     LogKey,
+    /// A component of a key that waits for the others.
+    Component,
 }
 
 impl std::fmt::Display for Blob {
@@ -26,6 +28,7 @@ impl std::fmt::Display for Blob {
             Self::AccountKey => "the account key",
             Self::Material => "the material",
             Self::LogKey => "the audit log's key",
+            Self::Component => "the component",
         })
     }
 }
@@ -162,6 +165,10 @@ pub enum MaterialRefused {
     PairInOneBlock,
     /// It is not the key that was expected.
     OtherCheckValue,
+    /// Its components do not make the key that was expected.
+    OtherWhole,
+    /// Two of its components are the same.
+    ComponentTwice,
     /// Encrypted by something other than PBES2 with PBKDF2 and AES-CBC.
     UnknownEncryption,
     /// The file asks for more work than anybody means.
@@ -195,6 +202,14 @@ impl MaterialRefused {
             Self::OtherCheckValue => (
                 "is another key than was expected: its check value is another one".to_owned(),
                 "Compare the check value with whoever sent the key, and the method by which it was made; a key that was damaged on its way has another one, too.",
+            ),
+            Self::OtherWhole => (
+                "makes, with the other components, another key than was expected".to_owned(),
+                "Enter it again, if it was mistyped. Else one of the others is wrong, or the check value of the whole: cancel the ceremony and begin anew.",
+            ),
+            Self::ComponentTwice => (
+                "is the same as another component, and the two would cancel each other out".to_owned(),
+                "Give each person a component of their own; each comes from a source of randomness.",
             ),
             Self::OtherPair { spec, found } => {
                 (format!("is an {} where {} was asked for", found.as_str(), spec.as_str()), "Give the kind of key that the file holds.")

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod ceremonies;
 mod keys;
 mod keystores;
 mod operations;
@@ -40,6 +41,12 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::prepare_export::prepare_export))
         .routes(routes!(keys::download_export::download_export))
 
+        .routes(routes!(ceremonies::list::list_ceremonies, ceremonies::begin::begin_ceremony))
+        .routes(routes!(ceremonies::show::show_ceremony))
+        .routes(routes!(ceremonies::enter::enter_component))
+        .routes(routes!(ceremonies::finish::finish_ceremony))
+        .routes(routes!(ceremonies::cancel::cancel_ceremony))
+
         .routes(routes!(keystores::list::list_keystores, keystores::create::create_keystore))
         .routes(routes!(keystores::show::show_keystore, keystores::delete::delete_keystore))
         .routes(routes!(keystores::policy::keystore_policy))
@@ -69,6 +76,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(vault::seal::seal_vault))
         .routes(routes!(vault::rotate::rotate_vault))
         .routes(routes!(vault::confirm_rotation::confirm_rotation))
+        .routes(routes!(vault::rehearse::rehearse_shares))
 
         .routes(routes!(users::list::list_users, users::create::create_user))
         .routes(routes!(users::replace_token::replace_token))

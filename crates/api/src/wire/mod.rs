@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod ceremony;
 pub mod key;
 pub mod keystore;
 pub mod link;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 /// How the vault stands.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({ "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1,
+#[schema(example = json!({ "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "backup": null, "root_generation": 1,
     "root_changed": false, "rotation": null }))]
 pub(crate) struct Vault {
     /// Whether it is closed: reading works, keys do not.
@@ -20,6 +20,9 @@ pub(crate) struct Vault {
     /// How many have been given.
     #[schema(required)]
     shares_have: Option<u8>,
+    /// Who can restore the copy of a root that lies in a hardware module; null where there is no copy.
+    #[schema(required)]
+    backup: Option<Backup>,
     /// Which root key is in use, from 1.
     root_generation: u32,
     /// Whether this node is sealed because the root was changed on another node: it then opens by the new secret only.
@@ -27,6 +30,15 @@ pub(crate) struct Vault {
     /// A rotation of the root that is not finished.
     #[schema(required)]
     rotation: Option<Rotation>,
+}
+
+/// Shares that restore the copy of a root.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Backup {
+    /// How many it takes.
+    shares_needed: u8,
+    /// How many there are.
+    shares: u8,
 }
 
 /// How far a rotation has come; null when the database does not answer.
@@ -52,6 +64,7 @@ impl From<VaultStatus> for Vault {
             },
             shares_needed: status.shares.map(|progress| progress.need),
             shares_have: status.shares.map(|progress| progress.have),
+            backup: status.backup.map(|(shares_needed, shares)| Backup { shares_needed, shares }),
             root_generation: status.root_generation,
             root_changed: status.root_changed,
             rotation: status.rotation.map(|progress| Rotation { done: progress.done, total: progress.total }),

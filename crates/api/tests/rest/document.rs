@@ -94,6 +94,7 @@ async fn only_these_need_no_token() {
 const CONTRACT: &str = "
     GET /healthz, GET /readyz, GET /metrics, GET /openapi.json, GET /docs, GET /docs/style.css, GET /v1/status, GET /v1/me,
     GET /v1/vault, GET /v1/vault/modules, POST /v1/vault/unseal, POST /v1/vault/seal, POST /v1/vault/rotate, POST /v1/vault/rotate/confirm,
+    POST /v1/vault/rehearse,
     GET /v1/users, POST /v1/users, POST /v1/users/{user}/token, POST /v1/users/{user}/disable,
     GET /v1/keystores, POST /v1/keystores, GET /v1/keystores/{keystore}, DELETE /v1/keystores/{keystore},
     GET /v1/keystores/{keystore}/policy, POST /v1/keystores/{keystore}/check, POST /v1/keystores/{keystore}/sync,
@@ -103,6 +104,8 @@ const CONTRACT: &str = "
     POST /v1/keys/{key}/revert, POST /v1/keys/{key}/replicas, POST /v1/keys/{key}/promote, GET /v1/keys/{key}/family,
     POST /v1/keys/{key}/revert, POST /v1/keys/{key}/adopt, POST /v1/keys/{key}/forget,
     POST /v1/keys/{key}/schedule-deletion, POST /v1/keys/{key}/cancel-deletion, POST /v1/keys/{key}/export/prepare, POST /v1/keys/{key}/export/download,
+    GET /v1/ceremonies, POST /v1/ceremonies, GET /v1/ceremonies/{ceremony}, POST /v1/ceremonies/{ceremony}/components, POST /v1/ceremonies/{ceremony}/finish,
+    POST /v1/ceremonies/{ceremony}/cancel,
     GET /v1/rotation-policies, GET /v1/rotation-policies/{target}, PUT /v1/rotation-policies/{target}, DELETE /v1/rotation-policies/{target},
     GET /v1/operations, GET /v1/operations/{operation}, POST /v1/operations/{operation}/wake,
     GET /v1/alerts, GET /v1/alerts/{alert}, POST /v1/alerts/test, GET /v1/schedule,

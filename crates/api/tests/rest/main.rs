@@ -2,6 +2,7 @@
 
 mod again;
 mod callers;
+mod ceremonies;
 mod copies;
 mod document;
 mod entries;

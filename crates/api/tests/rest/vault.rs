@@ -21,7 +21,7 @@ async fn whoever_knows_the_secret_opens_the_vault_and_nobody_else() {
     }
     let vault = unseal(&world, json!({ "passphrase": PASSPHRASE })).await.json();
     let expected = json!({
-        "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1, "root_changed": false, "rotation": null
+        "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "backup": null, "root_generation": 1, "root_changed": false, "rotation": null
     });
     assert_eq!(vault, expected);
 }

@@ -202,6 +202,7 @@ impl App {
             expires: key.expires_at.map(Into::into),
             copy_of: Some(Stored(root)),
             forgets: false,
+            ceremony: None,
         });
         let intent = self
             .engine

@@ -1,13 +1,14 @@
 //! A key is asked for: generated in the vault, or taken in (CM-040, CM-053, FX-014, FX-015, FT-036, FT-041 to FT-043).
 
 use keystead_domain::{
-    Alias, Aliases, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp, WrapMethod,
+    Alias, Aliases, CeremonyId, Invalid, KeyId, KeySpec, KeyState, KeyUsage, LineageId, Name, RegionRole, Tags, Timestamp, WrapMethod,
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
-use keystead_operations::{Saga, birth::Origin, saga::create_key::CreateKey, stored::Stored};
+use keystead_operations::{Saga, birth::Origin, ceremony::Components, saga::create_key::CreateKey, stored::Stored};
 use keystead_store::{
-    StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, versions, versions::VersionRow,
+    StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, operations::OperationRow, versions,
+    versions::VersionRow,
 };
 use keystead_vault::{CheckValue, HsmError, SecretBytes, VaultError, export_method};
 
@@ -81,6 +82,8 @@ pub enum Material {
         /// By which method, if that key is a pair.
         method: Option<WrapMethod>,
     },
+    /// It came in components, each by another person.
+    Components(Components),
 }
 
 /// The longest description (AWS KMS API reference, Description).
@@ -109,6 +112,12 @@ impl App {
         if let Some(earlier) = self.earlier(principal, request).await? {
             return Ok(earlier);
         }
+        let (new, keystore) = self.checked(principal, new).await?;
+        self.begin_key(principal, request, new, keystore, None, |_, _, _| Ok(())).await
+    }
+
+    /// What is asked for, looked at with its keystore: a key of this kind can be made there.
+    pub(crate) async fn checked(&self, principal: &Principal, new: NewKey) -> Result<(NewKey, KeystoreRow), Error> {
         let now = self.now();
         let usage = new.spec.usage(new.usage)?;
         check_form(new.spec, &new.material)?;
@@ -121,6 +130,20 @@ impl App {
         if new.multi_region {
             self.catalog.check_multi_region(&keystore.cloud, &keystore.location)?;
         }
+        Ok((new, keystore))
+    }
+
+    /// Begins to make a key that was [`checked`](Self::checked). `beside` is done in the transaction of its intent.
+    pub(crate) async fn begin_key(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        new: NewKey,
+        keystore: KeystoreRow,
+        ceremony: Option<CeremonyId>,
+        beside: impl Fn(&mut Tx<'_>, &OperationRow, &KeyRow) -> Result<(), TxError> + Send + 'static,
+    ) -> Result<Started, Error> {
+        let now = self.now();
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
         let forgets = !proof.payload.terms.kept;
@@ -135,6 +158,7 @@ impl App {
             expires: key.expires_at.map(Into::into),
             copy_of: None,
             forgets,
+            ceremony: ceremony.clone().map(Stored),
         });
         let intent = self
             .engine
@@ -143,6 +167,7 @@ impl App {
             .detail("origin", key.origin.clone())
             .detail("fingerprint", version.fingerprint.clone())
             .detail("kept", if forgets { "false" } else { "true" });
+        let intent = ceremony.iter().fold(intent, |intent, ceremony| intent.subject("ceremony", ceremony.as_str(), &key.name));
         let refusal = self.entry(principal, "key.create", "names-are-unique").keystore(&keystore.id, &keystore.name).detail("name", key.name.clone());
         let answer = key.clone();
         let holds = [(keystore.id.to_string(), keystore.name.clone())];
@@ -150,7 +175,9 @@ impl App {
             .store()
             .write("keys.create", move |tx| {
                 insert(tx, &keystore, &lineage, &key, &version)?;
-                Ok::<_, TxError>(intent.write(tx)?)
+                let operation = intent.write(tx)?;
+                beside(tx, &operation, &key)?;
+                Ok::<_, TxError>(operation)
             })
             .await;
         match written {
@@ -248,6 +275,7 @@ impl App {
             Material::Generate => Origin::Generated,
             Material::Raw(bytes) => Origin::Raw(bytes),
             Material::Pkcs8 { file, passphrase } => Origin::Pkcs8 { file, passphrase },
+            Material::Components(components) => Origin::Components(components),
             Material::Wrapped { wrapped, unwrap_with, method } => self.unwrapping(principal, wrapped, &unwrap_with, method).await?,
         };
         Ok(self.engine.birth(&key.account_id, &sealing, &key.id, key.spec, &by, now, origin, expected).await?)

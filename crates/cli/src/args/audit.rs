@@ -20,6 +20,20 @@ pub enum AuditVerb {
     /// Print the log's name and the public key that signs it
     #[command(after_help = "Example:\n  keystead audit key")]
     Key,
+    /// Verify a signed note: a transcript of a root, or a checkpoint. Needs no server
+    VerifyNote(VerifyNote),
+}
+
+/// `audit verify-note`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead audit verify-note transcript.note --vkey keystead+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")]
+pub struct VerifyNote {
+    /// The note
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The log's public key, as `keystead audit key` printed it when you trusted the server
+    #[arg(long, value_name = "VKEY")]
+    pub vkey: String,
 }
 
 /// `audit list`

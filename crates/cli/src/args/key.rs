@@ -206,8 +206,7 @@ Examples:
 From another hardware module, under a transport key of this vault:
   keystead key create transport --keystore own --spec RSA_4096 --usage encrypt --not-exportable
   keystead key public-key transport > transport.pub.pem      # take it there, and wrap
-  keystead key import theirs --keystore payments-eu --file theirs.wrapped --format wrapped --unwrap-with transport \\
-    --method RSA_AES_KEY_WRAP_SHA_256 --check-value 0123456789")]
+  keystead key import theirs --keystore payments-eu --file theirs.wrapped --format wrapped --unwrap-with transport --method RSA_AES_KEY_WRAP_SHA_256 --check-value 0123456789")]
 pub struct Import {
     #[command(flatten)]
     pub new: NewKey,

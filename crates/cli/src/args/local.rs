@@ -80,6 +80,26 @@ pub struct Serve {
     pub config: PathBuf,
 }
 
+/// `restore-root`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead restore-root --config /etc/keystead/keystead.toml --hsm second --share-file share-1.txt --share-file share-3.txt
+  keystead restore-root
+
+The configuration names the new token as [hsm] or [[hsm.more]], with the file of its PIN. Without files the shares are asked for at the terminal.")]
+pub struct RestoreRoot {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "keystead.toml")]
+    pub config: PathBuf,
+    /// The module's name in the configuration; without it, the first
+    #[arg(long, value_name = "NAME")]
+    pub hsm: Option<String>,
+    /// A file with one of the shares; give as many as it takes
+    #[arg(long = "share-file", id = "share_files", value_name = "FILE")]
+    pub share_files: Vec<PathBuf>,
+}
+
 /// `doctor`
 #[derive(Args)]
 #[command(after_help = "\

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod ceremony;
 pub mod global;
 pub mod key;
 pub mod keystore;
@@ -68,9 +69,14 @@ pub enum Noun {
     Serve(local::Serve),
     /// Look for what keeps the server from working, and say how to mend it
     Doctor(local::Doctor),
+    /// Restore the root in a hardware module's token, from the shares of its copy. The server must not run on the same SQLite file
+    RestoreRoot(local::RestoreRoot),
     /// Keys: make, import, list, renew, deactivate, export, delete
     #[command(subcommand)]
     Key(Box<key::KeyVerb>),
+    /// Ceremonies: keys that come in components, each entered by another person
+    #[command(subcommand)]
+    Ceremony(ceremony::CeremonyVerb),
     /// Keystores: the places in the cloud where keys live
     #[command(subcommand)]
     Keystore(keystore::KeystoreVerb),

@@ -19,6 +19,25 @@ pub enum VaultVerb {
     Rotate(Rotate),
     /// Show the new shares of a root, as proof that their keepers have them: only then the rotation begins
     ConfirmRotation(ConfirmRotation),
+    /// Prove that shares open the vault, or restore the copy of its root, without changing anything
+    Rehearse(Rehearse),
+}
+
+/// `vault rehearse`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead vault rehearse
+  keystead vault rehearse --share-file share-1.txt --share-file share-3.txt --transcript rehearsal.note
+
+Without files the shares are asked for at the terminal, keeper by keeper.")]
+pub struct Rehearse {
+    /// A file with one of the shares; give as many as it takes, or more
+    #[arg(long = "share-file", id = "share_files", value_name = "FILE")]
+    pub share_files: Vec<PathBuf>,
+    /// A new file for the signed transcript: `keystead audit verify-note` verifies it
+    #[arg(long, value_name = "FILE")]
+    pub transcript: Option<PathBuf>,
 }
 
 /// `vault unseal`
@@ -103,6 +122,9 @@ pub struct Rotate {
     /// Files to read the new shares back from, when they are asked for, instead of having them typed
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub confirm_files: Vec<PathBuf>,
+    /// A new file for the signed transcript of a rotation with shares
+    #[arg(long, value_name = "FILE")]
+    pub transcript: Option<PathBuf>,
 }
 
 /// `vault confirm-rotation`
@@ -117,6 +139,9 @@ pub struct ConfirmRotation {
     /// A file with one of the new shares; give as many as open the vault
     #[arg(long = "share-file", id = "share_files", value_name = "FILE", required = true)]
     pub share_files: Vec<PathBuf>,
+    /// A new file for the signed transcript: `keystead audit verify-note` verifies it
+    #[arg(long, value_name = "FILE")]
+    pub transcript: Option<PathBuf>,
 }
 
 /// What is said of the secret of a new root.

@@ -7,14 +7,14 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keystead_audit::{Finding, Report, verify_export};
+use keystead_audit::{Finding, Note, NoteError, Report, VerifierKey, verify_export};
 use keystead_domain::Invalid;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Context, pages};
 use crate::{
-    args::audit::{AuditVerb, Verify},
+    args::audit::{AuditVerb, Verify, VerifyNote},
     error::CliError,
     output::{self, Sheet, audit::AuditEntry, table},
     problem::Problem,
@@ -42,6 +42,7 @@ pub async fn run(context: &Context, verb: AuditVerb) -> Result<(), CliError> {
             let key = context.client()?.get(&Route::new("v1/audit/key")).await?;
             context.output.one::<LogKey>(&key)
         }
+        AuditVerb::VerifyNote(args) => verify_note(context, &args),
     }
 }
 
@@ -102,6 +103,22 @@ fn verify(context: &Context, args: &Verify) -> Result<(), CliError> {
         context.output.note("The key came with the file. Compare it with the one that you trust: give that with --vkey.");
     }
     Ok(())
+}
+
+fn verify_note(context: &Context, args: &VerifyNote) -> Result<(), CliError> {
+    let invalid = |error: NoteError| Invalid::new("vkey", format!("cannot be used: {error}"), "Give it as `keystead audit key` printed it.");
+    let key = VerifierKey::parse(args.vkey.trim()).map_err(invalid)?;
+    let note = std::fs::read_to_string(&args.file).map_err(|reason| CliError::reading(&args.file, reason))?;
+    let text = Note::open(&note, &key).map_err(|error| {
+        let title = format!("{} is not signed by this key", args.file.display());
+        CliError::NotVerified(Box::new(Problem::own(
+            "note-not-verified",
+            title,
+            error.to_string(),
+            "Keep this file as evidence, and ask whoever gave it to you.",
+        )))
+    })?;
+    context.output.text(&format!("verified\n\n{text}"), &json!({"verified": true, "text": text}))
 }
 
 /// What a finding means for who ran the command.

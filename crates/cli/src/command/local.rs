@@ -10,10 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Context, root_rotation::check_threshold};
+use super::{
+    Context,
+    root_rotation::{check_threshold, from_files},
+    vault::share,
+};
 use crate::{
     args::{
-        local::{Demo, Doctor, DoctorOf, Init, Module as ModuleArgs, Serve},
+        local::{Demo, Doctor, DoctorOf, Init, Module as ModuleArgs, RestoreRoot, Serve},
         vault::RootKind,
     },
     client::Client,
@@ -158,6 +162,33 @@ fn root(args: &Init) -> Result<Root, CliError> {
             Root::Shares { count: args.secret.shares, threshold: args.secret.threshold }
         }
     })
+}
+
+/// `keystead restore-root`
+///
+/// # Errors
+/// [`CliError`].
+pub async fn restore_root(context: &Context, args: RestoreRoot) -> Result<(), CliError> {
+    let shares = if args.share_files.is_empty() { typed_until_empty()? } else { from_files(&args.share_files)? };
+    let report = local::restore_root(args.config, args.hsm, &shares).await?;
+    let sheet = sheet(vec![
+        ("root", Some(report.root.clone())),
+        ("root generation", Some(report.generation.to_string())),
+        ("restored in", Some(report.module.clone())),
+    ]);
+    context.output.text(&sheet, &json!({"root": report.root, "root_generation": report.generation, "hsm": report.module}))
+}
+
+/// Share after share, until an empty line: how many it takes stands in the shares themselves.
+fn typed_until_empty() -> Result<Vec<Zeroizing<String>>, CliError> {
+    let mut shares = Vec::new();
+    loop {
+        let text = ask("share", &format!("Share {}, or Enter when all are given: ", shares.len() + 1), "--share-file")?;
+        if text.trim().is_empty() {
+            return Ok(shares);
+        }
+        shares.push(share(&text));
+    }
 }
 
 /// The module that the arguments name.

@@ -2,13 +2,15 @@
 
 pub mod alert;
 pub mod audit;
+pub mod ceremony;
 pub mod change;
 pub mod key;
 pub mod keystore;
 pub mod local;
 pub mod operation;
 pub mod pages;
-pub mod root_rotation;
+pub mod rehearsal;
+mod root_rotation;
 pub mod rotation;
 pub mod sandbox;
 pub mod setup;
@@ -58,7 +60,9 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<(), CliError> {
         Noun::Init(args) => Box::pin(local::init(&context, args)).await,
         Noun::Serve(args) => Box::pin(local::serve(args)).await,
         Noun::Doctor(args) => Box::pin(local::doctor(&context, args)).await,
+        Noun::RestoreRoot(args) => Box::pin(local::restore_root(&context, args)).await,
         Noun::Key(verb) => Box::pin(key::run(&context, *verb)).await,
+        Noun::Ceremony(verb) => Box::pin(ceremony::run(&context, verb)).await,
         Noun::Keystore(verb) => Box::pin(keystore::run(&context, verb)).await,
         Noun::Rotation(verb) => Box::pin(rotation::run(&context, verb)).await,
         Noun::Operation(verb) => Box::pin(operation::run(&context, verb)).await,

@@ -1,6 +1,9 @@
 //! `keystead vault rotate` and `keystead vault confirm-rotation`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use indicatif::ProgressBar;
 use keystead_domain::Invalid;
@@ -12,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Context,
+    rehearsal::keep_transcript,
     vault::{encoded, exposed, share},
 };
 use crate::{
@@ -64,7 +68,7 @@ pub async fn rotate(context: &Context, client: &Client, args: &Rotate) -> Result
         None => follow(context, client, answer).await,
         Some(prepared) if context.output.is_dialogue() => {
             context.output.one::<Vault>(&answer)?;
-            ask_back(context, client, &prepared, &args.confirm_files).await
+            ask_back(context, client, &prepared, args).await
         }
         Some(_) => Ok(answer),
     }
@@ -76,23 +80,33 @@ pub async fn rotate(context: &Context, client: &Client, args: &Rotate) -> Result
 /// [`CliError`].
 pub async fn confirm(context: &Context, client: &Client, args: &ConfirmRotation) -> Result<Value, CliError> {
     let answer = show(client, &args.rotation, from_files(&args.share_files)?).await?;
-    follow(context, client, answer).await
+    told(context, client, answer, args.transcript.as_deref()).await
+}
+
+/// Keeps the transcript, and follows the rotation; what is answered at its end has the transcript, too.
+async fn told(context: &Context, client: &Client, answer: Value, path: Option<&Path>) -> Result<Value, CliError> {
+    keep_transcript(&answer, path)?;
+    let transcript = answer["transcript"].clone();
+    let mut vault = follow(context, client, answer).await?;
+    vault["transcript"] = transcript;
+    Ok(vault)
 }
 
 /// The keepers show their shares, until enough of them are right or it is too late.
-async fn ask_back(context: &Context, client: &Client, prepared: &Prepared, files: &[PathBuf]) -> Result<Value, CliError> {
+async fn ask_back(context: &Context, client: &Client, prepared: &Prepared, args: &Rotate) -> Result<Value, CliError> {
     loop {
+        let files = &args.confirm_files;
         let shares = if files.is_empty() { typed(prepared.shares_needed)? } else { written(files)? };
         match show(client, &prepared.rotation, shares).await {
-            Ok(answer) => return follow(context, client, answer).await,
+            Ok(answer) => return told(context, client, answer, args.transcript.as_deref()).await,
             Err(CliError::Refused(problem)) if problem.field.as_deref() == Some("shares") => context.output.problem(&problem),
             Err(error) => return Err(error),
         }
     }
 }
 
-fn typed(needed: u64) -> Result<Vec<Zeroizing<String>>, CliError> {
-    let prompt = |number| format!("To confirm, share {number} of {needed} as its keeper has it: ");
+pub(super) fn typed(needed: u64) -> Result<Vec<Zeroizing<String>>, CliError> {
+    let prompt = |number| format!("Share {number} of {needed}, as its keeper has it: ");
     (1..=needed).map(|number| ask("shares", &prompt(number), "`keystead vault confirm-rotation`").map(|text| share(&text))).collect()
 }
 
@@ -101,7 +115,7 @@ fn written(files: &[PathBuf]) -> Result<Vec<Zeroizing<String>>, CliError> {
     from_files(files)
 }
 
-fn from_files(files: &[PathBuf]) -> Result<Vec<Zeroizing<String>>, CliError> {
+pub(super) fn from_files(files: &[PathBuf]) -> Result<Vec<Zeroizing<String>>, CliError> {
     files.iter().map(|path| read_text("shares", path).map(|text| share(&text))).collect()
 }
 
@@ -240,7 +254,7 @@ mod tests {
         let server = Server::start(script).await;
         let context = Context { output: Output::new(global.output), global, environment: Environment::default() };
         let client = Client::new(connection(&server.url, Duration::from_secs(10))).expect("a client");
-        let args = ConfirmRotation { rotation: "rotation_1".into(), share_files: Vec::new() };
+        let args = ConfirmRotation { rotation: "rotation_1".into(), share_files: Vec::new(), transcript: None };
         let ended = confirm(&context, &client, &args).await;
         (ended, server.heads())
     }

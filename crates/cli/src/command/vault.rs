@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Context, root_rotation};
+use super::{Context, rehearsal, root_rotation};
 use crate::{
     args::vault::{Unseal, VaultVerb},
     client::{Client, read},
@@ -29,6 +29,7 @@ pub async fn run(context: &Context, verb: VaultVerb) -> Result<(), CliError> {
         VaultVerb::Unseal(args) => unseal(context, &client, &args).await?,
         VaultVerb::Rotate(args) => root_rotation::rotate(context, &client, &args).await?,
         VaultVerb::ConfirmRotation(args) => root_rotation::confirm(context, &client, &args).await?,
+        VaultVerb::Rehearse(args) => return rehearsal::rehearse(context, &client, &args).await,
     };
     context.output.one::<Vault>(&vault)
 }

@@ -35,6 +35,12 @@ pub struct Vault {
     /// The hardware modules, for whoever may know.
     #[serde(default)]
     modules: Vec<Module>,
+    /// Who can restore the copy of a root in a module.
+    #[serde(default)]
+    backup: Option<Backup>,
+    /// The signed transcript of a rotation with shares.
+    #[serde(default)]
+    transcript: Option<String>,
 }
 
 /// A hardware module.
@@ -60,6 +66,20 @@ fn modules(all: &[Module]) -> String {
         vec![clean_line(&module.name), module.state.clone(), count(module.sessions), count(module.waiting), trouble]
     };
     section("Hardware modules", &["name", "state", "sessions", "waiting", "trouble"], all.iter().map(row).collect())
+}
+
+/// Shares that restore the copy of a root in a module.
+#[derive(Deserialize)]
+struct Backup {
+    shares_needed: u64,
+    shares: u64,
+}
+
+impl Vault {
+    /// How many shares open it, or restore its root.
+    pub fn keepers_needed(&self) -> Option<u64> {
+        self.shares_needed.or(self.backup.as_ref().map(|backup| backup.shares_needed))
+    }
 }
 
 /// A new root that waits for its shares. It has no `Debug`: it holds them.
@@ -111,6 +131,7 @@ impl Sheet for Vault {
             ("sealed", Some(yes(self.sealed))),
             ("opened by", Some(self.kind.clone())),
             ("shares", shares.filter(|_| self.sealed)),
+            ("copy", self.backup.as_ref().map(|backup| format!("restored by {} of {} shares", backup.shares_needed, backup.shares))),
             ("root generation", generation),
             ("rotation", self.rotation.as_ref().map(Rotation::words)),
             ("sealed anew", self.rewrapped.map(|rewrapped| format!("{rewrapped} key versions"))),
@@ -118,7 +139,8 @@ impl Sheet for Vault {
     }
 
     fn below(&self) -> String {
-        self.prepared.as_ref().map(Prepared::words).unwrap_or_default() + &modules(&self.modules)
+        let transcript = self.transcript.as_ref().map(|transcript| format!("\n{transcript}"));
+        self.prepared.as_ref().map(Prepared::words).or(transcript).unwrap_or_default() + &modules(&self.modules)
     }
 }
 

@@ -23,8 +23,8 @@ use crate::{
 const WAY_AROUND: &str = "host-wrap";
 
 /// An installation whose root lies in a token.
-struct Hall {
-    desk: Desk,
+pub struct Hall {
+    pub desk: Desk,
     port: u16,
     token: Token,
     _aws: Terminal,
@@ -33,7 +33,7 @@ struct Hall {
 
 impl Hall {
     /// Makes it by `init`, and serves it; `None` when there is no such token here. `more` stands under `[hsm]`.
-    fn new(kind: Kind, more: &str) -> Option<Self> {
+    pub fn new(kind: Kind, more: &str) -> Option<Self> {
         let token = Token::new(kind)?;
         let (library, environment) = (token.library.clone(), vec![token.environment()]);
         Some(Self::over(token, &library, environment, more))

@@ -16,6 +16,7 @@ mod families;
 mod forgotten;
 mod full_disk;
 mod hsm;
+mod imports;
 mod in_place;
 mod kill;
 mod kinds;

@@ -201,6 +201,26 @@ impl Subject {
         self.does(0, "POST", "/v1/keys", Some(body)).await["key"]["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Two people bring a component each; answers both, and the key.
+    async fn makes_of_components(&self, name: &str) -> [Known; 3] {
+        let (one, two) = (fresh(), fresh());
+        let begin = json!({"key": {"name": name, "keystore": "payments-eu", "aliases": [name]}, "components": 2});
+        let mut answer = Value::Null;
+        let mut path = "/v1/ceremonies".to_owned();
+        for (person, body) in [(0, begin), (0, json!({"component": hex::encode(one)})), (1, json!({"component": hex::encode(two)}))] {
+            let answered = self.installation.call_with(&self.http, person, "POST", &path, Some(body), &[("Prefer", "wait=60")]).await;
+            let (status, text) = answered.expect("an answer");
+            assert!(status < 300, "{path}: {text}");
+            answer = read(&text);
+            path = format!("/v1/ceremonies/{}/components", answer["id"].as_str().expect("an id"));
+            self.answers.lock().expect("no panic inside").push(text);
+        }
+        assert_eq!(answer["state"], "MADE", "{answer}");
+        let whole: [u8; 32] = std::array::from_fn(|at| one[at] ^ two[at]);
+        assert_eq!(self.learns(name).await, whole);
+        [Known::new("a component", &one), Known::new("the last component", &two), Known::new("made of components", &whole)]
+    }
+
     /// Learns a key's bytes as two people may: ann names our public key, bob takes the wrapped material away.
     async fn learns(&self, id: &str) -> Vec<u8> {
         let ours = PrivateDecryptingKey::generate(KeySize::Rsa2048).expect("a key");
@@ -258,6 +278,7 @@ async fn live(subject: &Subject, round: usize) -> Vec<Known> {
     subject.makes(&named("raw"), Some(json!({"format": "raw", "data": STANDARD.encode(raw)}))).await;
     let wrapped = STANDARD.encode(wrap(&kek, &inner));
     subject.makes(&named("wrapped"), Some(json!({"format": "wrapped", "data": wrapped, "unwrap_with": named("kek")}))).await;
+    known.extend(subject.makes_of_components(&named("split")).await);
     let made = subject.makes(&named("made"), None).await;
     for name in ["kek", "raw", "wrapped", "made"] {
         for event in ["upload", "deactivate", "activate"] {

@@ -160,20 +160,72 @@ fn a_root_moves_into_a_token_inside_it_and_to_another_while_keys_are_used() {
     let (rotation, paths) = (prepared["rotation"].as_str().expect("an id"), files.iter().map(|path| path.to_str().expect("a path")).collect::<Vec<_>>());
     let one = ["vault", "confirm-rotation", "--rotation", rotation, "--share-file", paths[0]];
     assert_eq!(slug(&desk.fails(2, &one)), "invalid-input");
-    let two = [&one[..], &["--share-file", paths[2]]].concat();
+    let two = [&one[..], &["--share-file", paths[2], "--transcript", "transcript.note"]].concat();
     rotated(&desk.json(&two), 3);
     site.works("seals");
+    let vkey = desk.json(&["audit", "key"])["vkey"].as_str().expect("a key").to_owned();
+    let verified = desk.json(&["audit", "verify-note", "transcript.note", "--vkey", &vkey])["text"].as_str().expect("a text").to_owned();
+    for fact in
+        ["a new root was made", "led by: ann (user_", "generation 3", "2 of 3 shares restore the copy of it", "are right: 1, 3", "commitment to share 3: "]
+    {
+        assert!(verified.contains(fact), "{fact}: {verified}");
+    }
+    let forged = fs::read_to_string(desk.path("transcript.note")).expect("the note").replace("ann (", "bob (");
+    desk.write("forged.note", forged.as_bytes());
+    assert_eq!(slug(&desk.fails(1, &["audit", "verify-note", "forged.note", "--vkey", &vkey])), "note-not-verified");
+
+    // The keepers rehearse. Nothing changes, and what is wrong is told.
+    let status = site.vault();
+    assert_eq!(status["backup"], json!({"shares_needed": 2, "shares": 3}));
+    let rehearsed = desk.json(&["vault", "rehearse", "--share-file", paths[1], "--share-file", paths[2]]);
+    assert_eq!((&rehearsed["shares_shown"], &rehearsed["shares_needed"]), (&json!([2, 3]), &json!(2)));
+    assert!(rehearsed["transcript"].as_str().is_some_and(|text| text.contains("nothing was changed")), "{rehearsed}");
+    let one = desk.fails(2, &["vault", "rehearse", "--share-file", paths[1]]);
+    assert!(one["detail"].as_str().is_some_and(|detail| detail.contains("1 of 2")), "{one}");
+    assert_eq!(site.vault(), status);
+
+    // Behind the loss of the token the keepers restore the root in another maker's.
+    site.stop();
+    let too_few = ["restore-root", "--hsm", "second", "--share-file", paths[0]];
+    let restore = [&too_few[..], &["--share-file", paths[1]]].concat();
+    let refused = site.desk.fails(1, &too_few);
+    assert!(refused["title"].as_str().is_some_and(|title| title.contains("1 of 2")), "{refused}");
+    let restored = site.desk.json(&restore);
+    assert_eq!((&restored["hsm"], &restored["root_generation"]), (&json!("second"), &json!(3)));
+    let again = site.desk.fails(1, &restore);
+    assert!(again["title"].as_str().is_some_and(|title| title.contains("has this root already")), "{again}");
+    site.configure("", &[("second", 1)]);
+    site.serve();
+    rotated(&site.vault(), 3);
+    site.works("seals");
+    assert_eq!(site.fingerprints(), fingerprints);
+    site.stop();
+    site.configure("", &[("first", 0), ("second", 1)]);
+    site.serve();
+    let desk = &site.desk;
+
+    // New keepers mean a new root with a new copy: the old shares restore nothing that a row lies under.
+    let prepared =
+        desk.json(&["vault", "rotate", "root", "--to", "hsm", "--hsm", "first", "--backup", "--shares", "2", "--threshold", "2"])["prepared"].clone();
+    let old = paths.iter().map(|path| fs::read(path).expect("a share")).collect::<Vec<_>>();
+    let rotation = prepared["rotation"].as_str().expect("an id").to_owned();
+    let files = site.keep(&prepared["new_shares"]);
+    let paths: Vec<&str> = files.iter().map(|path| path.to_str().expect("a path")).collect();
+    rotated(&desk.json(&["vault", "confirm-rotation", "--rotation", &rotation, "--share-file", paths[0], "--share-file", paths[1]]), 4);
+    desk.write("old", &old[0]);
+    let useless = desk.fails(2, &["vault", "rehearse", "--share-file", "old", "--share-file", paths[0]]);
+    assert!(useless["detail"].as_str().is_some_and(|detail| detail.contains("not one of this vault's")), "{useless}");
 
     // The server comes back by the token alone.
     site.stop();
     fs::remove_file(site.desk.path("root.key")).expect("the key file is not needed any more");
     site.configure("", &[("first", 0), ("second", 1)]);
     site.serve();
-    rotated(&site.vault(), 3);
+    rotated(&site.vault(), 4);
     site.works("orders");
 
     // To the token of another maker; then the first is not needed.
-    rotated(&site.desk.json(&["vault", "rotate", "root", "--to", "hsm", "--hsm", "second"]), 4);
+    rotated(&site.desk.json(&["vault", "rotate", "root", "--to", "hsm", "--hsm", "second"]), 5);
     assert_eq!(site.fingerprints(), fingerprints);
     for (name, ..) in KINDS {
         site.works(name);
@@ -181,7 +233,7 @@ fn a_root_moves_into_a_token_inside_it_and_to_another_while_keys_are_used() {
     site.stop();
     site.configure("", &[("second", 1)]);
     site.serve();
-    rotated(&site.vault(), 4);
+    rotated(&site.vault(), 5);
     site.works("notes");
     site.desk.json(&["key", "export", "prepare", "known", "--public-key", "me.pem"]);
     opens_for_a_person(&site, &bob);

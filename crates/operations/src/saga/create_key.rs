@@ -1,7 +1,7 @@
 //! A key is made: CM-053, and FX-012, FX-017 to FX-024 step by step.
 
-use keystead_domain::{KeyId, KeyState, LineageId, Timestamp};
-use keystead_store::{StoreError, Tx, keys, lineages, links, versions};
+use keystead_domain::{CeremonyId, KeyId, KeyState, LineageId, Timestamp};
+use keystead_store::{StoreError, Tx, ceremonies, keys, lineages, links, versions};
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, point};
@@ -28,6 +28,9 @@ pub struct CreateKey {
     /// Whether the vault forgets the material once the cloud has it (FT-037).
     #[serde(default)]
     pub forgets: bool,
+    /// The ceremony whose components made its material; they are wiped when the key is made, and wait again if it is not.
+    #[serde(default)]
+    pub ceremony: Option<Stored<CeremonyId>>,
 }
 
 impl Shape for CreateKey {
@@ -48,10 +51,16 @@ impl Shape for CreateKey {
             versions::forget_material(tx, &self.key.0, now)?;
             keys::become_native(tx, &self.key.0)?;
         }
+        if let Some(ceremony) = &self.ceremony {
+            ceremonies::complete(tx, &ceremony.0, now)?;
+        }
         keys::transition(tx, &self.key.0, KeyState::Creating, KeyState::Active, now)
     }
 
     fn abandon(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(ceremony) = &self.ceremony {
+            ceremonies::take_back(tx, &ceremony.0)?;
+        }
         links::delete_uncreated(tx, &self.key.0)?;
         versions::delete_uncreated(tx, &self.key.0, now)?;
         keys::delete_uncreated(tx, &self.key.0)?;

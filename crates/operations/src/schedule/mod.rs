@@ -4,6 +4,7 @@
 //! a stampede. A key on which it failed rests, longer each time, until it succeeds.
 
 mod begin;
+mod ceremonies;
 mod choose;
 mod expiry;
 pub mod forecast;
@@ -93,7 +94,8 @@ impl Engine {
         if !self.takes(DUE, DUE_EVERY).await? {
             return Ok(());
         }
-        let looked = self.look_at_countdowns().await?.and(self.look_at_ends().await?).and(self.look_at_turns().await?);
+        let wiped = self.look_at_ceremonies().await?;
+        let looked = wiped.and(self.look_at_countdowns().await?).and(self.look_at_ends().await?).and(self.look_at_turns().await?);
         // What is left behind because nothing has room for it can wait for the next look.
         if looked.more && looked.acted > 0 {
             let now = self.now();

@@ -1,11 +1,11 @@
 //! The cases. Each is one promise of the vault, whichever root it has.
 
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use keystead_domain::{Hash, KeyFamily, KeyId, KeySpec, Timestamp, VersionId, WrapMethod, WrappingKeySpec};
+use keystead_domain::{CeremonyId, Hash, KeyFamily, KeyId, KeySpec, Timestamp, VersionId, WrapMethod, WrappingKeySpec};
 use keystead_testkit::token::Kind;
 use keystead_vault::{
-    AccountKey, Blob, CheckValue, ExportKey, Generated, Held, HsmError, MaterialRefused, Place, Preparation, SecretBytes, Source, UnsealError, VaultError,
-    WayAround, der, export_method,
+    AccountKey, Blob, CheckValue, ComponentPlace, ExportKey, Generated, Held, HeldComponent, HsmError, MaterialRefused, Place, Preparation, SecretBytes,
+    Source, UnsealError, VaultError, WayAround, der, export_method,
 };
 
 use crate::house::{Cloud, House, Root, account, kwp, reopened};
@@ -373,6 +373,29 @@ pub fn a_key_that_comes_wrapped_is_compared_inside_fx_015(root: &Root) {
             assert!(refused, "{spec:?} {right}");
         }
     }
+}
+
+pub fn a_key_is_made_of_components_that_waited_sealed_fx_015(root: &Root) {
+    let (house, cloud) = (House::new(root), Cloud::new());
+    let ceremony = CeremonyId::new(AT, [9; 10]);
+    let three: Vec<Vec<u8>> = [3, 5, 11].map(|seed| (0..32).map(|at: u8| at.wrapping_mul(seed) ^ seed).collect()).into();
+    let people = ["user_ann", "user_bob", "user_cho"];
+    let place = |at: usize| ComponentPlace { account: &house.account, ceremony: &ceremony, terms: "a root", number: at as u32 + 1, person: people[at] };
+    let seal = |at: usize| house.vault.seal_component(&place(at), AES, house.account_key(), &SecretBytes::from(three[at].clone()), None);
+    let sealed: Vec<Vec<u8>> = (0..3).map(|at| seal(at).expect("a sound component")).collect();
+    let held: Vec<HeldComponent<'_>> = sealed.iter().enumerate().map(|(at, sealed)| HeldComponent { place: place(at), sealed }).collect();
+    let whole: Vec<u8> = (0..32).map(|at| three.iter().fold(0, |sum, component| sum ^ component[at])).collect();
+    // What waits outlives a rotation of the account key.
+    let next = house.vault.next_account_key(&house.account, house.account_key(), 2).expect("the vault is open");
+    let next = AccountKey { generation: 2, sealed: next.as_bytes() };
+    assert!(house.vault.take_in_components(&house.place(AES), next, &held, Vec::new(), None).is_ok());
+    let taken = house.vault.take_in_components(&house.place(AES), house.account_key(), &held, people.map(str::to_owned).into(), None).expect("all are there");
+    assert_eq!(at_the_cloud(&house, &cloud, AES, taken.sealed.as_bytes()), Ok(whole));
+    let source = taken.birth.fields()[0].1.clone();
+    assert!(source.contains("entered by user_ann, user_bob, user_cho") && source.contains("host's memory") == root.is_token(), "{source}");
+    let swapped = [HeldComponent { place: place(1), ..held[0] }, held[1], held[2]];
+    let refused = house.vault.take_in_components(&house.place(AES), house.account_key(), &swapped, Vec::new(), None);
+    assert_eq!(refused.err(), Some(VaultError::DoesNotOpen(Blob::Component)), "each is bound to its person");
 }
 
 pub fn what_does_not_unwrap_is_refused(root: &Root) {

@@ -100,6 +100,11 @@ impl House {
         over(&record, &root.secret(allow))
     }
 
+    /// Over the root of a record.
+    pub fn at(record: &RootRecord, secret: &UnlockSecret) -> Self {
+        over(record, secret)
+    }
+
     /// Over a root that is made by the one and opened by the other.
     pub fn opening(unlock: &NewUnlock, secret: &UnlockSecret) -> Self {
         over(&root::create(unlock, &SystemRandom).expect("a root is made").record, secret)

@@ -1,5 +1,6 @@
 //! One suite over every root: the software's, and that of each soft token that is installed. What a root cannot, it must refuse in words, and nothing else.
 
+mod backups;
 mod cases;
 mod house;
 mod moves;
@@ -43,6 +44,7 @@ suite!(
     what_others_wrap_under_our_pair_is_taken_in_fx_015,
     what_was_not_wrapped_under_our_pair_is_refused_in_one_way,
     a_key_that_comes_wrapped_is_compared_inside_fx_015,
+    a_key_is_made_of_components_that_waited_sealed_fx_015,
     what_does_not_unwrap_is_refused,
     a_preparation_that_was_changed_is_not_the_one_that_was_sealed,
     the_audit_logs_key_signs,

@@ -3,11 +3,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use keystead_domain::{KeyId, KeySpec, Timestamp, WrapMethod, WrappingKeySpec};
+use keystead_domain::{CeremonyId, KeyId, KeySpec, Timestamp, WrapMethod, WrappingKeySpec};
 use keystead_testkit::token::{Kind, apart, apart_with_both};
 use keystead_vault::{
-    AccountKey, Adopted, ExportKey, Fingerprint, Generated, Held, Hsm, HsmError, NewUnlock, Place, Preparation, RootError, RootRecord, SecretBytes,
-    UnlockSecret, Vault, VaultError, WayAround, export_method, sealed_under,
+    AccountKey, Adopted, ComponentPlace, ExportKey, Fingerprint, Generated, Held, HeldComponent, Hsm, HsmError, NewUnlock, Place, Preparation, RootError,
+    RootRecord, SecretBytes, UnlockSecret, Vault, VaultError, WayAround, export_method, sealed_under,
 };
 use keystead_vault_pkcs11::Pkcs11Module;
 
@@ -147,6 +147,10 @@ fn moves(ends: [End<'_>; 2], specs: &[KeySpec], deaths: &[usize]) {
         let (key, at) = (KeyId::new(Timestamp::from_secs(1_790_000_000), [9; 10]), Timestamp::from_secs(1_790_000_009));
         let preparation = Preparation { account: &house.account, key: &key, public_key: &person, prepared_by: "ann", prepared_at: at };
         let seal = vault.seal_preparation(&preparation, house.account_key()).expect("the vault is open");
+        let ceremony = CeremonyId::new(at, [8; 10]);
+        let component = ComponentPlace { account: &house.account, ceremony: &ceremony, terms: "{}", number: 1, person: "ann" };
+        let first = SecretBytes::from((7..39).collect::<Vec<u8>>());
+        let waits = vault.seal_component(&component, KeySpec::Aes256, house.account_key(), &first, None).expect("a sound component");
         let mut rows = Rows { record: vault.record(), account_keys: vec![house.account_key.as_bytes().to_vec()], materials, log_key: log.sealed };
 
         let before = at_the_cloud(vault, &house, &rows, &cloud);
@@ -177,6 +181,9 @@ fn moves(ends: [End<'_>; 2], specs: &[KeySpec], deaths: &[usize]) {
         rows.all_open(vault, &house, "at the end");
         assert_eq!((rows.record.generation(), rows.record.previous_generation()), (2, None));
         assert_eq!(vault.is_as_prepared(&preparation, rows.newest(), &seal), Ok(true), "what was prepared stays prepared");
+        let held = HeldComponent { place: component, sealed: &waits };
+        let last = SecretBytes::from(counting());
+        assert_eq!(vault.check_components(KeySpec::Aes256, rows.newest(), &[held], &last, None), Ok(()), "a component waits on");
         let signature = vault.sign_log(&rows.log_key, b"a checkpoint").expect("it signs");
         let verifier = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, log.public_key);
         assert!(verifier.verify(b"a checkpoint", &signature).is_ok());

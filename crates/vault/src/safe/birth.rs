@@ -55,6 +55,11 @@ pub enum Source {
         /// How it was wrapped.
         method: WrapMethod,
     },
+    /// Made of components, each of which another person brought in plain.
+    ImportedByComponents {
+        /// Who brought which, in the order in which they did.
+        entered_by: Vec<String>,
+    },
 }
 
 /// The cryptographic module that did it.
@@ -122,6 +127,10 @@ impl Birth {
             Source::ImportedRaw if self.hardware.is_some() => "imported, plain: it was in the host's memory on its way into the hardware module".to_owned(),
             Source::ImportedRaw => "imported, plain".to_owned(),
             Source::ImportedWrapped { key, version, .. } => format!("imported, wrapped under {key} {version}"),
+            Source::ImportedByComponents { entered_by } => {
+                let of = format!("imported by {} components, entered by {}", entered_by.len(), entered_by.join(", "));
+                if self.hardware.is_some() { format!("{of}; they and the key were in the host's memory on its way into the hardware module") } else { of }
+            }
             Source::ImportedByPair { key, version, .. } => format!("imported, wrapped under the public half of {key} {version}"),
         };
         let module = format!("{} (AWS-LC {})", self.module.binding, self.module.library_version);

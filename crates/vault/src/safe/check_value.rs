@@ -154,6 +154,7 @@ pub(crate) fn check(expected: Option<&CheckValue>, spec: KeySpec, fresh: &Fresh)
 mod tests {
     use super::*;
     use crate::SecretBytes;
+    use proptest::prelude::*;
 
     fn parse(spec: KeySpec, text: &str) -> Result<CheckValue, Invalid> {
         CheckValue::parse("check_value", spec, text)
@@ -227,6 +228,17 @@ mod tests {
         ] {
             let refused = parse(spec, text).expect_err(text);
             assert!(refused.field == "check_value" && refused.mend.starts_with("Give"), "{spec:?} {text}: {refused}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_and_what_is_taken_is_written_back(text in "\\PC*", method in "(cmac|kcv-zero|hmac|sha256)?", digits in "[0-9a-fA-F ]{0,70}") {
+            for (spec, text) in KeySpec::ALL.into_iter().flat_map(|spec| [(spec, text.clone()), (spec, digits.clone()), (spec, format!("{method}:{digits}"))]) {
+                if let Ok(value) = parse(spec, &text) {
+                    prop_assert_eq!(parse(spec, &value.to_text()), Ok(value));
+                }
+            }
         }
     }
 }

@@ -114,7 +114,7 @@ impl Vault {
         self.with_roots(|roots| {
             if let Some(module) = account_key::module(roots, account_key)? {
                 let cradle = Cradle::new(module, roots.current.generation, place, account_key, self.shared_random())?;
-                return module.take_in(cradle, place.spec, fresh, birth.mechanism, self.random());
+                return module.take_in(cradle, fresh, birth, self.random());
             }
             let secrets = account_key::open(roots, place.account, account_key)?;
             let sealed = seal(&roots.current, &secrets, place, &fresh.material, self.random())?;

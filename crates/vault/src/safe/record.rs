@@ -36,6 +36,17 @@ pub(crate) struct Previous {
     pub(crate) wrapped: [u8; WRAPPED_LEN],
 }
 
+/// Those who have shares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keepers {
+    /// How many shares it takes.
+    pub threshold: u8,
+    /// Which set.
+    pub set: SetId,
+    /// SHA-256 of each share with its place, in the order of their numbers: by it a share is known, and nothing is known of it.
+    pub commitments: Vec<[u8; 32]>,
+}
+
 /// What is wrapped of the root before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -101,12 +112,27 @@ impl RootRecord {
         }
     }
 
-    /// Threshold, count and set of the shares that restore its copy, if it lies in a module and has one.
-    pub fn backup(&self) -> Option<(u8, u8, SetId)> {
+    /// Whose shares open it, or restore its copy where it lies in a module and has one.
+    pub fn keepers(&self) -> Option<Keepers> {
         match &self.method {
-            Method::Module { backup: Some(Backup { set, .. }), .. } => Some((set.threshold, set.count(), set.id)),
+            Method::Shares(set) | Method::Module { backup: Some(Backup { set, .. }), .. } => {
+                Some(Keepers { threshold: set.threshold, set: set.id, commitments: set.commitments().to_vec() })
+            }
             _ => None,
         }
+    }
+
+    /// Threshold and count of the shares that restore its copy, if it lies in a module and has one.
+    pub fn backup(&self) -> Option<(u8, u8)> {
+        match &self.method {
+            Method::Module { backup: Some(Backup { set, .. }), .. } => Some((set.threshold, set.count())),
+            _ => None,
+        }
+    }
+
+    /// What tells this root from every other, in hexadecimal. It is no secret.
+    pub fn mark(&self) -> String {
+        hex::encode(self.mark)
     }
 
     /// What kind of secret opens it.

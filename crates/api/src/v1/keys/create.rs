@@ -105,7 +105,8 @@ impl Input for CreateKey {
 }
 
 impl CreateKey {
-    fn read(mut self, now: Timestamp) -> Result<NewKey, Invalid> {
+    /// The key that is asked for, in the domain's words.
+    pub(crate) fn read(mut self, now: Timestamp) -> Result<NewKey, Invalid> {
         let spec = self.spec.as_deref().map_or(Ok(KeySpec::Aes256), KeySpec::parse)?;
         let expected = self.material.as_mut().and_then(|material| material.check_value.take());
         let expected = expected.map(|text| CheckValue::parse("material.check_value", spec, &text.into_text())).transpose()?;

@@ -2,6 +2,7 @@
 
 pub mod confirm_rotation;
 pub mod modules;
+pub mod rehearse;
 pub mod rotate;
 pub mod seal;
 pub mod show;

@@ -71,7 +71,7 @@ impl Input for RotateVault {
 /// The vault after a rotation.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "root_generation": 1, "root_changed": false, "rotation": null,
+    "sealed": false, "kind": "passphrase", "shares_needed": null, "shares_have": null, "backup": null, "root_generation": 1, "root_changed": false, "rotation": null,
     "prepared": {
         "rotation": "rotation_0b1d6c2f9a8e4735", "confirm_by": "2026-11-22T04:15:00.000000Z", "shares_needed": 2,
         "new_shares": ["keystead-share-…", "keystead-share-…", "keystead-share-…"]

@@ -2,7 +2,7 @@
 
 mod copy;
 mod export;
-mod new;
+pub(super) mod new;
 mod replica;
 mod update;
 

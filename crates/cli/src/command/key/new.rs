@@ -20,7 +20,7 @@ use crate::{
 
 /// The request. It may carry material, so it has no `Debug`.
 #[derive(Serialize)]
-struct Body<'a> {
+pub struct Body<'a> {
     name: &'a str,
     keystore: &'a str,
     spec: &'static str,
@@ -39,15 +39,16 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     exportable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    keep: Option<bool>,
+    pub keep: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     material: Option<Material<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     multi_region: bool,
 }
 
+/// Material that is sent along.
 #[derive(Serialize)]
-struct Material<'a> {
+pub struct Material<'a> {
     format: &'static str,
     data: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +109,11 @@ async fn send(context: &Context, body: Body<'_>) -> Result<(), CliError> {
     settle(context, &client, &answer, Shown::Same).await
 }
 
-fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>, CliError> {
+/// What is sent of a new key.
+///
+/// # Errors
+/// [`CliError::Invalid`] naming the tag.
+pub fn body<'a>(new: &'a NewKey, material: Option<Material<'a>>) -> Result<Body<'a>, CliError> {
     Ok(Body {
         name: &new.name,
         keystore: &new.keystore,

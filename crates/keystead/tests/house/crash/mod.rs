@@ -1,6 +1,7 @@
 //! The crash harness: every saga, dying at every journal write and every cloud call, with replies lost, late, duplicated and refused. Afterwards vault, database
 //! and cloud are compared: each operation ends in the state before it or the state after it, never in a third (design, section 4).
 
+mod ceremony;
 mod subject;
 
 use keystead_app::{Request, keys::lifecycle::Ask};
@@ -110,6 +111,9 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     check_rest(house, &keys, &told).await;
     if subject == Subject::Follow {
         check_wave(world, name, ended, &told).await;
+    }
+    if subject == Subject::Ceremony {
+        ceremony::check(world, name, ended, &told).await;
     }
     // The syncs of the runs to come shall not look at the keys of all before.
     for key in keys.iter().filter(|key| subject.is_native() && cloud.has(key)) {

@@ -15,6 +15,7 @@ use keystead_domain::{Aliases, KeyState, Name, Tags, key::deletion::WaitingDays,
 use keystead_store::{keys::KeyRow, operations};
 use keystead_vault::SecretBytes;
 
+use super::ceremony;
 use crate::{families, world::World};
 
 /// One saga under test: what stands before it, and how it is started.
@@ -38,6 +39,7 @@ pub enum Subject {
     Copy,
     Follow,
     Unkept,
+    Ceremony,
     AddReplica,
     Promote,
     DeactivateFamily,
@@ -56,7 +58,7 @@ pub enum Subject {
     Forget,
 }
 
-pub const SUBJECTS: [Subject; 18] = [
+pub const SUBJECTS: [Subject; 19] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
@@ -75,6 +77,7 @@ pub const SUBJECTS: [Subject; 18] = [
     Subject::Copy,
     Subject::Follow,
     Subject::Unkept,
+    Subject::Ceremony,
 ];
 
 /// The same of a multi-Region key: a primary, and a replica in another Region.
@@ -118,6 +121,8 @@ impl Subject {
             }
         } else if self.is_native() {
             set_up_native(self, world, name).await;
+        } else if self == Self::Ceremony {
+            ceremony::begin(world, name).await;
         } else if !matches!(self, Self::Create | Self::Vaulted | Self::Unkept) {
             world.create(name).await;
         }
@@ -170,6 +175,7 @@ impl Subject {
             Self::Vaulted => world.start_create_in_vault("main", name).await,
             Self::Copy => copy(world, name).await,
             Self::Unkept => forget(world, name).await,
+            Self::Ceremony => ceremony::complete(world, name).await,
             Self::Follow => {
                 assert_eq!(world.house.engine.look_at_waves().await, Ok(1), "the wave with {name}");
                 newest_operation(world, world.key(name).await).await
@@ -278,7 +284,7 @@ pub fn replica_of(name: &str) -> String {
 pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
     use KeyState::{Active, Deleted, Inactive, PendingDeletion, Replaced};
     match subject {
-        Subject::Create | Subject::Vaulted | Subject::Copy | Subject::Unkept => (vec![], vec![Active]),
+        Subject::Create | Subject::Vaulted | Subject::Copy | Subject::Unkept | Subject::Ceremony => (vec![], vec![Active]),
         Subject::Deactivate | Subject::DeactivateRotated => (vec![Active], vec![Inactive]),
         Subject::Activate | Subject::ActivateRotated => (vec![Inactive], vec![Active]),
         Subject::Upload | Subject::Update | Subject::RotateInPlace => (vec![Active], vec![Active]),

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod ceremonies;
 mod due;
 mod exports;
 mod families;
@@ -22,6 +23,7 @@ mod waves;
 
 pub use alerts::*;
 pub use audit::*;
+pub use ceremonies::*;
 pub use due::*;
 pub use exports::*;
 pub use families::*;

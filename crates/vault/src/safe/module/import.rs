@@ -14,7 +14,7 @@ use crate::{
     },
     safe::{
         CheckValue,
-        birth::{Generated, Source},
+        birth::{Birth, Generated},
         material::Fresh,
     },
     secret::Secret,
@@ -22,12 +22,13 @@ use crate::{
 
 impl ModuleRoot {
     /// Brings in material that the host has plain. It goes in wrapped under a key that serves for this alone, so that all modules take every kind alike.
-    pub(crate) fn take_in(&self, cradle: Cradle, spec: KeySpec, fresh: &Fresh, mechanism: &'static str, random: &dyn Random) -> Result<Generated, VaultError> {
+    pub(crate) fn take_in(&self, cradle: Cradle, fresh: &Fresh, birth: Birth, random: &dyn Random) -> Result<Generated, VaultError> {
         if !self.abilities().wraps_by_rfc_5649 {
             return Err(not_as_the_standard());
         }
+        let spec = cradle.spec();
         let kept = self.keep_incoming(cradle, fresh, random)?;
-        Ok(self.generated(kept, spec, Source::ImportedRaw, mechanism))
+        Ok(self.generated(kept, spec, birth.source, birth.mechanism))
     }
 
     /// Brings material in that the host has plain, and seals it.
