@@ -111,18 +111,13 @@ impl Live {
     pub(crate) fn make_root(&self, id: RootId) -> Result<(), HsmError> {
         let more = [Attribute::ValueLen(template::KEY_LEN.into()), Attribute::Modifiable(false)];
         let make = |template: &[Attribute]| self.session.generate_key(&Mechanism::AesKeyGen, &[template, &more].concat());
-        self.make_both(id, &template::ROOT_STAYS, &|_, template| make(template).map_err(own))
+        self.make_both(id, &template::ROOT_STAYS, |_, template| make(template).map_err(own))
     }
 
     /// A key that shall stay cannot be destroyed when the other is not made after it. So both are made for the session alone before, with the same attributes, and go with
     /// it: what the module does not make shows there. What is left is that the token fails between two calls; then the second is asked for again, and if that is in vain,
     /// the first stays, of no use.
-    fn make_both(
-        &self,
-        id: RootId,
-        stays: &'static [Attribute],
-        make: &dyn Fn(RootUse, &[Attribute]) -> Result<ObjectHandle, RvError>,
-    ) -> Result<(), HsmError> {
+    fn make_both(&self, id: RootId, stays: &[Attribute], make: impl Fn(RootUse, &[Attribute]) -> Result<ObjectHandle, RvError>) -> Result<(), HsmError> {
         let rehearse = |of| rehearsed(&template::rehearsed(id, of), stays, |template| make(of, template));
         let [wrapping, sealing] = [RootUse::Wrapping, RootUse::Sealing];
         let (of_wrapping, of_sealing) = (rehearse(wrapping)?, rehearse(sealing)?);
@@ -151,7 +146,7 @@ impl Live {
     pub(crate) fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError> {
         let under = self.bring_in(under, Purpose::Unwrapping)?;
         let restore = |wrapped, template: &[Attribute]| self.raw.unwrap(self.session.handle(), raw::plain(self.key_wrap), under.0, wrapped, template);
-        self.make_both(id, &template::RESTORED_STAYS, &|of, template| {
+        self.make_both(id, &template::RESTORED_STAYS, |of, template| {
             let wrapped = if of == RootUse::Wrapping { &backup.wrapping } else { &backup.sealing };
             restore(wrapped, template).map(raw::handle).map_err(value_of)
         })
@@ -249,12 +244,11 @@ impl Live {
 }
 
 /// Makes a root's key for the session alone; answers which of the attributes that keep it where it is the module knows.
-fn rehearsed(
+fn rehearsed<'a>(
     template: &[Attribute],
-    stays: &'static [Attribute],
+    mut stays: &'a [Attribute],
     make: impl Fn(&[Attribute]) -> Result<ObjectHandle, RvError>,
-) -> Result<&'static [Attribute], HsmError> {
-    let mut stays = stays;
+) -> Result<&'a [Attribute], HsmError> {
     loop {
         match (make(&[template, stays].concat()), stays.split_last()) {
             (Err(rv), Some((_, fewer))) if classify::is_of_template(rv) => stays = fewer,

@@ -93,7 +93,8 @@ async fn only_these_need_no_token() {
 /// The contract's routes, so that none gets lost.
 const CONTRACT: &str = "
     GET /healthz, GET /readyz, GET /metrics, GET /openapi.json, GET /docs, GET /docs/style.css, GET /v1/status, GET /v1/me,
-    GET /v1/vault, GET /v1/vault/modules, POST /v1/vault/unseal, POST /v1/vault/seal, POST /v1/vault/rotate, POST /v1/vault/rotate/confirm, POST /v1/vault/rehearse,
+    GET /v1/vault, GET /v1/vault/modules, POST /v1/vault/unseal, POST /v1/vault/seal, POST /v1/vault/rotate, POST /v1/vault/rotate/confirm,
+    POST /v1/vault/rehearse,
     GET /v1/users, POST /v1/users, POST /v1/users/{user}/token, POST /v1/users/{user}/disable,
     GET /v1/keystores, POST /v1/keystores, GET /v1/keystores/{keystore}, DELETE /v1/keystores/{keystore},
     GET /v1/keystores/{keystore}/policy, POST /v1/keystores/{keystore}/check, POST /v1/keystores/{keystore}/sync,

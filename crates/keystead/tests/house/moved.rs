@@ -175,14 +175,16 @@ fn a_root_moves_into_a_token_inside_it_and_to_another_while_keys_are_used() {
     assert_eq!(slug(&desk.fails(1, &["audit", "verify-note", "forged.note", "--vkey", &vkey])), "note-not-verified");
 
     // The keepers rehearse. Nothing changes, and what is wrong is told.
-    let status = site.vault();
+    // What the module does meanwhile goes on.
+    let standing = || Value::from_iter(site.vault().as_object().expect("a vault").clone().into_iter().filter(|(name, _)| name != "modules"));
+    let status = standing();
     assert_eq!(status["backup"], json!({"shares_needed": 2, "shares": 3}));
     let rehearsed = desk.json(&["vault", "rehearse", "--share-file", paths[1], "--share-file", paths[2]]);
     assert_eq!((&rehearsed["shares_shown"], &rehearsed["shares_needed"]), (&json!([2, 3]), &json!(2)));
     assert!(rehearsed["transcript"].as_str().is_some_and(|text| text.contains("nothing was changed")), "{rehearsed}");
     let one = desk.fails(2, &["vault", "rehearse", "--share-file", paths[1]]);
     assert!(one["detail"].as_str().is_some_and(|detail| detail.contains("1 of 2")), "{one}");
-    assert_eq!(site.vault(), status);
+    assert_eq!(standing(), status);
 
     // Behind the loss of the token the keepers restore the root in another maker's.
     site.stop();

@@ -30,6 +30,9 @@ pub struct Member {
     pub condition: Condition,
 }
 
+/// How a module is opened and shows that it holds the root.
+pub(crate) type Opening<'a> = dyn Fn(&Arc<dyn Hsm>) -> Result<Abilities, HsmError> + Sync + 'a;
+
 impl Member {
     /// Whether it holds the root, and did its last job.
     pub fn is_up(&self) -> bool {
@@ -93,7 +96,7 @@ impl Members {
 
     /// Looks after all: one that is in is let show that it works, by `prove`, when it failed or has done nothing since the last look; one that was away is opened, and
     /// taken in if it holds the root, by `open`.
-    pub(crate) fn look_after(&self, idle: &dyn Fn(&dyn Hsm) -> bool, prove: &Job, open: &(dyn Fn(&Arc<dyn Hsm>) -> Result<Abilities, HsmError> + Sync)) {
+    pub(crate) fn look_after(&self, idle: &dyn Fn(&dyn Hsm) -> bool, prove: &Job, open: &Opening<'_>) {
         let in_question: Vec<_> = self.present().into_iter().filter(|hsm| hsm.condition().trouble.is_some() || idle(hsm.as_ref())).collect();
         let away: Vec<_> = self.absent().iter().filter(|(_, why)| may_come(why)).map(|(hsm, _)| hsm.clone()).collect();
         // One that hangs keeps nobody from being looked after but itself.
