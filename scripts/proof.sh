@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long proofs in full: the simulated year, the crash harness, the SIGKILL run, the memory search and the lifecycle matrix. Writes docs/proof.md, and nothing there when one fails.
+# The long proofs in full: the simulated year, the crash harness, the SIGKILL run, the migration of a root, the memory search and the lifecycle matrix. Writes docs/proof.md, and nothing there when one fails.
 #
 #   scripts/proof.sh                  the debug test binary
 #   KEYSTEAD_PROFILE=perf scripts/proof.sh   release-like code
@@ -16,6 +16,7 @@ trap 'rm -rf "$work"' EXIT
 proofs=(
   'year::|Simulated year|^simulated year: '
   'kill::|SIGKILL run|^kill run: '
+  'migration::|Migration of a root|^migration: '
   'memory::|Memory search|^memory search: '
   'matrix::|Lifecycle matrix|^lifecycle matrix'
   'crash::|Crash harness|^crash harness: '

@@ -1,4 +1,6 @@
-//! Many keys at once: rows written through the store's own functions, in large transactions.
+//! Many keys at once, for benchmarks and for the migration of a root: rows written through the store's own functions, in large transactions.
+
+use std::sync::Arc;
 
 use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, Tags, Timestamp, VersionId, key::expiry::ExpiryPolicy};
 use keystead_store::{Store, StoreError, Tx, keys, keys::KeyRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
@@ -13,8 +15,13 @@ const AGE_DAYS: i64 = 80;
 pub struct Owner {
     pub account: AccountId,
     pub keystore: KeystoreId,
+    /// Of the keystore.
+    pub cloud: &'static str,
     pub now: Timestamp,
 }
+
+/// The version of a key by its number.
+pub type Versions = Arc<dyn Fn(&KeyRow, u64) -> VersionRow + Send + Sync>;
 
 /// The name of a key by its number.
 pub fn name(number: u64) -> String {
@@ -27,16 +34,22 @@ pub fn id(owner: &Owner, number: u64, count: u64) -> KeyId {
 }
 
 /// Writes so many keys with their lineages, and with their versions if wanted.
-pub async fn fill(store: &Store, owner: &Owner, count: u64, with_versions: bool) {
+pub async fn fill(store: &Store, owner: &Owner, count: u64, versions: Option<Versions>) {
     for first in (0..count).step_by(BATCH as usize) {
-        let owner = owner.clone();
-        let written =
-            store.write("bench.fill", move |tx| (first..count.min(first + BATCH)).try_for_each(|number| insert(tx, &owner, number, count, with_versions)));
+        let (owner, versions) = (owner.clone(), versions.clone());
+        let written = store
+            .write("bench.fill", move |tx| (first..count.min(first + BATCH)).try_for_each(|number| insert(tx, &owner, number, count, versions.as_deref())));
         written.await.expect("rows");
     }
 }
 
-fn insert(tx: &mut Tx<'_>, owner: &Owner, number: u64, count: u64, with_versions: bool) -> Result<(), StoreError> {
+fn insert(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    number: u64,
+    count: u64,
+    versions: Option<&(dyn Fn(&KeyRow, u64) -> VersionRow + Send + Sync)>,
+) -> Result<(), StoreError> {
     let key = row(owner, number, count);
     let lineage = LineageRow {
         id: key.lineage_id.clone(),
@@ -49,7 +62,7 @@ fn insert(tx: &mut Tx<'_>, owner: &Owner, number: u64, count: u64, with_versions
     };
     lineages::insert(tx, &lineage)?;
     keys::insert(tx, &key)?;
-    if with_versions { versions::insert(tx, &version(&key, number)) } else { Ok(()) }
+    versions.map_or(Ok(()), |version| versions::insert(tx, &version(&key, number)))
 }
 
 fn made_at(owner: &Owner, number: u64, count: u64) -> Timestamp {
@@ -70,7 +83,7 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         account_id: owner.account.clone(),
         keystore_id: owner.keystore.clone(),
         keystore_name: String::new(),
-        cloud: "aws".to_owned(),
+        cloud: owner.cloud.to_owned(),
         region: String::new(),
         lineage_id: LineageId::new(at, random(number)),
         name: name(number),
@@ -104,7 +117,7 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
 }
 
 /// A version as large as a real one; nothing opens it.
-fn version(key: &KeyRow, number: u64) -> VersionRow {
+pub fn version(key: &KeyRow, number: u64) -> VersionRow {
     VersionRow {
         id: VersionId::new(key.created_at, random(number)),
         account_id: key.account_id.clone(),

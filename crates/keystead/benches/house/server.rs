@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
-    fill::{Owner, fill},
+    fill::{Owner, fill, version},
     measure::scratch,
     world::{self, KEYSTORE},
 };
@@ -68,7 +68,7 @@ impl Installation {
         let ann = house.app.authenticate(&self.token).await.expect("a store").expect("ann");
         house.app.create_keystore(&ann, world::new_keystore()).await.expect("a keystore");
         let keystore = house.app.keystore(&ann, KEYSTORE).await.expect("the keystore");
-        fill(&store, &Owner { account: keystore.account_id, keystore: keystore.id, now: SystemClock.now() }, keys, true).await;
+        fill(&store, &Owner { account: keystore.account_id, keystore: keystore.id, cloud: "aws", now: SystemClock.now() }, keys, Some(Arc::new(version))).await;
     }
 
     pub fn url(&self) -> String {

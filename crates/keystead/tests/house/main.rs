@@ -24,6 +24,7 @@ mod linked;
 mod lost_commit;
 mod matrix;
 mod memory;
+mod migration;
 mod moved;
 mod native;
 mod nodes;

@@ -1,7 +1,7 @@
 //! A root moves under a running server, as an operator does it with the binary: out of a key file into a token, inside it with a copy for keepers, to another maker's token.
 //! Keys work at the simulated AWS all the while, a person opens what was exported, and at the end the last token alone is enough.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use keystead_testkit::token::{Kind, LABEL, PIN, Token};
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use crate::{
 
 /// An installation that opens by a key file, and knows a token of each kind.
 pub struct Site {
-    pub desk: Desk,
+    /// Shared with whoever works beside the operator.
+    pub desk: Arc<Desk>,
     pub tokens: [Token; 2],
     port: u16,
     endpoint: String,
@@ -29,7 +30,7 @@ impl Site {
         let (aws, endpoint) = sandbox(&desk);
         desk.write("secret", b"test-secret\n");
         desk.write("pin", format!("{PIN}\n").as_bytes());
-        let mut site = Self { desk, tokens, port: free_port(), endpoint, _aws: aws, server: None };
+        let mut site = Self { desk: Arc::new(desk), tokens, port: free_port(), endpoint, _aws: aws, server: None };
         let opens = "[vault]\nkey_file = \"root.key\"\n";
         site.configure(opens, &[]);
         let made = site.desk.json(&["init", "--user", "ann", "--root", "key-file", "--key-file", "root.key"]);
@@ -58,18 +59,18 @@ impl Site {
         until("the server", || self.desk.run(&["status"]).code == 0);
     }
 
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         if let Some(server) = self.server.take() {
             assert_eq!(server.interrupt(), Some(0));
         }
     }
 
-    fn keystores(&self) {
+    pub fn keystores(&self) {
         self.desk.json(&["keystore", "create", "payments-eu", "--cloud", "aws", "--region", "eu-west-1", "--account", "123456789012"]);
         self.desk.json(&["keystore", "create", "main", "--cloud", "vault"]);
     }
 
-    fn vault(&self) -> Value {
+    pub fn vault(&self) -> Value {
         self.desk.json(&["vault", "status"])
     }
 
