@@ -9,7 +9,7 @@ use keystead_domain::{
 };
 use keystead_identity::{Action, Principal};
 use keystead_operations::ceremony::{Components, Order};
-use keystead_store::{ceremonies, ceremonies::CeremonyRow, ceremonies::ComponentRow, keystores};
+use keystead_store::{ceremonies, ceremonies::CeremonyRow, ceremonies::ComponentRow, keystores, keystores::KeystoreRow};
 use keystead_vault::CheckValue;
 
 use super::Ceremony;
@@ -43,26 +43,7 @@ impl App {
         let awaited = Material::Components(Components::awaited(&principal.account));
         let (key, keystore) = self.checked(principal, NewKey { material: awaited, ..new.key }).await?;
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id.clone(), key)?;
-        let (key, now) = (proof.payload, self.now());
-        let row = CeremonyRow {
-            id: CeremonyId::new(now, self.random()),
-            account_id: keystore.account_id.clone(),
-            name: key.name.to_string(),
-            keystore_id: keystore.id.clone(),
-            keystore_name: keystore.name.clone(),
-            spec: key.spec,
-            components,
-            order: order_of(&key)?,
-            check_value: key.expected.as_ref().map(CheckValue::to_text),
-            state: CeremonyState::Waiting,
-            begun_by: principal.user.to_string(),
-            begun_by_name: principal.name.clone(),
-            begun_at: now,
-            expires_at: ceremony::expires_at(now),
-            operation_id: None,
-            key_id: None,
-            ended_at: None,
-        };
+        let row = self.ceremony_row(principal, &keystore, &proof.payload, components)?;
         let entry =
             self.ceremony_entry(principal, "ceremony.begin", proof.rule, &row).detail("spec", row.spec.as_str()).detail("components", components.to_string());
         let (entry, memory, written) = (entry.done(), self.memory(principal, request, Deed::BeginCeremony, row.id.as_str()), row.clone());
@@ -82,6 +63,29 @@ impl App {
             Ok(()) => Ok(Ceremony { row, entered: Vec::new() }),
             Err(error) => Err(self.met_itself(principal, request, error).await.into()),
         }
+    }
+
+    fn ceremony_row(&self, principal: &Principal, keystore: &KeystoreRow, key: &NewKey, components: u32) -> Result<CeremonyRow, Error> {
+        let now = self.now();
+        Ok(CeremonyRow {
+            id: CeremonyId::new(now, self.random()),
+            account_id: keystore.account_id.clone(),
+            name: key.name.to_string(),
+            keystore_id: keystore.id.clone(),
+            keystore_name: keystore.name.clone(),
+            spec: key.spec,
+            components,
+            order: order_of(key)?,
+            check_value: key.expected.as_ref().map(CheckValue::to_text),
+            state: CeremonyState::Waiting,
+            begun_by: principal.user.to_string(),
+            begun_by_name: principal.name.clone(),
+            begun_at: now,
+            expires_at: ceremony::expires_at(now),
+            operation_id: None,
+            key_id: None,
+            ended_at: None,
+        })
     }
 
     /// What the same request began.

@@ -5,7 +5,7 @@ use keystead_domain::{
     key::expiry::{self, ExpiryPolicy},
 };
 use keystead_identity::{Action, Principal};
-use keystead_operations::{Saga, birth::Origin, ceremony::Components, saga::create_key::CreateKey, stored::Stored};
+use keystead_operations::{Saga, birth::Origin, ceremony::Components, intent::Intent, saga::create_key::CreateKey, stored::Stored};
 use keystead_store::{
     StoreError, Tx, keys, keys::KeyRow, keys::Ties, keystores, keystores::KeystoreRow, lineages, lineages::LineageRow, operations::OperationRow, versions,
     versions::VersionRow,
@@ -146,28 +146,11 @@ impl App {
         let now = self.now();
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, new)?;
         let (key, lineage) = self.rows(principal, &keystore, &proof.payload, now);
-        let forgets = !proof.payload.terms.kept;
         let version = match self.born(principal, &key, proof.payload.material, proof.payload.expected, now).await {
             Ok(version) => version,
             Err(error) => return Err(self.or_root_changed(error).await),
         };
-        let saga = Saga::CreateKey(CreateKey {
-            key: Stored(key.id.clone()),
-            lineage: Stored(lineage.id.clone()),
-            aliases: lineage.aliases.clone().into(),
-            expires: key.expires_at.map(Into::into),
-            copy_of: None,
-            forgets,
-            ceremony: ceremony.clone().map(Stored),
-        });
-        let intent = self
-            .engine
-            .intend(&saga, &keystore, &who(principal), proof.rule, request.idempotency.clone())
-            .detail("name", key.name.clone())
-            .detail("origin", key.origin.clone())
-            .detail("fingerprint", version.fingerprint.clone())
-            .detail("kept", if forgets { "false" } else { "true" });
-        let intent = ceremony.iter().fold(intent, |intent, ceremony| intent.subject("ceremony", ceremony.as_str(), &key.name));
+        let intent = self.creation(principal, request, &keystore, (&key, &lineage, &version), !proof.payload.terms.kept, ceremony, proof.rule);
         let refusal = self.entry(principal, "key.create", "names-are-unique").keystore(&keystore.id, &keystore.name).detail("name", key.name.clone());
         let answer = key.clone();
         let holds = [(keystore.id.to_string(), keystore.name.clone())];
@@ -191,6 +174,37 @@ impl App {
                 begun => begun,
             },
         }
+    }
+
+    /// The intent of the operation that makes the key.
+    #[expect(clippy::too_many_arguments, reason = "an intent has as many parts")]
+    fn creation(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        keystore: &KeystoreRow,
+        (key, lineage, version): (&KeyRow, &LineageRow, &VersionRow),
+        forgets: bool,
+        ceremony: Option<CeremonyId>,
+        rule: &str,
+    ) -> Intent {
+        let saga = Saga::CreateKey(CreateKey {
+            key: Stored(key.id.clone()),
+            lineage: Stored(lineage.id.clone()),
+            aliases: lineage.aliases.clone().into(),
+            expires: key.expires_at.map(Into::into),
+            copy_of: None,
+            forgets,
+            ceremony: ceremony.clone().map(Stored),
+        });
+        let intent = self
+            .engine
+            .intend(&saga, keystore, &who(principal), rule, request.idempotency.clone())
+            .detail("name", key.name.clone())
+            .detail("origin", key.origin.clone())
+            .detail("fingerprint", version.fingerprint.clone())
+            .detail("kept", if forgets { "false" } else { "true" });
+        ceremony.iter().fold(intent, |intent, ceremony| intent.subject("ceremony", ceremony.as_str(), &key.name))
     }
 
     /// Whether the place takes this kind of key; the vault takes every kind that it makes.

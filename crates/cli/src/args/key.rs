@@ -18,9 +18,8 @@ pub enum KeyVerb {
     List(List),
     /// Show one key, its versions and what the cloud says of it
     Show(Show),
-    /// Print the public half of a key pair, in PEM
-    #[command(after_help = "Example:\n  keystead key public-key signer > signer.pub.pem")]
-    PublicKey(One),
+    /// Print the public half of a key pair, in PEM, or write it to a file in DER
+    PublicKey(PublicKey),
     /// Show what was done with a key, newest first
     History(History),
     /// Take a key out of use: disable it in the cloud, then remove the material there
@@ -267,6 +266,17 @@ pub struct Show {
     /// Print the key's policy in the cloud alone, as the last sync saw it
     #[arg(long)]
     pub policy: bool,
+}
+
+/// `key public-key`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key public-key signer > signer.pub.pem\n  keystead key public-key transport --der transport.pub.der")]
+pub struct PublicKey {
+    #[command(flatten)]
+    pub one: One,
+    /// Write it to this new file, as SubjectPublicKeyInfo in DER: what other hardware modules read
+    #[arg(long, value_name = "FILE")]
+    pub der: Option<PathBuf>,
 }
 
 /// `key history`

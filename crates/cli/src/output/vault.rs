@@ -32,15 +32,29 @@ pub struct Vault {
     /// A new root that waits for its shares.
     #[serde(default)]
     pub prepared: Option<Prepared>,
-    /// The hardware modules, for whoever may know.
-    #[serde(default)]
-    modules: Vec<Module>,
     /// Who can restore the copy of a root in a module.
     #[serde(default)]
     backup: Option<Backup>,
     /// The signed transcript of a rotation with shares.
     #[serde(default)]
     transcript: Option<String>,
+    /// The hardware modules, for whoever may know.
+    #[serde(default)]
+    modules: Vec<Module>,
+}
+
+/// Shares that restore the copy of a root in a module.
+#[derive(Deserialize)]
+struct Backup {
+    shares_needed: u64,
+    shares: u64,
+}
+
+impl Vault {
+    /// How many shares open it, or restore its root.
+    pub fn keepers_needed(&self) -> Option<u64> {
+        self.shares_needed.or(self.backup.as_ref().map(|backup| backup.shares_needed))
+    }
 }
 
 /// A hardware module.
@@ -66,20 +80,6 @@ fn modules(all: &[Module]) -> String {
         vec![clean_line(&module.name), module.state.clone(), count(module.sessions), count(module.waiting), trouble]
     };
     section("Hardware modules", &["name", "state", "sessions", "waiting", "trouble"], all.iter().map(row).collect())
-}
-
-/// Shares that restore the copy of a root in a module.
-#[derive(Deserialize)]
-struct Backup {
-    shares_needed: u64,
-    shares: u64,
-}
-
-impl Vault {
-    /// How many shares open it, or restore its root.
-    pub fn keepers_needed(&self) -> Option<u64> {
-        self.shares_needed.or(self.backup.as_ref().map(|backup| backup.shares_needed))
-    }
 }
 
 /// A new root that waits for its shares. It has no `Debug`: it holds them.

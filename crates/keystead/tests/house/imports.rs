@@ -48,6 +48,9 @@ fn a_transfer(desk: &Desk, hash: &str) {
     desk.json(&["keystore", "create", "own", "--cloud", "vault"]);
     desk.json(&["key", "create", "transport", "--keystore", "own", "--spec", "RSA_4096", "--usage", "encrypt", "--not-exportable"]);
     desk.write("transport.pub.pem", desk.run(&["key", "public-key", "transport"]).out.as_bytes());
+    desk.json(&["key", "public-key", "transport", "--der", "transport.pub.der"]);
+    let der = openssl(&["pkey", "-pubin", "-outform", "DER"], &fs::read(desk.path("transport.pub.pem")).expect("PEM"));
+    assert_eq!(fs::read(desk.path("transport.pub.der")).expect("DER"), der);
     desk.write("theirs.wrapped", &wrapped(desk, &format!("sha{hash}"), &theirs()));
     let method = format!("RSA_AES_KEY_WRAP_SHA_{hash}");
     let (right, wrong) = (cmac(&theirs()), "0102030405");

@@ -7,11 +7,15 @@ use std::sync::{
 
 use keystead_domain::Timestamp;
 use keystead_store::{
-    Database, SCHEMA_VERSION, Store, StoreError, Tx, accounts, audit, keys, keystores, lineages, locks, operations, quotas, schedules, users, vault, versions,
+    Database, SCHEMA_VERSION, Store, StoreError, Tx, accounts, audit, ceremonies, keys, keystores, lineages, locks, operations, quotas, schedules, users,
+    vault, versions,
 };
 use keystead_testkit::postgres;
 
-use crate::{cases::verified_log, world::*};
+use crate::{
+    cases::{self, verified_log},
+    world::*,
+};
 
 /// Runs a test with a world on PostgreSQL, unless such tests were left out.
 macro_rules! on_postgres {
@@ -276,6 +280,34 @@ on_postgres! {
         assert!(!asking.is_finished(), "it waits for the commit");
         assert_eq!(replacing.go_on().await, Ok(()));
         assert_eq!(asking.await.expect("no panic"), Ok(Some(b"root 2".to_vec())));
+    }
+
+    /// FX-015 with two nodes: who enters waits for who cancels, and what was wiped stays wiped; of two who enter at once the later sees the earlier.
+    async fn who_enters_a_component_sees_what_another_node_was_doing_to_the_ceremony(world) {
+        let world = cases::with_components(world).await;
+        let second = world.second_node();
+        let look = |tx: &mut Tx<'_>| Ok::<_, StoreError>((ceremonies::hold_waiting(tx, &cases::ceremony_id(1), NOW)?, ceremonies::components(tx, &cases::ceremony_id(1))?));
+        let entering = pause_in(&world.store, |tx| {
+            ceremonies::hold_waiting(tx, &cases::ceremony_id(1), NOW)?;
+            ceremonies::enter(tx, &cases::component(1, 3, "user_3"))
+        });
+        let entering = entering.await;
+        let looking = tokio::spawn({
+            let second = second.clone();
+            async move { second.write("test", look).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(!looking.is_finished(), "it waits for who enters");
+        assert_eq!(entering.go_on().await, Ok(()));
+        let (held, components) = looking.await.expect("no panic").expect("a store");
+        assert_eq!((held.is_some(), components.len()), (true, 3), "and sees their component");
+
+        let cancelling = pause_in(&world.store, |tx| ceremonies::cancel(tx, &cases::ceremony_id(1), NOW)).await;
+        let looking = tokio::spawn(async move { second.write("test", look).await });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(!looking.is_finished(), "it waits for who cancels");
+        assert_eq!(cancelling.go_on().await, Ok(()));
+        assert_eq!(looking.await.expect("no panic").expect("a store").0, None, "and enters nothing");
     }
 
     async fn a_key_is_not_made_in_a_keystore_that_another_node_deletes(world) {

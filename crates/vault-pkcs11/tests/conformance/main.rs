@@ -3,22 +3,28 @@
 mod backups;
 mod cases;
 mod house;
+mod imports;
 mod moves;
 mod pairs;
 
 use house::Root;
 use keystead_testkit::token::{Kind, apart};
 
+/// Every case, whichever file it stands in.
+mod every {
+    pub use crate::{cases::*, imports::*};
+}
+
 macro_rules! suite {
     ($($case:ident),* $(,)?) => {
         mod software {
-            $(#[test] fn $case() { super::cases::$case(&super::Root::Software); })*
+            $(#[test] fn $case() { super::every::$case(&super::Root::Software); })*
         }
         mod softhsm {
-            $(#[test] fn $case() { super::on_token(concat!("softhsm::", stringify!($case)), super::Kind::Softhsm, super::cases::$case); })*
+            $(#[test] fn $case() { super::on_token(concat!("softhsm::", stringify!($case)), super::Kind::Softhsm, super::every::$case); })*
         }
         mod kryoptic {
-            $(#[test] fn $case() { super::on_token(concat!("kryoptic::", stringify!($case)), super::Kind::Kryoptic, super::cases::$case); })*
+            $(#[test] fn $case() { super::on_token(concat!("kryoptic::", stringify!($case)), super::Kind::Kryoptic, super::every::$case); })*
         }
     };
 }

@@ -6,6 +6,9 @@ pub(super) mod new;
 mod replica;
 mod update;
 
+use std::io::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keystead_domain::Invalid;
 use serde::Serialize;
 
@@ -17,7 +20,7 @@ use super::{
 };
 use crate::{
     args::{
-        key::{Adopt, History, KeyVerb, List, One, Rotate, ScheduleDeletion, Show},
+        key::{Adopt, History, KeyVerb, List, One, PublicKey, Rotate, ScheduleDeletion, Show},
         rotation::Strategy,
     },
     client::{Client, read},
@@ -39,7 +42,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Import(args) => new::import(context, &args).await,
         KeyVerb::List(args) => list(context, &args).await,
         KeyVerb::Show(args) => show(context, &args).await,
-        KeyVerb::PublicKey(one) => public_key(context, &one).await,
+        KeyVerb::PublicKey(args) => public_key(context, &args).await,
         KeyVerb::History(args) => history(context, &args).await,
         KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
         KeyVerb::Activate(one) => ask(context, &one, "activate", Shown::Same).await,
@@ -163,14 +166,30 @@ async fn show(context: &Context, args: &Show) -> Result<(), CliError> {
 }
 
 /// The newest version's, as it is: PEM is what the tools read.
-async fn public_key(context: &Context, one: &One) -> Result<(), CliError> {
+async fn public_key(context: &Context, args: &PublicKey) -> Result<(), CliError> {
+    let one = &args.one;
     let shown = context.client()?.get(&route(one)?).await?;
     let key: Key = read(&shown)?;
     let pem = key.public_key().ok_or_else(|| {
         let mend = "Name a key pair: `keystead key show` says the kind of a key.";
         CliError::from(Invalid::new("key", format!("{} is a symmetric key and has no public half", one.key), mend))
     })?;
-    context.output.text(pem, &serde_json::json!({ "id": key.id, "public_key": pem }))
+    let shown = serde_json::json!({ "id": key.id, "public_key": pem });
+    let Some(path) = &args.der else { return context.output.text(pem, &shown) };
+    // Nothing is written over. A public half needs no private file.
+    let written = der_of(pem).and_then(|der| std::fs::File::create_new(path)?.write_all(&der));
+    written.map_err(|reason| CliError::writing(path, reason))?;
+    if context.output.is_json() {
+        return context.output.json(&shown);
+    }
+    context.output.note(&format!("Written to {}.", path.display()));
+    Ok(())
+}
+
+/// What stands between the first and the last line of PEM.
+fn der_of(pem: &str) -> std::io::Result<Vec<u8>> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    STANDARD.decode(body).map_err(|_| std::io::Error::other("the public half that the server answered is no PEM"))
 }
 
 async fn history(context: &Context, args: &History) -> Result<(), CliError> {

@@ -213,11 +213,11 @@ async fn prove(engine: Engine, subjects: &[Subject]) {
     println!("crash harness: {total} runs on {engine:?}, no third state");
 }
 
-/// The journal on PostgreSQL: all sagas in a proof, three in the tests.
+/// The journal on PostgreSQL: all sagas in a proof, four in the tests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_saga_on_postgresql_ends_in_a_third_state() {
     let subjects: &[Subject] =
-        if is_proof() { &[&SUBJECTS[..], &FAMILIES[..]].concat() } else { &[Subject::Create, Subject::CancelDeletion, Subject::Promote] };
+        if is_proof() { &[&SUBJECTS[..], &FAMILIES[..]].concat() } else { &[Subject::Create, Subject::CancelDeletion, Subject::Promote, Subject::Ceremony] };
     prove(Engine::Postgres, subjects).await;
 }
 

@@ -9,7 +9,7 @@ use keystead_store::{
 
 use crate::world::*;
 
-fn ceremony_id(n: u8) -> CeremonyId {
+pub fn ceremony_id(n: u8) -> CeremonyId {
     CeremonyId::new(NOW, [0, 0, 0, 0, 0, 0, 0, 0, 0, n])
 }
 
@@ -35,13 +35,13 @@ fn row(n: u8) -> CeremonyRow {
     }
 }
 
-fn component(n: u8, number: u32, by: &str) -> ComponentRow {
+pub fn component(n: u8, number: u32, by: &str) -> ComponentRow {
     let sealed = Some(format!("\0sealed {number}").into_bytes());
     ComponentRow { ceremony_id: ceremony_id(n), number, entered_by: by.to_owned(), entered_by_name: format!("{by}'s name"), entered_at: NOW, sealed }
 }
 
 /// A ceremony that waits, with both of its components.
-async fn with_components(world: World) -> World {
+pub async fn with_components(world: World) -> World {
     let world = world.with_house().await;
     let made = world.write(|tx| {
         ceremonies::insert(tx, &row(1))?;
