@@ -277,6 +277,7 @@ fn of_others(problem: keystead_operations::Problem) -> Problem {
         "outcome-unknown" => (StatusCode::SERVICE_UNAVAILABLE, "Nobody knows whether it was stored"),
         "store-unavailable" | "disk-full" => (StatusCode::SERVICE_UNAVAILABLE, "The database is not ready"),
         "cloud-throttled" => (StatusCode::SERVICE_UNAVAILABLE, "The cloud asks for patience"),
+        "moved-on" => (StatusCode::CONFLICT, "It is moving"),
         "vault-failure" => (StatusCode::INTERNAL_SERVER_ERROR, "The vault refused"),
         "hsm-away" => (StatusCode::SERVICE_UNAVAILABLE, "The hardware module does not answer"),
         "hsm-cannot" => (StatusCode::UNPROCESSABLE_ENTITY, "The hardware module cannot do that"),

@@ -102,6 +102,9 @@ impl App {
         self.refuse_again(principal, request).await?;
         // What is not settled is settled first: beginning forgets the root that was begun before.
         self.follow(&mut changes).await?;
+        if changes.waiting.is_some() && matches!(proof.payload, NewUnlock::Module { .. }) {
+            return Err(waits_already());
+        }
         let is_by_shares = matches!(proof.payload, NewUnlock::Shares { .. } | NewUnlock::Module { backup: Some(_), .. });
         changes.waiting = None;
         let kinds = self.store().read("versions.kinds", versions::kinds).await?;
@@ -142,7 +145,11 @@ impl App {
     async fn hand_out_shares(&self, principal: &Principal, created: Created, rule: &str, changes: &mut RootChanges) -> Result<Prepared, Error> {
         let rotation = format!("rotation_{}", hex::encode(self.random::<8>()));
         let generation = created.record.generation().to_string();
-        let entry = self.entry(principal, "vault.prepare-root", rule).detail("generation", generation).detail("rotation", rotation.clone()).done();
+        let entry = self.entry(principal, "vault.prepare-root", rule).detail("generation", generation).detail("rotation", rotation.clone());
+        let entry = match created.record.module_root() {
+            Some(root) => entry.detail("module_root", root.to_string()).done(),
+            None => entry.done(),
+        };
         self.store()
             .write("vault.prepare_root", move |tx| {
                 tx.audit(entry.clone());
@@ -343,6 +350,11 @@ impl App {
             self.tell_damage(&later);
             return Ok(());
         }
+        if record.generation() < self.vault().record().generation() {
+            // Somebody put an old database back, or an old record into this one: what is sealed under an old root may be known to who has its shares.
+            tracing::error!(stored = record.generation(), "the stored record of the root is older than the one that this node works by, and is not taken over");
+            return Ok(());
+        }
         let was_open = !self.is_sealed();
         if self.vault().adopt(record) == Adopted::Sealed && was_open {
             tracing::error!("the root was changed on another node: this node is sealed until it is unsealed with the new secret");
@@ -368,6 +380,12 @@ impl App {
 /// Whether nobody knows what became of a transaction.
 fn is_unknown(error: &TxError) -> bool {
     matches!(error, TxError::Store(StoreError::OutcomeUnknown(_) | StoreError::Closed))
+}
+
+/// A root in a module cannot be unmade: nobody shall fill a token with roots that nobody confirms.
+fn waits_already() -> Error {
+    let mend = "Confirm it with `keystead vault confirm-rotation`, or wait until its time is over: 15 minutes.";
+    Error::Invalid(Invalid::new("unlock.hsm", "would make another root in a module while one waits for its shares", mend))
 }
 
 fn not_waiting() -> Error {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use keystead_audit::VerifierKey;
+use keystead_audit::{Outcome, VerifierKey};
 use keystead_domain::Timestamp;
 use keystead_identity::{Action, Principal};
 use keystead_operations::engine::material::at_the_vault;
@@ -83,12 +83,18 @@ impl App {
         if self.is_sealed() {
             return Err(self.or_root_changed(Error::Sealed).await);
         }
-        let record = self.vault().record();
-        let keepers = record.keepers().ok_or_else(no_keepers)?;
+        self.vault().record().keepers().ok_or_else(no_keepers)?;
         let shown = numbers(&proof.payload);
         let engine = self.engine.clone();
         let proved = tokio::task::spawn_blocking(move || engine.parts().vault.rehearse(proof.payload)).await;
-        proved.map_err(|error| Error::Internal(error.to_string()))?.map_err(unproved)?;
+        let record = match proved.map_err(|error| Error::Internal(error.to_string()))? {
+            Ok(record) => record,
+            Err(error) => {
+                let entry = self.entry(principal, "vault.rehearse", proof.rule).outcome(Outcome::Refused).detail("shares", listed(&shown)).done();
+                return Err(self.tell(entry).await.err().unwrap_or_else(|| unproved(error)));
+            }
+        };
+        let keepers = record.keepers().ok_or_else(no_keepers)?;
         let entry = self.entry(principal, "vault.rehearse", proof.rule).detail("set", keepers.set.to_string()).detail("shares", listed(&shown)).done();
         self.store()
             .write("vault.rehearse", move |tx| {

@@ -145,8 +145,8 @@ impl App {
         let proof = permit(principal, Action::ManageVault, &principal.account, ())?;
         let entry = self.entry(principal, "vault.seal", proof.rule).done();
         // A hardware module may take some seconds to let go.
-        let vault = self.engine.parts().vault.clone();
-        let sealed = tokio::task::spawn_blocking(move || vault.seal()).await;
+        let app = self.clone();
+        let sealed = tokio::task::spawn_blocking(move || app.close()).await;
         sealed.map_err(|error| Error::Internal(error.to_string()))?;
         self.store()
             .write("vault.seal", move |tx| {
@@ -155,6 +155,13 @@ impl App {
             })
             .await?;
         Ok(self.vault_status().await)
+    }
+
+    /// Seals the vault and closes every module that this node knows, with its PIN: also such as hold no root of the vault, or did so before. To use them again the server is
+    /// restarted.
+    pub fn close(&self) {
+        self.vault().seal();
+        self.modules.iter().for_each(|module| module.close());
     }
 
     pub(crate) async fn account(&self) -> Result<AccountId, Error> {

@@ -99,6 +99,11 @@ impl From<&VaultError> for Problem {
             VaultError::Module(error) if error.passes() => {
                 Self::new("hsm-away", format!("{error}. Nothing was changed."), "Look at the module and the network to it; operations go on by themselves.")
             }
+            error @ VaultError::NotMovedYet => Self::new(
+                "moved-on",
+                format!("The root of the vault is moving: {error}. Nothing was changed."),
+                "Look at `rotation` in `keystead vault status`, and ask again when it is empty.",
+            ),
             VaultError::Module(HsmError::Cannot { what, mend }) => Self::new("hsm-cannot", format!("The hardware module {what}."), mend),
             VaultError::Module(error) => {
                 Self::new("hsm-refused", format!("{error}. Nothing was changed."), "`keystead doctor hsm` looks at the module; the server's log has more.")

@@ -42,7 +42,7 @@ pub async fn serve(config_path: &Path) -> Result<(), ServerError> {
     };
     drop(tasks);
     tasks::tell_knocks(&house.app, true).await;
-    house.app.engine().parts().vault.seal();
+    house.app.close();
     listened
 }
 

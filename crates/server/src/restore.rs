@@ -51,10 +51,12 @@ pub async fn restore_root(options: RestoreOptions) -> Result<RestoreReport, Serv
     let found = modules.iter().find(|module| options.module.as_deref().is_none_or(|name| module.name() == name));
     let wanted = options.module.as_deref().unwrap_or("[hsm]");
     let hsm = found.ok_or_else(|| ServerError::Vault(format!("the configuration names no hardware module {wanted}")))?.clone();
-    let (told, report) = (record.clone(), RestoreReport { root: root_name(&record)?, generation: record.generation(), module: hsm.name().to_owned() });
+    let report = RestoreReport { root: root_name(&record)?, generation: record.generation(), module: hsm.name().to_owned() };
+    // Before anything is made in a token, where it stays.
+    note(&store, "begun", &report).await?;
     let restored = tokio::task::spawn_blocking(move || keystead_vault::restore(&record, &hsm, &options.shares)).await;
     restored.map_err(|error| ServerError::Vault(error.to_string()))?.map_err(|error| ServerError::Vault(error.to_string()))?;
-    note(&store, &told.generation().to_string(), &report).await?;
+    note(&store, "done", &report).await?;
     Ok(report)
 }
 
@@ -63,10 +65,11 @@ fn root_name(record: &keystead_vault::RootRecord) -> Result<String, ServerError>
     record.module_root().map(|root| root.to_string()).ok_or_else(none)
 }
 
-async fn note(store: &Store, generation: &str, report: &RestoreReport) -> Result<(), ServerError> {
+async fn note(store: &Store, stage: &str, report: &RestoreReport) -> Result<(), ServerError> {
     let account = store.read("accounts.first", accounts::first).await?.ok_or_else(|| ServerError::NotInstalled("The database".to_owned()))?;
     let entry = words::entry(&SystemRandom, SystemClock.now(), &account, &Who::system(), "vault.restore-root", "knows-the-shares")
-        .detail("generation", generation.to_owned())
+        .detail("stage", stage.to_owned())
+        .detail("generation", report.generation.to_string())
         .detail("root", report.root.clone())
         .detail("module", report.module.clone())
         .done();

@@ -208,7 +208,6 @@ impl Hsm for Pkcs11Module {
     }
 
     fn open(&self) -> Result<Abilities, HsmError> {
-        self.shared.state().refused = None;
         let abilities = self.ask(|session| probe::abilities(session))?;
         Ok(Abilities { allow: self.settings.allow.clone(), ..abilities })
     }

@@ -33,6 +33,11 @@ pub(crate) fn work(shared: &Arc<Shared>, queue: &Mutex<Receiver<Task>>) {
         if Instant::now() >= task.until {
             continue;
         }
+        // What waited when the module was closed is not begun any more.
+        if !shared.is_open() {
+            drop(task.answer.send(Err(HsmError::Away("it is closed".to_owned()))));
+            continue;
+        }
         match guarded(shared, &mut live, &task.job) {
             Err(Lost::NoRoom(told)) => {
                 tracing::warn!(reason = told, "a session is not to be had now; the others work, and this one waits");

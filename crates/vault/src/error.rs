@@ -100,6 +100,9 @@ pub enum VaultError {
     /// The row is sealed under a root of the other kind than the account key that was given with it.
     #[error("{0} is sealed under a root of another kind")]
     OtherKindOfRoot(Blob),
+    /// A key that is needed lies under the root before, which is being left.
+    #[error("a key that is needed here has not gone over to the new root yet; try again when the rotation is over")]
+    NotMovedYet,
     /// Opened again behind a move to another root, a key had another fingerprint. The row before is what counts.
     #[error("behind its move to another root the key is not the same; it stays where it was")]
     NotTheSame,
@@ -274,6 +277,9 @@ pub enum UnsealError {
     /// The record was replaced while the secret was being worked on.
     #[error("the root record was replaced meanwhile; try again")]
     RecordReplaced,
+    /// Somebody sealed the vault while the secret was being worked on.
+    #[error("the vault was sealed meanwhile")]
+    SealedMeanwhile,
     /// No root was begun that waits to be proved.
     #[error("no rotation of the root waits for this")]
     NothingBegun,

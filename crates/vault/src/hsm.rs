@@ -293,7 +293,8 @@ pub trait Hsm: Send + Sync {
     /// By which its owner tells it from others.
     fn name(&self) -> &str;
 
-    /// Logs in and tries what the module can do. One that is open already opens again; so does one whose PIN was refused, and that try counts.
+    /// Logs in and tries what the module can do. One that is open already opens again. A PIN that was refused is not tried again, as long as this
+    /// module is loaded: each try counts, and who asks again may be a loop.
     ///
     /// # Errors
     /// [`HsmError`].

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use keystead_domain::KeySpec;
 use keystead_testkit::token::{Kind, apart, apart_with_both};
-use keystead_vault::{Hsm, HsmError, NewUnlock, Share, ShareError, SystemRandom, UnlockSecret, UnsealError, restore, root};
+use keystead_vault::{Hsm, HsmError, NewUnlock, RootRecord, Share, ShareError, SystemRandom, UnlockSecret, UnsealError, restore, root};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 use crate::house::{House, pin, reopened, settings};
@@ -18,6 +18,16 @@ fn shares(created: &root::Created, numbers: &[usize]) -> Vec<Share> {
     numbers.iter().map(|at| Share::parse(created.shares[*at].text().expose()).expect("a share")).collect()
 }
 
+/// The record with the two keys of its copy in each other's place, as somebody who writes to the database could have it.
+fn swapped(record: &RootRecord) -> RootRecord {
+    let mut bytes = record.to_bytes();
+    // Format, kind, name, threshold and count, set, three commitments.
+    let at = 1 + 1 + 16 + 2 + 4 + 3 * 32;
+    let (first, second) = bytes[at..at + 80].split_at_mut(40);
+    first.swap_with_slice(second);
+    RootRecord::from_bytes(&bytes).expect("it has the form of one")
+}
+
 /// Made in the one, restored in the other: every key opens there.
 fn goes_over(from: &Path, into: &Path) {
     let (old, new) = (module("old", from), module("new", into));
@@ -26,7 +36,7 @@ fn goes_over(from: &Path, into: &Path) {
     let made = house.generate(KeySpec::Aes256);
     let held = house.held(KeySpec::Aes256, made.sealed.as_bytes());
 
-    assert_eq!(house.vault.rehearse(shares(&created, &[2, 0])), Ok(()));
+    assert_eq!(house.vault.rehearse(shares(&created, &[2, 0])), Ok(created.record.clone()));
     assert_eq!(house.vault.rehearse(shares(&created, &[1])), Err(ShareError::TooFew { have: 1, need: 2 }.into()));
     assert_eq!(house.vault.rehearse(shares(&created, &[1, 1])), Err(ShareError::Duplicate { number: 2 }.into()));
     let other = House::new(&crate::Root::Software);
@@ -37,6 +47,8 @@ fn goes_over(from: &Path, into: &Path) {
     let alone = UnlockSecret::Modules(vec![new.clone()]);
     assert_eq!(vault.unseal(&alone), Err(UnsealError::Module(HsmError::NoRoot)), "not before it is restored");
     assert_eq!(restore(&created.record, &new, &shares(&created, &[1])), Err(ShareError::TooFew { have: 1, need: 2 }.into()));
+    assert_eq!(restore(&swapped(&created.record), &new, &shares(&created, &[1, 0])), Err(UnsealError::WrongSecret), "each key for its own work");
+    assert_eq!(vault.unseal(&alone), Err(UnsealError::Module(HsmError::NoRoot)), "and nothing was made by that");
     assert_eq!(restore(&created.record, &new, &shares(&created, &[1, 0])), Ok(()));
     assert_eq!(vault.unseal(&alone), Ok(()));
     assert_eq!(vault.fingerprint(&held), Ok(made.fingerprint));

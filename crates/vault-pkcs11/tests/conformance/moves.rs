@@ -7,7 +7,7 @@ use keystead_domain::{CeremonyId, KeyId, KeySpec, Timestamp, WrapMethod, Wrappin
 use keystead_testkit::token::{Kind, apart, apart_with_both};
 use keystead_vault::{
     AccountKey, Adopted, ComponentPlace, ExportKey, Fingerprint, Generated, Held, HeldComponent, Hsm, HsmError, NewUnlock, Place, Preparation, RootError,
-    RootRecord, SecretBytes, UnlockSecret, Vault, VaultError, WayAround, export_method, sealed_under,
+    RootRecord, SecretBytes, UnlockSecret, UnsealError, Vault, VaultError, WayAround, export_method, sealed_under,
 };
 use keystead_vault_pkcs11::Pkcs11Module;
 
@@ -259,6 +259,33 @@ fn from_softhsm_to_kryoptic_over_the_host_where_that_is_allowed() {
 #[test]
 fn from_kryoptic_to_softhsm() {
     apart_with_both("moves::from_kryoptic_to_softhsm", |softhsm, kryoptic| moves([token("a", kryoptic, &[]), token("b", softhsm, HOST)], &MOST, &[0, 3]));
+}
+
+/// The name of a root in a module is no secret: whoever writes to the database must not have it taken for a key, nor a key for a name.
+fn a_previous_root_of_another_kind_opens_nothing(ends: [End<'_>; 2]) {
+    let process = Process::new(ends);
+    let secret = if matches!(ends[0], End::Software) { UnlockSecret::KeyFile(file()) } else { UnlockSecret::Modules(process.0.clone()) };
+    let house = House::opening(&process.unlock(ends[0]), &secret);
+    let begun = house.vault.begin_root_rotation(&process.unlock(ends[1]), &[]).expect("none runs").record;
+    let opens = |record: &RootRecord| reopened(record).unseal(&UnlockSecret::Modules(process.0.clone()));
+    assert_eq!(opens(&begun), Ok(()));
+    let mut bytes = begun.to_bytes();
+    // Which kind it is stands before its generation (4) and what is wrapped of it (60).
+    let at = bytes.len() - 65;
+    bytes[at] ^= 3;
+    assert_eq!(opens(&RootRecord::from_bytes(&bytes).expect("it has the form of one")), Err(UnsealError::WrongSecret));
+}
+
+#[test]
+fn a_previous_root_in_a_module_is_not_taken_for_a_key() {
+    let name = "moves::a_previous_root_in_a_module_is_not_taken_for_a_key";
+    apart(name, Kind::Kryoptic, |library, _| a_previous_root_of_another_kind_opens_nothing([token("a", library, &[]); 2]));
+}
+
+#[test]
+fn a_previous_root_of_the_software_is_not_taken_for_a_name() {
+    let name = "moves::a_previous_root_of_the_software_is_not_taken_for_a_name";
+    apart(name, Kind::Kryoptic, |library, _| a_previous_root_of_another_kind_opens_nothing([End::Software, token("a", library, &[])]));
 }
 
 /// What the new module would lock in is not moved there, and nothing is made in its token.

@@ -453,8 +453,12 @@ fn a_pin_that_is_locked_is_found_out_once() {
         for _ in 0..6 {
             assert_eq!(hsm.run(Arc::new(|_| Ok(()))), Err(HsmError::PinLocked), "no worker tries it again by itself");
         }
+        assert_eq!(hsm.open(), Err(HsmError::PinLocked), "nor by a loop that opens it again");
         let vault = Vault::sealed(record, Arc::new(SystemRandom));
-        assert_eq!(vault.unseal(&UnlockSecret::Modules(vec![hsm])), Ok(()), "but a person may");
+        assert_eq!(vault.unseal(&UnlockSecret::Modules(vec![hsm])), Err(HsmError::PinLocked.into()));
+        shim.works();
+        let again = Arc::new(Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads"));
+        assert_eq!(vault.unseal(&UnlockSecret::Modules(vec![again])), Ok(()), "but a person may, who starts it again");
     });
 }
 
@@ -462,12 +466,14 @@ fn a_pin_that_is_locked_is_found_out_once() {
 #[test]
 fn a_pin_is_not_tried_when_that_could_lock_the_token() {
     with_shim("a_pin_is_not_tried_when_that_could_lock_the_token", &[], |shim| {
-        let hsm = Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads");
+        let load = || Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads");
         for (flag, told) in [(USER_PIN_LOCKED, HsmError::PinLocked), (USER_PIN_FINAL_TRY, HsmError::PinLastTry)] {
+            let hsm = load();
             shim.fails(GET_TOKEN_INFO, flag, -1, Duration::ZERO);
             assert_eq!(hsm.open(), Err(told.clone()));
             assert_eq!(hsm.run(Arc::new(|_| Ok(()))), Err(told));
         }
+        let hsm = load();
         shim.works();
         assert!(hsm.open().is_ok(), "one worker is logged in");
         shim.fails(GET_TOKEN_INFO, USER_PIN_FINAL_TRY, -1, Duration::ZERO);

@@ -5,7 +5,10 @@ use super::{
     birth::{Birth, Generated, Source},
     check_value::{self, CheckValue},
     material::{self, Fresh},
-    module::material::{Cradle, Piece},
+    module::{
+        ModuleRoot,
+        material::{Cradle, Piece},
+    },
     pkcs8,
     place::{AccountKey, Held, Place},
     root::Roots,
@@ -105,8 +108,16 @@ impl Vault {
     ) -> Result<Option<Generated>, VaultError> {
         let Some(module) = account_key::module(roots, account_key)? else { return Ok(None) };
         let cradle = Cradle::new(module, roots.current.generation, place, account_key, self.shared_random())?;
-        let (kept, mode) = module.take_in_wrapped(Piece::read(module, kek)?, cradle, place.spec, wrapped, expected)?;
+        let (kept, mode) = module.take_in_wrapped(here(roots, module, kek)?, cradle, place.spec, wrapped, expected)?;
         Ok(Some(module.generated(kept, place.spec, unwrapped_by(kek, mode), mechanism(mode))))
+    }
+}
+
+/// A key of the vault as the module opens it. In the middle of a move it may lie under the root before still.
+pub(super) fn here(roots: &Roots, module: &ModuleRoot, held: &Held<'_>) -> Result<Piece, VaultError> {
+    match material::module_of(roots, held)? {
+        Some(its) if its.id == module.id => Piece::read(module, held),
+        _ => Err(VaultError::NotMovedYet),
     }
 }
 

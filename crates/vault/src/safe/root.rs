@@ -163,20 +163,36 @@ pub(crate) fn wrap(prepared: Prepared, root: &Root, previous: Option<&Root>, ran
     let mark = mark(root_key, root.generation)?;
     let mut record = RootRecord { method, generation: root.generation, mark, wrapped: [0; WRAPPED_LEN], previous: None };
     record.wrapped = seal(&key, &root_aad(&record), root_key, random)?;
-    record.previous = previous.map(|previous| wrap_previous(root, previous, random)).transpose()?;
+    record.previous = previous.map(|previous| ToKeep::of(previous).under(root, random)).transpose()?;
     Ok(Created { record, shares })
 }
 
-/// The root before, for the record of the current one. A root in a module is followed by one in a module only: what a module holds does not come out.
-pub(crate) fn wrap_previous(current: &Root, previous: &Root, random: &dyn Random) -> Result<Previous, RootError> {
-    let (of, text) = match (&previous.key, &current.key) {
-        (RootKey::Software(key), _) => (PreviousOf::Software, Secret::init_with(|text| *text = *key.expose())),
-        (RootKey::Module(module), RootKey::Module(_)) => (PreviousOf::Module, Secret::init_with(|text| *text = module.name_and_mark())),
-        (RootKey::Module(_), RootKey::Software(_)) => return Err(RootError::InModule),
-    };
-    let wrapped = current.seal(&previous_aad(current.generation, previous.generation), text.expose(), random).map_err(module::root_error)?;
-    let wrapped = wrapped.try_into().map_err(|_| ProviderFailed { operation: "seal a root key" })?;
-    Ok(Previous { generation: previous.generation, of, wrapped })
+/// What the record of the next root keeps of this one. It can be taken away from the root, so that nobody waits for a module that seals it.
+pub(crate) struct ToKeep {
+    generation: u32,
+    of: PreviousOf,
+    text: Secret<32>,
+}
+
+impl ToKeep {
+    pub(crate) fn of(root: &Root) -> Self {
+        let (of, text) = match &root.key {
+            RootKey::Software(key) => (PreviousOf::Software, Secret::init_with(|text| *text = *key.expose())),
+            RootKey::Module(module) => (PreviousOf::Module, Secret::init_with(|text| *text = module.name_and_mark())),
+        };
+        Self { generation: root.generation, of, text }
+    }
+
+    /// Sealed under the next root. A root in a module is followed by one in a module only: what a module holds does not come out.
+    pub(crate) fn under(&self, current: &Root, random: &dyn Random) -> Result<Previous, RootError> {
+        let Self { generation, of, text } = self;
+        if *of == PreviousOf::Module && current.module().is_none() {
+            return Err(RootError::InModule);
+        }
+        let wrapped = current.seal(&previous_aad(current.generation, *generation, *of), text.expose(), random).map_err(module::root_error)?;
+        let wrapped = wrapped.try_into().map_err(|_| ProviderFailed { operation: "seal a root key" })?;
+        Ok(Previous { generation: *generation, of: *of, wrapped })
+    }
 }
 
 fn seal(key: &Secret<32>, aad: &Aad, root: &Secret<32>, random: &dyn Random) -> Result<[u8; WRAPPED_LEN], ProviderFailed> {
@@ -214,7 +230,7 @@ fn with_previous(current: Root, record: &RootRecord, hsms: &[Arc<dyn Hsm>]) -> R
 }
 
 fn open_previous(current: &Root, previous: &Previous, hsms: &[Arc<dyn Hsm>]) -> Result<Root, UnsealError> {
-    let aad = previous_aad(current.generation, previous.generation);
+    let aad = previous_aad(current.generation, previous.generation, previous.of);
     let text = current.open(Blob::AccountKey, &aad, &previous.wrapped).map_err(|error| match error {
         VaultError::Module(error) => error.into(),
         _ => UnsealError::WrongSecret,
@@ -245,6 +261,11 @@ fn root_aad(record: &RootRecord) -> Aad {
     Aad::of("keystead root key under its unlock key").bytes(&record.head())
 }
 
-fn previous_aad(current: u32, previous: u32) -> Aad {
-    Aad::of("keystead previous root key under the current").number(current).number(previous)
+/// Each kind has a purpose of its own: the name of a root in a module is no secret, and must never be taken for a key.
+fn previous_aad(current: u32, previous: u32, of: PreviousOf) -> Aad {
+    let purpose = match of {
+        PreviousOf::Software => "keystead previous root key under the current",
+        PreviousOf::Module => "keystead name of the previous root under the current",
+    };
+    Aad::of(purpose).number(current).number(previous)
 }

@@ -21,12 +21,12 @@
 use super::{
     module,
     record::RootRecord,
-    root::{self, Created, Root},
+    root::{self, Created, Root, ToKeep},
     share::Share,
-    unlock::{self, NewUnlock, Prepared, UnlockSecret},
+    unlock::{self, NewUnlock, UnlockSecret},
     vault::{Pending, State, Vault},
 };
-use crate::{Random, RootError, UnsealError};
+use crate::{RootError, UnsealError};
 use keystead_domain::KeySpec;
 
 impl Vault {
@@ -37,13 +37,25 @@ impl Vault {
     /// [`RootError`]; [`RootError::InModule`] when a root would leave its module; [`RootError::RotationRunning`] while a previous root is still held; [`RootError::RotationUnsettled`] while a new one may have been stored.
     pub fn begin_root_rotation(&self, unlock: &NewUnlock, kinds: &[KeySpec]) -> Result<Created, RootError> {
         // What is made in a module stays there: that it may be made is seen first.
-        let generation = self.read().next_generation()?;
-        let made = match unlock {
-            NewUnlock::Module { hsm, backup } => Made::InModule(module::create(hsm, *backup, generation, kinds, self.random())?),
-            _ => Made::Prepared(unlock::prepare(unlock, self.random())?),
+        let (generation, before) = self.read().to_keep()?;
+        let (created, root) = match unlock {
+            NewUnlock::Module { hsm, backup } => {
+                let (mut created, root) = module::create(hsm, *backup, generation, kinds, self.random())?;
+                created.record.previous = Some(before.under(&root, self.random())?);
+                (created, root)
+            }
+            _ => {
+                let (prepared, root) = (unlock::prepare(unlock, self.random())?, Root::fresh(generation, self.random())?);
+                let mut created = root::wrap(prepared, &root, None, self.random())?;
+                created.record.previous = Some(before.under(&root, self.random())?);
+                (created, root)
+            }
         };
         let mut state = self.write();
-        let (created, root) = state.next_root(made, generation, self.random())?;
+        // Somebody may have been faster while the root was made.
+        if state.next_generation()? != generation {
+            return Err(RootError::RotationRunning);
+        }
         state.pending = Some(Pending { record: created.record.clone(), root, may_be_stored: false });
         Ok(created)
     }
@@ -59,16 +71,18 @@ impl Vault {
         Ok(record)
     }
 
-    /// Whether these shares open this vault, or restore the copy of its root in a module: a rehearsal, in which nothing changes. The vault must be open.
+    /// Whether these shares open this vault, or restore the copy of its root in a module: a rehearsal, in which nothing changes. Answers the
+    /// record that they were held against. The vault must be open.
     ///
     /// # Errors
     /// [`UnsealError`].
-    pub fn rehearse(&self, shares: Vec<Share>) -> Result<(), UnsealError> {
+    pub fn rehearse(&self, shares: Vec<Share>) -> Result<RootRecord, UnsealError> {
         let (record, root) = {
             let state = self.read();
             (state.record.clone(), state.roots.as_ref().and_then(|roots| roots.current.in_module()))
         };
-        prove(&record, root.as_ref(), &UnlockSecret::Shares(shares))
+        prove(&record, root.as_ref(), &UnlockSecret::Shares(shares))?;
+        Ok(record)
     }
 
     /// Call it before the record of a root that was begun is stored, and [`forget_begun`](Self::forget_begun) or [`adopt`](Self::adopt) when it is known what
@@ -129,14 +143,6 @@ fn prove(record: &RootRecord, in_module: Option<&Root>, secret: &UnlockSecret) -
     }
 }
 
-/// What a new root is made of.
-enum Made {
-    /// A way to open it; the key itself is drawn now.
-    Prepared(Prepared),
-    /// A root in a module, with its record.
-    InModule((Created, Root)),
-}
-
 impl State {
     /// The generation of a new root, if one may be begun.
     fn next_generation(&self) -> Result<u32, RootError> {
@@ -150,22 +156,11 @@ impl State {
         roots.current.generation.checked_add(1).ok_or(RootError::GenerationsExhausted)
     }
 
-    fn next_root(&self, made: Made, generation: u32, random: &dyn Random) -> Result<(Created, Root), RootError> {
-        // Somebody may have been faster while the module worked.
-        if self.next_generation()? != generation {
-            return Err(RootError::RotationRunning);
-        }
+    /// The generation of a new root, and what its record keeps of the present one.
+    fn to_keep(&self) -> Result<(u32, ToKeep), RootError> {
+        let generation = self.next_generation()?;
         let roots = self.roots.as_ref().ok_or(RootError::Sealed)?;
-        match made {
-            Made::Prepared(prepared) => {
-                let root = Root::fresh(generation, random)?;
-                Ok((root::wrap(prepared, &root, Some(&roots.current), random)?, root))
-            }
-            Made::InModule((mut created, root)) => {
-                created.record.previous = Some(root::wrap_previous(&root, &roots.current, random)?);
-                Ok((created, root))
-            }
-        }
+        Ok((generation, ToKeep::of(&roots.current)))
     }
 }
 

@@ -9,9 +9,9 @@ use keystead_domain::{Hash, KeySpec, WrapMethod};
 use super::{
     CheckValue, account_key,
     birth::{Birth, Generated, Source},
-    import::{check, trimmed},
+    import::{check, here, trimmed},
     material,
-    module::material::{Cradle, Piece},
+    module::material::Cradle,
     place::{AccountKey, Held, Place},
     root::Roots,
     vault::Vault,
@@ -65,7 +65,7 @@ impl Vault {
     ) -> Result<Option<Generated>, VaultError> {
         let Some(module) = account_key::module(roots, account_key)? else { return Ok(None) };
         let cradle = Cradle::new(module, roots.current.generation, place, account_key, self.shared_random())?;
-        let kept = module.take_in_by_pair(Piece::read(module, pair)?, cradle, wrapped, method, expected)?;
+        let kept = module.take_in_by_pair(here(roots, module, pair)?, cradle, wrapped, method, expected)?;
         Ok(Some(module.generated(kept, place.spec, source(pair, method), mechanism(method))))
     }
 }

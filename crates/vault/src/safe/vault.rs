@@ -63,9 +63,17 @@ impl Vault {
     /// # Errors
     /// [`UnsealError`]; the vault stays as it was.
     pub fn unseal(&self, secret: &UnlockSecret) -> Result<(), UnsealError> {
-        let record = self.record();
+        let (record, sealings) = {
+            let state = self.read();
+            (state.record.clone(), state.sealings)
+        };
         let roots = root::open(&record, secret)?;
         let mut state = self.write();
+        if state.sealings != sealings {
+            drop(state);
+            roots.modules().for_each(ModuleRoot::close);
+            return Err(UnsealError::SealedMeanwhile);
+        }
         if state.record != record {
             return Err(UnsealError::RecordReplaced);
         }
@@ -76,14 +84,15 @@ impl Vault {
     /// Forgets every root key and every share. When it returns, no use is running and none can begin; one that a hardware module has not answered for some seconds
     /// may still run there, and holds no key here.
     pub fn seal(&self) {
-        let roots = {
+        let (roots, pending) = {
             let mut state = self.write();
-            let roots = state.roots.take();
+            let roots = (state.roots.take(), state.pending.take());
             state.wipe();
             state.sealings += 1;
             roots
         };
         roots.iter().flat_map(Roots::modules).for_each(ModuleRoot::close);
+        pending.iter().filter_map(|pending| pending.root.module()).for_each(ModuleRoot::close);
     }
 
     /// How often it was sealed on purpose: who opens it by itself when something has come back asks whether somebody has closed it meanwhile.

@@ -12,6 +12,7 @@ use crate::{
         share::Share,
         unlock::{Backup, Method},
     },
+    secret::Secret,
 };
 
 impl ModuleRoot {
@@ -40,10 +41,11 @@ impl ModuleRoot {
     }
 }
 
-/// Restores the root of a record in another token, from the shares of its copy. What it made is opened by the record, as at a start.
+/// Restores the root of a record in another token, from the shares of its copy. That they are its keys is seen in a session first; half a root that an earlier try left is
+/// made whole.
 ///
 /// # Errors
-/// [`UnsealError::NoBackup`] when the record has none; [`UnsealError::Share`]; what the module says.
+/// [`UnsealError::NoBackup`] when the record has none; [`UnsealError::Share`]; [`UnsealError::WrongSecret`] for a copy that is not this root's; what the module says.
 pub fn restore(record: &RootRecord, hsm: &Arc<dyn Hsm>, shares: &[Share]) -> Result<(), UnsealError> {
     let Method::Module { id, backup: Some(backup) } = &record.method else { return Err(UnsealError::NoBackup) };
     let key = backup.key(shares)?;
@@ -54,6 +56,24 @@ pub fn restore(record: &RootRecord, hsm: &Arc<dyn Hsm>, shares: &[Share]) -> Res
         Ok(()) => return Err(HsmError::Refused("the token has this root already".to_owned()).into()),
         Err(error) => return Err(error.into()),
     }
+    opens_the_proof(record, backup, hsm, key.expose())?;
     hsm.restore_root(id, key.expose(), &backup.keys)?;
-    super::open(record, id, std::slice::from_ref(hsm)).map(drop)
+    let root = super::open(record, id, std::slice::from_ref(hsm))?;
+    root.module().map_or(Ok(()), |module| module.prove(record, backup, shares))
+}
+
+/// What is made in a token stays there. So the copy's keys open the proof in a session first: it binds the record's head, and with that both of them.
+fn opens_the_proof(record: &RootRecord, backup: &Backup, hsm: &Arc<dyn Hsm>, under: &[u8; 32]) -> Result<(), UnsealError> {
+    let (aad, sealed, text) = (proof_aad(record), record.wrapped, proof_text(record));
+    let (keys, under) = (backup.keys.clone(), Secret::<32>::init_with(|key| *key = *under));
+    let job = move |session: &dyn HsmSession| {
+        let under = session.bring_in(under.expose(), Purpose::Unwrapping)?;
+        session.unwrap(under, &keys.wrapping, Purpose::Unwrapping)?;
+        let sealing = session.unwrap(under, &keys.sealing, Purpose::Account)?;
+        if opened(session, sealing, aad.as_bytes(), &sealed)?.expose() == text { Ok(()) } else { Err(HsmError::Unauthentic) }
+    };
+    hsm.run(Arc::new(job)).map_err(|error| match error {
+        HsmError::Unauthentic | HsmError::Refused(_) => UnsealError::WrongSecret,
+        other => other.into(),
+    })
 }
