@@ -47,7 +47,7 @@ struct Plan {
 impl Plan {
     fn new() -> Self {
         match is_proof() {
-            true => Self { keys: 100_000, kills: 10, kills_min: 10, works: (1_500, 7_000), exports: 50 },
+            true => Self { keys: 100_000, kills: 10, kills_min: 10, works: (800, 3_500), exports: 50 },
             false => Self { keys: 4_000, kills: 10, kills_min: 3, works: (100, 500), exports: 3 },
         }
     }
