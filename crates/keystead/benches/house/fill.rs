@@ -37,19 +37,13 @@ pub fn id(owner: &Owner, number: u64, count: u64) -> KeyId {
 pub async fn fill(store: &Store, owner: &Owner, count: u64, versions: Option<Versions>) {
     for first in (0..count).step_by(BATCH as usize) {
         let (owner, versions) = (owner.clone(), versions.clone());
-        let written = store
-            .write("bench.fill", move |tx| (first..count.min(first + BATCH)).try_for_each(|number| insert(tx, &owner, number, count, versions.as_deref())));
+        let written =
+            store.write("bench.fill", move |tx| (first..count.min(first + BATCH)).try_for_each(|number| insert(tx, &owner, number, count, versions.as_ref())));
         written.await.expect("rows");
     }
 }
 
-fn insert(
-    tx: &mut Tx<'_>,
-    owner: &Owner,
-    number: u64,
-    count: u64,
-    versions: Option<&(dyn Fn(&KeyRow, u64) -> VersionRow + Send + Sync)>,
-) -> Result<(), StoreError> {
+fn insert(tx: &mut Tx<'_>, owner: &Owner, number: u64, count: u64, versions: Option<&Versions>) -> Result<(), StoreError> {
     let key = row(owner, number, count);
     let lineage = LineageRow {
         id: key.lineage_id.clone(),

@@ -63,7 +63,7 @@ fn a_root_of_kryoptic_is_restored_in_softhsm() {
 
 #[test]
 fn a_root_of_softhsm_is_restored_in_kryoptic() {
-    apart_with_both("backups::a_root_of_softhsm_is_restored_in_kryoptic", |softhsm, kryoptic| goes_over(softhsm, kryoptic));
+    apart_with_both("backups::a_root_of_softhsm_is_restored_in_kryoptic", goes_over);
 }
 
 /// A copy is made with a root, or never.
