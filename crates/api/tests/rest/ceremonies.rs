@@ -103,6 +103,20 @@ fn named(slug: &str, field: Option<&str>) -> (String, Option<String>) {
 }
 
 #[tokio::test]
+async fn the_component_of_who_was_locked_out_counts_no_more() {
+    let hall = Hall::new().await;
+    let [one, two, three] = components();
+    let id = hall.begin("split", 3, |_| {}).await;
+    hall.entered("cho", &id, &one).await;
+    hall.entered("ben", &id, &two).await;
+    assert_eq!(hall.call("ann", "POST", "/v1/users/cho/disable", None).await.status, StatusCode::OK);
+    let refused = hall.enter("ann", &id, json!({ "component": three })).await;
+    assert_eq!(problem(&refused).0, "ceremony-not-waiting", "{refused:?}");
+    assert!(refused.text.contains("cho entered, who is not active"), "{refused:?}");
+    assert_eq!((hall.stands(&id).await, hall.sealed()), (("WAITING".to_owned(), 2), 2), "nothing was entered by that");
+}
+
+#[tokio::test]
 async fn three_people_make_a_key_of_which_none_knows_anything_fx_015() {
     let hall = Hall::new().await;
     let [one, two, three] = components();

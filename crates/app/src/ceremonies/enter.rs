@@ -1,6 +1,6 @@
 //! A component is entered; with the last of them the key is begun, in the same transaction. So either the last is there and the key is being made, or neither.
 
-use keystead_domain::{Invalid, Timestamp};
+use keystead_domain::{AccountId, Invalid, Timestamp};
 use keystead_identity::{Action, Principal};
 use keystead_operations::{
     ceremony::{Components, place, terms},
@@ -9,6 +9,7 @@ use keystead_operations::{
 use keystead_store::{
     Tx, ceremonies,
     ceremonies::{CeremonyRow, ComponentRow},
+    users,
 };
 use keystead_vault::{CheckValue, MaterialRefused, SecretBytes, VaultError};
 
@@ -142,7 +143,7 @@ impl App {
         let count = components.len();
         let (new, keystore) = self.checked(principal, ordered(ceremony, components)?).await?;
         let entering = entering.map(|(row, rule)| (self.entered_entry(principal, ceremony, &row, rule), row));
-        let (id, now) = (ceremony.id.clone(), self.now());
+        let (id, account, now) = (ceremony.id.clone(), ceremony.account_id.clone(), self.now());
         let beside = move |tx: &mut Tx<'_>, operation: &_, key: &_| {
             if let Some((entry, row)) = &entering {
                 enter(tx, row, now)?;
@@ -150,6 +151,7 @@ impl App {
             } else if ceremonies::hold_waiting(tx, &id, now)?.is_none() || ceremonies::components(tx, &id)?.len() != count {
                 return Err(Error::MovedOn.into());
             }
+            all_active(tx, &account, &id)?;
             making(tx, &id, operation, key, now)
         };
         self.begin_key(principal, request, new, keystore, Some(ceremony.id.clone()), beside).await
@@ -178,6 +180,17 @@ fn enter(tx: &mut Tx<'_>, entered: &ComponentRow, now: Timestamp) -> Result<(), 
         return Err(Error::MovedOn.into());
     }
     Ok(ceremonies::enter(tx, entered)?)
+}
+
+/// A person who was locked out since counts no more: their token may have been somebody else's.
+fn all_active(tx: &mut Tx<'_>, account: &AccountId, id: &keystead_domain::CeremonyId) -> Result<(), TxError> {
+    for component in ceremonies::components(tx, id)? {
+        if users::find(tx, account, &component.entered_by)?.is_none_or(|user| user.state != "ACTIVE") {
+            let how = format!("has a component that {} entered, who is not active any more", component.entered_by_name);
+            return Err(stands(&how, &format!("Cancel it, and begin another: `keystead ceremony cancel {id}`.")).into());
+        }
+    }
+    Ok(())
 }
 
 fn making(

@@ -16,6 +16,7 @@ use keystead_operations::{NoHooks, engine::Settings};
 use keystead_sandbox::{Config, RoleSeed, Sandbox, UserSeed};
 use keystead_server::{House, SystemClock, Wiring, assemble};
 use keystead_store::{Database, Store};
+use keystead_testkit::token::{LABEL, PIN, Token};
 use keystead_vault::{SecretBytes, UnlockSecret};
 use reqwest::{Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
@@ -34,6 +35,8 @@ pub struct Installation {
     pub tokens: [String; 2],
     /// The URL, when the database is PostgreSQL.
     postgres: Option<String>,
+    /// The token in which its root lies.
+    token: Option<Token>,
     directory: tempfile::TempDir,
     binary: PathBuf,
 }
@@ -41,6 +44,11 @@ pub struct Installation {
 impl Installation {
     /// An installation with two people and the keystore `payments-eu`, and its running server. `filter` says what it logs.
     pub async fn new(engine: Engine, filter: &str) -> (Self, Server) {
+        Self::over(None, engine, filter).await
+    }
+
+    /// The same with its root in a token.
+    pub async fn over(token: Option<Token>, engine: Engine, filter: &str) -> (Self, Server) {
         let directory = tempfile::tempdir().expect("a directory");
         let users = vec![UserSeed::new("keystead", "111122223333", "AKIATESTKEYSTEAD0001", "test-secret")];
         let roles = vec![RoleSeed::new(ROLE, &["arn:aws:iam::111122223333:user/keystead"], Some("test-id"))];
@@ -53,9 +61,10 @@ impl Installation {
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("written");
         write("aws-secret", "test-secret\n");
         write("postgres-url", postgres.as_deref().unwrap_or_default());
-        write("keystead.toml", &configuration(engine, port, &sandbox.endpoint(), filter));
-        let ann = init(&binary, directory.path());
-        let mut this = Self { sandbox, url: format!("http://127.0.0.1:{port}"), tokens: [ann, String::new()], postgres, directory, binary };
+        write("hsm-pin", PIN);
+        write("keystead.toml", &configuration(engine, port, &sandbox.endpoint(), filter, token.as_ref()));
+        let ann = init(&binary, directory.path(), token.as_ref());
+        let mut this = Self { sandbox, url: format!("http://127.0.0.1:{port}"), tokens: [ann, String::new()], postgres, token, directory, binary };
         let mut server = this.start();
         server.ready(&this).await;
         this.tokens[1] = this.people_it().await;
@@ -82,7 +91,7 @@ impl Installation {
     pub fn start(&self) -> Server {
         let log = || OpenOptions::new().create(true).append(true).open(self.path("server.log")).expect("a log");
         let mut command = Command::new(&self.binary);
-        command.args(["serve", "--config", "keystead.toml"]).current_dir(self.directory.path());
+        command.args(["serve", "--config", "keystead.toml"]).current_dir(self.directory.path()).envs(self.token.as_ref().map(Token::environment));
         Server(command.stdin(Stdio::null()).stdout(log()).stderr(log()).spawn().expect("the binary starts"))
     }
 
@@ -217,7 +226,11 @@ fn free_port() -> u16 {
     }
 }
 
-fn configuration(engine: Engine, port: u16, sandbox: &str, filter: &str) -> String {
+fn configuration(engine: Engine, port: u16, sandbox: &str, filter: &str, token: Option<&Token>) -> String {
+    let root = match token {
+        None => "[vault]\nkey_file = \"root.key\"".to_owned(),
+        Some(token) => format!("[hsm]\nmodule = {:?}\ntoken = \"{LABEL}\"\npin_file = \"hsm-pin\"\nsessions = 2\nallow = [\"host-wrap\"]", token.library),
+    };
     let store = match engine {
         Engine::Sqlite => "sqlite = \"keystead.db\"",
         Engine::Postgres => "postgres_url_file = \"postgres-url\"",
@@ -227,8 +240,7 @@ fn configuration(engine: Engine, port: u16, sandbox: &str, filter: &str) -> Stri
 listen = "127.0.0.1:{port}"
 [store]
 {store}
-[vault]
-key_file = "root.key"
+{root}
 [clouds.aws]
 identity_arn = "arn:aws:iam::111122223333:user/keystead"
 access_key_id = "AKIATESTKEYSTEAD0001"
@@ -243,9 +255,14 @@ filter = "{filter}"
 }
 
 /// Runs `keystead init`; answers the first user's token.
-fn init(binary: &Path, directory: &Path) -> String {
-    let arguments = ["init", "--config", "keystead.toml", "--root", "key-file", "--key-file", "root.key", "--user", "ann", "--output", "json"];
-    let ended = Command::new(binary).args(arguments).current_dir(directory).output().expect("the binary starts");
+fn init(binary: &Path, directory: &Path, token: Option<&Token>) -> String {
+    let mut command = Command::new(binary);
+    command.args(["init", "--config", "keystead.toml", "--user", "ann", "--output", "json"]).current_dir(directory);
+    match token {
+        None => command.args(["--root", "key-file", "--key-file", "root.key"]),
+        Some(token) => command.arg("--hsm-module").arg(&token.library).args(["--hsm-token", LABEL, "--hsm-pin-file", "hsm-pin"]).envs([token.environment()]),
+    };
+    let ended = command.output().expect("the binary starts");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     read(&String::from_utf8_lossy(&ended.stdout))["token"].as_str().expect("a token").to_owned()
 }
