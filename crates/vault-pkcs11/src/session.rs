@@ -219,7 +219,11 @@ impl Live {
     }
 
     fn unwrap_as(&self, mechanism: CK_MECHANISM, under: HsmKey, wrapped: &[u8], template: &[Attribute]) -> Result<u64, HsmError> {
-        self.judged("UnwrapKey", || self.raw.unwrap(self.session.handle(), mechanism, under.0, wrapped, template).map_err(value_of))
+        // What lies under a key of the job came from outside: whoever sent it shall neither tell its maker's values apart, nor make the module look ill by it. What lies
+        // under a root is our own.
+        let is_offered = self.keys.borrow().contains(&under.0);
+        let unwrapped = self.tried(|| self.raw.unwrap(self.session.handle(), mechanism, under.0, wrapped, template).map_err(value_of));
+        unwrapped.map_err(|failed| if is_offered { failed.refused("UnwrapKey") } else { failed.told("UnwrapKey") })
     }
 
     /// Whether the session answers at all.
@@ -276,6 +280,14 @@ impl Failed {
         match self {
             Self::Clear(rv) => classify::value(rv, function),
             Self::Unclear(rv) => classify::repeated(rv, function),
+        }
+    }
+
+    /// The same where a session that lives said it twice, of a text that somebody sent: it has refused, by whichever value.
+    fn refused(self, function: &str) -> HsmError {
+        match self {
+            Self::Unclear(rv) => HsmError::Refused(format!("{function}: {rv:?}")),
+            clear => clear.told(function),
         }
     }
 

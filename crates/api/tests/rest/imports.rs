@@ -110,7 +110,7 @@ async fn every_refusal_of_a_wrapped_import_names_its_field_and_changes_nothing()
         change(&mut body["material"]);
         body
     };
-    for (name, keystore, usage) in [("signs", "own", "sign"), ("clouded", "eu", "encrypt")] {
+    for (name, keystore, usage) in [("signs", "own", "sign"), ("clouded", "eu", "encrypt"), ("lent", "own", "encrypt")] {
         world.done("POST", "/v1/keys", Some(json!({ "name": name, "keystore": keystore, "spec": "RSA_4096", "usage": usage }))).await;
     }
     world.done("POST", "/v1/keys", Some(json!({ "name": "kek", "keystore": "own" }))).await;
@@ -122,6 +122,7 @@ async fn every_refusal_of_a_wrapped_import_names_its_field_and_changes_nothing()
         (with(&|material| material["unwrap_with"] = json!("kek")), "material.method"),
         (with(&|material| material["unwrap_with"] = json!("signs")), "material.unwrap_with"),
         (with(&|material| material["unwrap_with"] = json!("clouded")), "material.unwrap_with"),
+        (with(&|material| material["unwrap_with"] = json!("lent")), "material.unwrap_with"),
         (with(&|material| material["unwrap_with"] = json!("resting")), "material.unwrap_with"),
         (with(&|material| material["unwrap_with"] = json!("nobody")), "material.unwrap_with"),
         (with(&|material| material["check_value"] = json!("0102030405")), "material.check_value"),

@@ -41,6 +41,10 @@ fn check(key: &KeyRow, method: Option<WrapMethod>) -> Result<(), Invalid> {
         (KeySpec::Rsa4096, Some(_)) if key.cloud != VAULT => {
             refused("names a pair that lies in a cloud, too".to_owned(), "Name a pair of a keystore whose cloud is vault: nobody else can decrypt with it.")
         }
+        (KeySpec::Rsa4096, Some(_)) if key.ties.is_exportable => {
+            let mend = "Promise it with `keystead key update NAME --not-exportable`, or make a pair that is: a copy of it in a cloud could decrypt there.";
+            refused("names a pair that may be exported and copied".to_owned(), mend)
+        }
         (KeySpec::Rsa4096, Some(_)) if key.usage != KeyUsage::Encrypt => {
             refused(format!("names a pair whose use is {}", key.usage.as_str()), "Name a pair that was made with the use encrypt.")
         }

@@ -110,6 +110,25 @@ fn use_it(house: &House) -> Result<(), VaultError> {
     Ok(())
 }
 
+/// A maker's own value says nothing that we know. Of what somebody sent it is a refusal like every other; of what lies under the root it is the module's trouble.
+#[test]
+fn rubbish_that_somebody_sends_makes_no_module_ill() {
+    with_shim("rubbish_that_somebody_sends_makes_no_module_ill", &[], |shim| {
+        let house = open_house(settings(shim));
+        let root = house.vault.record().module_root().expect("a root in a module");
+        let hsm = Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads");
+        hsm.open().expect("the right PIN");
+        shim.fails(UNWRAP_KEY, VENDOR_DEFINED, -1, Duration::ZERO);
+        let offered = hsm.run(Arc::new(|session| {
+            let kek = session.bring_in(&[7; 32], Purpose::Unwrapping)?;
+            session.unwrap(kek, &[0; 40], Purpose::Transport).map(drop)
+        }));
+        assert!(matches!(&offered, Err(HsmError::Refused(_))), "{offered:?}");
+        let ours = hsm.run(Arc::new(move |session| session.unwrap(session.root(root)?.wrapping, &[0; 40], Purpose::Transport).map(drop)));
+        assert!(matches!(&ours, Err(HsmError::Away(_))), "{ours:?}");
+    });
+}
+
 #[test]
 fn a_call_that_fails_once_is_made_again_and_nobody_notices() {
     with_shim("a_call_that_fails_once_is_made_again_and_nobody_notices", &[], |shim| {
