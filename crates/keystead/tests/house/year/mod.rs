@@ -169,6 +169,9 @@ impl Year {
             self.look_for_ends().await;
             self.person.reads(&self.receiver, &self.world, &self.lineages).await;
         }
+        // Alerts are gathered before they are sent: those of the last look go out behind it.
+        self.pass(HOUR);
+        self.courier.look().await.expect("a store");
     }
 }
 
