@@ -1,7 +1,5 @@
 //! What the keepers of shares did together, as a signed transcript that anyone can verify, and a rehearsal in which they prove their shares and nothing changes.
 
-use std::fmt::Write as _;
-
 use keystead_audit::{Outcome, VerifierKey};
 use keystead_domain::Timestamp;
 use keystead_identity::{Action, Principal};
@@ -40,25 +38,28 @@ pub(crate) struct Facts<'a> {
 impl Facts<'_> {
     /// The text that is signed: a line a fact.
     fn text(&self) -> String {
-        let Self { record, keepers, by, .. } = self;
-        let (what, does) = match (self.what, record.module_root()) {
-            (What::Rotation, _) => ("a new root was made", "open"),
-            (What::Rehearsal, _) => ("shares were rehearsed, and nothing was changed", "open"),
+        let Self { what, installation, record, keepers, shown, by, at } = self;
+        let what = match what {
+            What::Rotation => "a new root was made",
+            What::Rehearsal => "shares were rehearsed, and nothing was changed",
         };
-        let does = if record.module_root().is_some() { "restore the copy of" } else { does };
-        let shown: Vec<String> = self.shown.iter().map(u8::to_string).collect();
-        let mut text = format!("keystead root transcript 1\n{what}\ninstallation: {}\nat: {}\n", self.installation, self.at.rfc3339());
-        let _never_fails = writeln!(text, "led by: {} ({})", by.name, by.user);
-        let _never_fails = writeln!(text, "root: generation {}, mark {}, opened by {}", record.generation(), record.mark(), record.kind());
-        if let Some(root) = record.module_root() {
-            let _never_fails = writeln!(text, "in the token: {root}");
-        }
-        let _never_fails = writeln!(text, "keepers: {} of {} shares {does} it; set {}", keepers.threshold, keepers.commitments.len(), keepers.set);
-        let _never_fails = writeln!(text, "shares that were shown, and are right: {}", shown.join(", "));
-        for (at, commitment) in keepers.commitments.iter().enumerate() {
-            let _never_fails = writeln!(text, "commitment to share {}: {}", at + 1, hex::encode(commitment));
-        }
-        text
+        let (place, do_what) = match record.module_root() {
+            Some(root) => (format!("opened by {}, in the token: {root}", record.kind()), "restore the copy of"),
+            None => (format!("opened by {}", record.kind()), "open"),
+        };
+        let mut lines = vec![
+            "keystead root transcript 1".to_owned(),
+            what.to_owned(),
+            format!("installation: {installation}"),
+            format!("at: {}", at.rfc3339()),
+            format!("led by: {} ({})", by.name, by.user),
+            format!("root: generation {}, mark {}, {place}", record.generation(), record.mark()),
+            format!("keepers: {} of {} shares {do_what} it; set {}", keepers.threshold, keepers.commitments.len(), keepers.set),
+            format!("shares that were shown, and are right: {}", listed(shown)),
+        ];
+        let commitment = |(at, commitment): (usize, &[u8; 32])| format!("commitment to share {}: {}", at + 1, hex::encode(commitment));
+        lines.extend(keepers.commitments.iter().enumerate().map(commitment));
+        lines.iter().map(|line| format!("{line}\n")).collect()
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Site {
     /// Shared with whoever works beside the operator.
     pub desk: Arc<Desk>,
     pub tokens: [Token; 2],
+    /// The line of `[store]`.
+    store: &'static str,
     port: u16,
     endpoint: String,
     _aws: Terminal,
@@ -25,12 +27,19 @@ pub struct Site {
 impl Site {
     /// Makes it, and serves it; `None` when a token is missing here.
     pub fn new() -> Option<Self> {
+        Self::over(None)
+    }
+
+    /// The same over a PostgreSQL.
+    fn over(postgres: Option<&str>) -> Option<Self> {
         let tokens = [Token::new(Kind::Kryoptic)?, Token::new(Kind::Softhsm)?];
         let desk = Desk::in_environment(tokens.iter().map(Token::environment).collect());
         let (aws, endpoint) = sandbox(&desk);
         desk.write("secret", b"test-secret\n");
         desk.write("pin", format!("{PIN}\n").as_bytes());
-        let mut site = Self { desk: Arc::new(desk), tokens, port: free_port(), endpoint, _aws: aws, server: None };
+        desk.write("postgres-url", postgres.unwrap_or_default().as_bytes());
+        let store = if postgres.is_some() { "postgres_url_file = \"postgres-url\"" } else { "sqlite = \"keystead.db\"" };
+        let mut site = Self { desk: Arc::new(desk), store, tokens, port: free_port(), endpoint, _aws: aws, server: None };
         let opens = "[vault]\nkey_file = \"root.key\"\n";
         site.configure(opens, &[]);
         let made = site.desk.json(&["init", "--user", "ann", "--root", "key-file", "--key-file", "root.key"]);
@@ -43,15 +52,20 @@ impl Site {
 
     /// Writes the configuration anew: what opens the vault, and which tokens the server knows.
     fn configure(&self, vault: &str, modules: &[(&str, usize)]) {
+        self.configure_as("keystead.toml", self.port, vault, modules);
+    }
+
+    /// The same for another node.
+    fn configure_as(&self, file: &str, port: u16, vault: &str, modules: &[(&str, usize)]) {
         let sections = modules.iter().enumerate().map(|(at, (name, token))| {
             let (head, library) = (if at == 0 { "[hsm]" } else { "[[hsm.more]]" }, self.tokens[*token].library.display().to_string());
             format!("{head}\nname = \"{name}\"\nmodule = \"{library}\"\ntoken = \"{LABEL}\"\npin_file = \"pin\"\nsessions = 2\nallow = [\"host-wrap\"]\n")
         });
-        let (port, endpoint, sections) = (self.port, &self.endpoint, sections.collect::<String>());
+        let (store, endpoint, sections) = (self.store, &self.endpoint, sections.collect::<String>());
         let aws = format!(
             "[clouds.aws]\naccess_key_id = \"AKIATESTKEYSTEAD0001\"\nsecret_access_key_file = \"secret\"\nkms_endpoint = \"{endpoint}\"\nsts_endpoint = \"{endpoint}\"\n"
         );
-        self.desk.write("keystead.toml", format!("[http]\nlisten = \"127.0.0.1:{port}\"\n{vault}{sections}{aws}").as_bytes());
+        self.desk.write(file, format!("[http]\nlisten = \"127.0.0.1:{port}\"\n[store]\n{store}\n{vault}{sections}{aws}").as_bytes());
     }
 
     pub fn serve(&mut self) {
@@ -242,4 +256,27 @@ fn a_root_moves_into_a_token_inside_it_and_to_another_while_keys_are_used() {
     opens_for_a_person(&site, &bob);
     assert_eq!(site.desk.run(&["audit", "export", "--out", "audit.log"]).code, 0);
     assert_eq!(site.desk.run(&["audit", "verify", "audit.log"]).code, 0, "the log's key moved, too");
+}
+
+/// CM-009. The other node knows the module, too: it seals itself when the root moves, and opens again by itself.
+#[test]
+fn another_node_opens_by_itself_when_the_root_has_moved_into_a_module_that_it_knows() {
+    let Some(site) = Site::over(Some(&keystead_testkit::postgres::fresh_database())) else { return };
+    site.keystores();
+    site.desk.json(&["key", "create", "before", "--keystore", "main"]);
+    let (port, known) = (free_port(), [("first", 0), ("second", 1)]);
+    site.configure_as("other.toml", port, "[vault]\nkey_file = \"root.key\"\n", &known);
+    let _other = Terminal::start(site.desk.command(&["serve", "--config", "other.toml"]));
+    let url = format!("http://127.0.0.1:{port}");
+    let there = |args: &[&str]| site.desk.json(&[args, &["--url", &url]].concat());
+    until("the other node", || site.desk.run(&["status", "--url", &url]).code == 0);
+    assert_eq!(there(&["vault", "status"])["kind"], "key-file");
+    rotated(&site.desk.json(&["vault", "rotate", "root", "--to", "hsm", "--hsm", "first"]), 2);
+    until("the other node opens", || {
+        let vault = there(&["vault", "status"]);
+        vault["sealed"] == json!(false) && vault["root_generation"] == json!(2)
+    });
+    assert_eq!(there(&["key", "create", "after", "--keystore", "main"])["state"], "ACTIVE");
+    let birth = there(&["key", "show", "after"])["versions"][0]["birth"]["source"].clone();
+    assert_eq!(birth, "generated in the hardware module");
 }
