@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Context,
-    root_rotation::{check_threshold, from_files},
+    root_rotation::{check_threshold, from_files, refuse_backup},
     vault::share,
 };
 use crate::{
@@ -150,6 +150,7 @@ fn root(args: &Init) -> Result<Root, CliError> {
         let pin = pin_of(&module)?;
         return Ok(Root::Module { module, pin, backup });
     }
+    refuse_backup(&args.secret)?;
     Ok(match args.root {
         RootKind::Hsm => {
             let mend = "Give --hsm-module and --hsm-token.";

@@ -163,6 +163,9 @@ fn unlock(args: &Rotate) -> Result<Option<Unlock>, CliError> {
     if args.hsm.is_some() && kind != RootKind::Hsm {
         return Err(Invalid::new("hsm", "is for a root in a hardware module only", "Leave it out, or give --to hsm.").into());
     }
+    if kind != RootKind::Hsm {
+        refuse_backup(&args.secret)?;
+    }
     Ok(Some(match kind {
         RootKind::Passphrase => Unlock { passphrase: Some(new_passphrase(args.secret.passphrase_file.as_deref())?), ..Unlock::default() },
         RootKind::KeyFile => Unlock { key_file: args.key_file.as_deref().map(encoded).transpose()?, ..Unlock::default() },
@@ -177,6 +180,18 @@ fn unlock(args: &Rotate) -> Result<Option<Unlock>, CliError> {
 fn shares(secret: &RootSecret) -> Result<Shares, CliError> {
     check_threshold(secret)?;
     Ok(Shares { count: secret.shares, threshold: secret.threshold })
+}
+
+/// Only a root in a module has a copy: nobody shall believe that there is one.
+///
+/// # Errors
+/// [`CliError::Invalid`] naming `backup`.
+pub fn refuse_backup(secret: &RootSecret) -> Result<(), CliError> {
+    if !secret.backup {
+        return Ok(());
+    }
+    Err(Invalid::new("backup", "is for a root in a hardware module only", "Leave it out: what opens the vault is the copy that is kept. Or give a module.")
+        .into())
 }
 
 /// No more shares can be needed than there are.
@@ -239,6 +254,7 @@ mod tests {
         assert!(rotation("root --to shares --shares 3 --threshold 4").is_err_and(|error| error.contains("threshold is 4, of 3 shares")));
         assert!(rotation("root --to shares --shares 17").is_err());
         assert!(rotation("root --to shares --hsm second").is_err_and(|error| error.contains("--to hsm")));
+        assert!(rotation("root --to shares --backup").is_err_and(|error| error.contains("hardware module only")));
         assert!(rotation("root --to hsm --backup --shares 3 --threshold 4").is_err_and(|error| error.contains("threshold is 4")));
         assert!(rotation("root").is_err_and(|error| error.contains("--to")));
         assert!(rotation("account-key --to shares").is_err_and(|error| error.contains("for the root only")));
