@@ -146,9 +146,12 @@ fn with_module(text: &str, hsm: &Hsm) -> String {
         lines.push_str(&format!("pin_file = {:?}\n", pin_file.display().to_string()));
     }
     let (before, section) = text.split_once("# [hsm]\n").unwrap_or((text, ""));
-    let rest: Vec<&str> = section.lines().filter(|line| !["# module =", "# token ="].iter().any(|known| line.starts_with(known))).collect();
-    let rest = rest.into_iter().filter(|line| hsm.pin_file.is_none() || !line.starts_with("# pin_file =")).collect::<Vec<_>>().join("\n");
-    format!("{before}{lines}{rest}\n")
+    // The sample of a further module keeps its lines.
+    let (section, more) = section.split_at(section.find("# [[hsm.more]]").unwrap_or(section.len()));
+    let is_said =
+        |line: &&str| ["# module =", "# token ="].iter().any(|known| line.starts_with(known)) || (hsm.pin_file.is_some() && line.starts_with("# pin_file ="));
+    let rest: String = section.lines().filter(|line| !is_said(line)).map(|line| format!("{line}\n")).collect();
+    format!("{before}{lines}{rest}{more}")
 }
 
 /// A configuration that was there before must name the same module: the server looks for the root where it says.

@@ -35,7 +35,7 @@ Examples:
   keystead init --config /etc/keystead/keystead.toml --root key-file --key-file /etc/keystead/root.key --user ann
   keystead init --root shares --shares 5 --threshold 3
   keystead init --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-token keystead --hsm-pin-file /etc/keystead/hsm-pin
-  keystead init --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-token keystead --backup --shares 5 --threshold 3
+  keystead init --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-token keystead --hsm-pin-file /etc/keystead/hsm-pin --backup --shares 5 --threshold 3
 
 The first user's token, and the shares if there are any, are printed this once.")]
 pub struct Init {
@@ -84,7 +84,7 @@ pub struct Serve {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  keystead restore-root --config /etc/keystead/keystead.toml --hsm second --share-file share-1.txt --share-file share-3.txt
+  keystead restore-root --config /etc/keystead/keystead.toml --hsm second --share-file share-1.txt --share-file share-2.txt --share-file share-3.txt
   keystead restore-root
 
 The configuration names the new token as [hsm] or [[hsm.more]], with the file of its PIN. Without files the shares are asked for at the terminal.")]

@@ -28,7 +28,7 @@ pub enum VaultVerb {
 #[command(after_help = "\
 Examples:
   keystead vault rehearse
-  keystead vault rehearse --share-file share-1.txt --share-file share-3.txt --transcript rehearsal.note
+  keystead vault rehearse --share-file share-1.txt --share-file share-2.txt --share-file share-3.txt --transcript rehearsal.note
 
 Without files the shares are asked for at the terminal, keeper by keeper.")]
 pub struct Rehearse {
