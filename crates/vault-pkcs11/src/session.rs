@@ -142,11 +142,16 @@ impl Live {
         Ok(backup)
     }
 
-    /// Makes the keys of a root of its copy, both or none.
+    /// Makes the keys of a root of its copy, or what an earlier try left out: a second key of one name would leave the root without any that is found.
     pub(crate) fn restore_root(&self, id: RootId, under: &[u8; 32], backup: &RootBackup) -> Result<(), HsmError> {
         let under = self.bring_in(under, Purpose::Unwrapping)?;
         let restore = |wrapped, template: &[Attribute]| self.raw.unwrap(self.session.handle(), raw::plain(self.key_wrap), under.0, wrapped, template);
         self.make_both(id, &template::RESTORED_STAYS, |of, template| {
+            if template.contains(&Attribute::Token(true))
+                && let Some(there) = self.session.find_objects(&template::root_search(id, of)).map_err(own)?.first()
+            {
+                return Ok(*there);
+            }
             let wrapped = if of == RootUse::Wrapping { &backup.wrapping } else { &backup.sealing };
             restore(wrapped, template).map(raw::handle).map_err(value_of)
         })

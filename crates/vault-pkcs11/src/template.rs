@@ -159,7 +159,7 @@ impl RootUse {
 
 /// What keeps a root's key where it is beyond its template, where the module knows the attributes; those that fewer modules know stand behind.
 pub(crate) static ROOT_STAYS: [Attribute; 3] = [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false)];
-/// The same for one that comes out of its copy: SoftHSM2 unwraps none that cannot be modified.
+/// The same for one that comes out of its copy. What cannot be modified stands last: SoftHSM2 sets what it unwraps attribute by attribute, and none behind that one.
 pub(crate) static RESTORED_STAYS: [Attribute; 4] =
     [Attribute::Derive(false), Attribute::Copyable(false), Attribute::Destroyable(false), Attribute::Modifiable(false)];
 

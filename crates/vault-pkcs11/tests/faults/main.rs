@@ -15,12 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrapPadded as _};
 use keystead_domain::{AccountId, KeySpec, Timestamp};
 use keystead_testkit::{
     shim::{SESSIONS, Shim},
     token::{Kind, LABEL, apart},
 };
-use keystead_vault::{AccountKey, Blob, Held, Hsm as _, HsmError, Job, Place, Purpose, RootId, SystemRandom, UnlockSecret, Vault, VaultError};
+use keystead_vault::{AccountKey, Blob, Held, Hsm as _, HsmError, Job, Place, Purpose, RootBackup, RootId, SystemRandom, UnlockSecret, Vault, VaultError};
 use keystead_vault_pkcs11::{Pkcs11Module, Settings};
 
 use house::{House, pin};
@@ -108,6 +109,29 @@ fn use_it(house: &House) -> Result<(), VaultError> {
     let again = house.vault.fingerprint(&held)?;
     assert_eq!(again, made.fingerprint);
     Ok(())
+}
+
+/// A token that fails between the two keys of a root that is restored keeps the first. The next try makes the other, and no second of the same name.
+#[test]
+fn half_a_root_that_was_restored_is_made_whole() {
+    with_shim("half_a_root_that_was_restored_is_made_whole", &[], |shim| {
+        let hsm = Pkcs11Module::load(settings(shim), &pin()).expect("the shim loads");
+        hsm.open().expect("the right PIN");
+        let (id, under) = (RootId([9; 16]), [7; 32]);
+        let wrapped = |byte: u8| {
+            let (mut room, kek) = ([0; 47], AesKek::new(&AES_256, &under).expect("a key"));
+            kek.wrap_with_padding(&[byte; 32], &mut room).expect("wraps").try_into().expect("40 bytes")
+        };
+        let backup = RootBackup { wrapping: wrapped(1), sealing: wrapped(2) };
+        // Each is tried in a session first; then the first stays, and the second is not made.
+        shim.fails_behind(3, UNWRAP_KEY, DEVICE_ERROR, -1);
+        assert!(hsm.restore_root(id, &under, &backup).is_err());
+        let whole = || hsm.run(Arc::new(move |session| session.root(id).map(drop)));
+        shim.works();
+        assert_eq!(whole(), Err(HsmError::NoRoot), "half of it is there");
+        assert_eq!(hsm.restore_root(id, &under, &backup), Ok(()));
+        assert_eq!(whole(), Ok(()));
+    });
 }
 
 /// A maker's own value says nothing that we know. Of what somebody sent it is a refusal like every other; of what lies under the root it is the module's trouble.
