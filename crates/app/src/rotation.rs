@@ -96,28 +96,28 @@ impl App {
     /// [`Error::Invalid`] for an unfit secret, or for a module that is not there or would not take what the vault holds, [`Error::Sealed`], [`Error::RootChanged`]; [`Error::MovedOn`] when another node was faster. [`Error::AlreadyDone`] for the
     /// same request again: whether it names the same secret cannot be told, because nothing of a secret is remembered.
     pub async fn rotate_root(&self, principal: &Principal, request: &Request, root: NewRoot) -> Result<Rotation, Error> {
-        let unlock = self.read_root(root)?;
-        let proof = permit(principal, Action::ManageVault, &principal.account, unlock)?;
+        let proof = permit(principal, Action::ManageVault, &principal.account, root)?;
+        let (unlock, rule) = (self.read_root(proof.payload)?, proof.rule);
         let mut changes = self.root_changes.clone().lock_owned().await;
         self.refuse_again(principal, request).await?;
         // What is not settled is settled first: beginning forgets the root that was begun before.
         self.follow(&mut changes).await?;
-        if changes.waiting.is_some() && matches!(proof.payload, NewUnlock::Module { .. }) {
+        if changes.waiting.is_some() && matches!(unlock, NewUnlock::Module { .. }) {
             return Err(waits_already());
         }
-        let is_by_shares = matches!(proof.payload, NewUnlock::Shares { .. } | NewUnlock::Module { backup: Some(_), .. });
+        let is_by_shares = matches!(unlock, NewUnlock::Shares { .. } | NewUnlock::Module { backup: Some(_), .. });
         changes.waiting = None;
         let kinds = self.store().read("versions.kinds", versions::kinds).await?;
         let engine = self.engine.clone();
-        let begun = tokio::task::spawn_blocking(move || engine.parts().vault.begin_root_rotation(&proof.payload, &kinds)).await;
+        let begun = tokio::task::spawn_blocking(move || engine.parts().vault.begin_root_rotation(&unlock, &kinds)).await;
         let created = match begun.map_err(|error| Error::Internal(error.to_string()))? {
             Ok(created) => created,
             Err(error) => return Err(self.told_of_root(root_error(error))),
         };
         if is_by_shares {
-            return self.hand_out_shares(principal, created, proof.rule, &mut changes).await.map(Rotation::Prepared);
+            return self.hand_out_shares(principal, created, rule, &mut changes).await.map(Rotation::Prepared);
         }
-        self.begin_root(principal, request, created.record, proof.rule, changes).await?;
+        self.begin_root(principal, request, created.record, rule, changes).await?;
         Ok(Rotation::Begun)
     }
 

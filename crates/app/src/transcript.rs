@@ -4,7 +4,6 @@ use keystead_audit::{Outcome, VerifierKey};
 use keystead_domain::Timestamp;
 use keystead_identity::{Action, Principal};
 use keystead_operations::engine::material::at_the_vault;
-use keystead_store::StoreError;
 use keystead_vault::{Keepers, RootRecord, Share};
 use zeroize::Zeroizing;
 
@@ -96,13 +95,7 @@ impl App {
             }
         };
         let keepers = record.keepers().ok_or_else(no_keepers)?;
-        let entry = self.entry(principal, "vault.rehearse", proof.rule).detail("set", keepers.set.to_string()).detail("shares", listed(&shown)).done();
-        self.store()
-            .write("vault.rehearse", move |tx| {
-                tx.audit(entry.clone());
-                Ok::<_, StoreError>(())
-            })
-            .await?;
+        self.tell(self.entry(principal, "vault.rehearse", proof.rule).detail("set", keepers.set.to_string()).detail("shares", listed(&shown)).done()).await?;
         let transcript = self.transcript(What::Rehearsal, principal, &record, &shown).await?.unwrap_or_default();
         Ok(Rehearsed { threshold: keepers.threshold, shown, transcript })
     }

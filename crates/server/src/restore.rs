@@ -1,11 +1,11 @@
 //! `keystead restore-root`: the root of an installation, from the shares of its copy, in another token: behind the loss of the first, or beside it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use keystead_domain::{Clock as _, Invalid};
 use keystead_operations::words::{self, Who};
 use keystead_store::{Store, StoreError, accounts};
-use keystead_vault::{Share, SystemRandom};
+use keystead_vault::{Hsm, Share, SystemRandom};
 
 use zeroize::Zeroizing;
 
@@ -49,8 +49,7 @@ pub async fn restore_root(options: RestoreOptions) -> Result<RestoreReport, Serv
     let record = stored_root(&store).await?;
     let modules = hsm::modules(&config)?;
     let found = modules.iter().find(|module| options.module.as_deref().is_none_or(|name| module.name() == name));
-    let wanted = options.module.as_deref().unwrap_or("[hsm]");
-    let hsm = found.ok_or_else(|| ServerError::Vault(format!("the configuration names no hardware module {wanted}")))?.clone();
+    let hsm = found.ok_or_else(|| no_such_module(options.module.as_deref(), &modules))?.clone();
     let report = RestoreReport { root: root_name(&record)?, generation: record.generation(), module: hsm.name().to_owned() };
     // Before anything is made in a token, where it stays.
     note(&store, "begun", &report).await?;
@@ -58,6 +57,15 @@ pub async fn restore_root(options: RestoreOptions) -> Result<RestoreReport, Serv
     restored.map_err(|error| ServerError::Vault(error.to_string()))?.map_err(|error| ServerError::Vault(error.to_string()))?;
     note(&store, "done", &report).await?;
     Ok(report)
+}
+
+fn no_such_module(name: Option<&str>, modules: &[Arc<dyn Hsm>]) -> ServerError {
+    let known: Vec<&str> = modules.iter().map(|module| module.name()).collect();
+    let wanted = name.map(|name| format!(" {name:?}")).unwrap_or_default();
+    ServerError::Vault(format!(
+        "the configuration names no hardware module{wanted}; it names {}. Add it as [hsm] or [[hsm.more]].",
+        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+    ))
 }
 
 fn root_name(record: &keystead_vault::RootRecord) -> Result<String, ServerError> {

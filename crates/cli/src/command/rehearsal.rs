@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use keystead_domain::Invalid;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,6 +51,7 @@ impl Sheet for Rehearsal {
 /// # Errors
 /// [`CliError`].
 pub async fn rehearse(context: &Context, client: &Client, args: &Rehearse) -> Result<(), CliError> {
+    demand_new(args.transcript.as_deref())?;
     let shares = match args.share_files.as_slice() {
         [] => typed(needed(client).await?)?,
         files => from_files(files)?,
@@ -60,13 +62,18 @@ pub async fn rehearse(context: &Context, client: &Client, args: &Rehearse) -> Re
     context.output.one::<Rehearsal>(&answer)
 }
 
-/// How many shares are to be asked for.
+/// How many shares are to be asked for: none where there are none, and the server says so.
 async fn needed(client: &Client) -> Result<u64, CliError> {
     let vault: Vault = read(&client.get(&Route::new("v1/vault")).await?)?;
-    let mend = "Shares are made with a root: `keystead vault rotate root --to shares`, or `--to hsm --backup`.";
-    vault
-        .keepers_needed()
-        .ok_or_else(|| keystead_domain::Invalid::new("shares", "cannot be rehearsed: no shares open this vault, or restore its root", mend).into())
+    Ok(vault.keepers_needed().unwrap_or(0))
+}
+
+/// The file of a transcript must be new. That is seen before anything is asked of the server: behind it, the one copy of the transcript would be lost.
+pub(super) fn demand_new(path: Option<&Path>) -> Result<(), CliError> {
+    match path {
+        Some(path) if path.exists() => Err(Invalid::new("transcript", "is a file that is there already", "Give the name of a new file.").into()),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the transcript that an answer holds into a file of its own.

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Context,
-    rehearsal::keep_transcript,
+    rehearsal::{demand_new, keep_transcript},
     vault::{encoded, exposed, share},
 };
 use crate::{
@@ -61,6 +61,7 @@ struct Shares {
 /// # Errors
 /// [`CliError`].
 pub async fn rotate(context: &Context, client: &Client, args: &Rotate) -> Result<Value, CliError> {
+    demand_new(args.transcript.as_deref())?;
     let body = Rotation { what: args.what.as_str(), unlock: unlock(args)? };
     let answer = client.send(Method::POST, &Route::new("v1/vault/rotate"), &body).await?;
     match read::<Vault>(&answer)?.prepared {
@@ -79,6 +80,7 @@ pub async fn rotate(context: &Context, client: &Client, args: &Rotate) -> Result
 /// # Errors
 /// [`CliError`].
 pub async fn confirm(context: &Context, client: &Client, args: &ConfirmRotation) -> Result<Value, CliError> {
+    demand_new(args.transcript.as_deref())?;
     let answer = show(client, &args.rotation, from_files(&args.share_files)?).await?;
     told(context, client, answer, args.transcript.as_deref()).await
 }

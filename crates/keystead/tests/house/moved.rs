@@ -185,6 +185,8 @@ fn a_root_moves_into_a_token_inside_it_and_to_another_while_keys_are_used() {
     {
         assert!(verified.contains(fact), "{fact}: {verified}");
     }
+    let again = desk.fails(2, &["vault", "rehearse", "--share-file", paths[0], "--share-file", paths[2], "--transcript", "transcript.note"]);
+    assert_eq!(again["field"], "transcript", "a transcript is never lost behind what it tells of: {again}");
     let forged = fs::read_to_string(desk.path("transcript.note")).expect("the note").replace("ann (", "bob (");
     desk.write("forged.note", forged.as_bytes());
     assert_eq!(slug(&desk.fails(1, &["audit", "verify-note", "forged.note", "--vkey", &vkey])), "note-not-verified");

@@ -38,19 +38,14 @@ impl Vault {
     pub fn begin_root_rotation(&self, unlock: &NewUnlock, kinds: &[KeySpec]) -> Result<Created, RootError> {
         // What is made in a module stays there: that it may be made is seen first.
         let (generation, before) = self.read().to_keep()?;
-        let (created, root) = match unlock {
-            NewUnlock::Module { hsm, backup } => {
-                let (mut created, root) = module::create(hsm, *backup, generation, kinds, self.random())?;
-                created.record.previous = Some(before.under(&root, self.random())?);
-                (created, root)
-            }
+        let (mut created, root) = match unlock {
+            NewUnlock::Module { hsm, backup } => module::create(hsm, *backup, generation, kinds, self.random())?,
             _ => {
                 let (prepared, root) = (unlock::prepare(unlock, self.random())?, Root::fresh(generation, self.random())?);
-                let mut created = root::wrap(prepared, &root, None, self.random())?;
-                created.record.previous = Some(before.under(&root, self.random())?);
-                (created, root)
+                (root::wrap(prepared, &root, None, self.random())?, root)
             }
         };
+        created.record.previous = Some(before.under(&root, self.random())?);
         let mut state = self.write();
         // Somebody may have been faster while the root was made.
         if state.next_generation()? != generation {
