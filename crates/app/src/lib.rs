@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod audit;
 pub mod catalog;
 pub mod ceremonies;
+pub mod drift;
 pub mod error;
 mod finish;
 pub mod keys;

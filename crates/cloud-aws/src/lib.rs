@@ -90,6 +90,10 @@ impl Cloud for AwsCloud {
         self.retag(key, change).await
     }
 
+    async fn tag_own(&self, key: &CloudKeyId, own: &OwnTags) -> Result<Reply<()>, CloudError> {
+        self.retag_own(key, own).await
+    }
+
     async fn describe(&self, key: &CloudKeyId, description: &str) -> Result<Reply<()>, CloudError> {
         self.change_description(key, description).await
     }

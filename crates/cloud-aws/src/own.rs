@@ -27,12 +27,23 @@ const DESCRIPTION_MAX: usize = 8192;
 /// # Errors
 /// A tag that AWS would refuse, or one that only Keystead writes.
 pub fn tags(new: &NewCloudKey) -> Result<Vec<Tag>, CloudError> {
-    let own = [(MANAGED_BY.0, MANAGED_BY.1), (KEY, &new.own.key), (OPERATION, &new.own.operation), (INSTALLATION, &new.own.installation)];
-    if own.len() + new.tags.len() > TAGS_MAX {
+    let mut tags = own_tags("CreateKey", &new.own)?;
+    if tags.len() + new.tags.len() > TAGS_MAX {
         return Err(refused("CreateKey", Kind::BadInput, format!("A key has at most {TAGS_MAX} tags, ours included.")));
     }
-    let own = own.into_iter().map(|(key, value)| tag("CreateKey", key, value));
-    own.chain(new.tags.iter().map(|(key, value)| peoples_tag("CreateKey", key, value))).collect()
+    for (key, value) in &new.tags {
+        tags.push(peoples_tag("CreateKey", key, value)?);
+    }
+    Ok(tags)
+}
+
+/// Keystead's own tags.
+///
+/// # Errors
+/// A value that AWS would refuse.
+pub fn own_tags(call: &'static str, own: &OwnTags) -> Result<Vec<Tag>, CloudError> {
+    let own = [(MANAGED_BY.0, MANAGED_BY.1), (KEY, &own.key), (OPERATION, &own.operation), (INSTALLATION, &own.installation)];
+    own.into_iter().map(|(key, value)| tag(call, key, value)).collect()
 }
 
 /// A tag that people may set.

@@ -1,6 +1,6 @@
 //! Writing and removing the people's tags.
 
-use keystead_cloud::{CloudError, CloudKeyId, Kind, Reply};
+use keystead_cloud::{CloudError, CloudKeyId, Kind, OwnTags, Reply};
 use keystead_domain::tags::TagChange;
 
 use crate::{client::AwsCloud, error::refused, own, send::send};
@@ -20,5 +20,11 @@ impl AwsCloud {
             request_id = send!(self, "UntagResource", self.kms.untag_resource().key_id(&key.0).set_tag_keys(Some(change.remove.clone())))?.request_id;
         }
         Ok(Reply { value: (), request_id })
+    }
+
+    /// TagResource with Keystead's own tags: somebody took them away.
+    pub(crate) async fn retag_own(&self, key: &CloudKeyId, own: &OwnTags) -> Result<Reply<()>, CloudError> {
+        let tags = own::own_tags("TagResource", own)?;
+        Ok(send!(self, "TagResource", self.kms.tag_resource().key_id(&key.0).set_tags(Some(tags)))?.map(drop))
     }
 }

@@ -62,6 +62,9 @@ pub trait Cloud: Send + Sync {
     /// Writes and removes tags.
     async fn change_tags(&self, key: &CloudKeyId, change: &TagChange) -> Result<Reply<()>, CloudError>;
 
+    /// Writes Keystead's own tags again, as they stood on the key from its first moment.
+    async fn tag_own(&self, key: &CloudKeyId, own: &OwnTags) -> Result<Reply<()>, CloudError>;
+
     /// Changes the description.
     async fn describe(&self, key: &CloudKeyId, description: &str) -> Result<Reply<()>, CloudError>;
 

@@ -9,6 +9,8 @@ use crate::{AlertId, Invalid, Timestamp};
 pub enum AlertKind {
     /// Material has expired: the key cannot be used.
     KeyExpired,
+    /// Somebody changed a key in the cloud, and a person has to look.
+    DriftFound,
     /// An operation failed and was taken back.
     OperationFailed,
     /// Material expires soon, and nothing has moved its end.
@@ -25,13 +27,14 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// The most urgent first: the order in a digest.
-    pub const ALL: [Self; 7] =
-        [Self::KeyExpired, Self::OperationFailed, Self::KeyExpires, Self::RotationMissed, Self::KeyRotates, Self::OperationRecovered, Self::Test];
+    pub const ALL: [Self; 8] =
+        [Self::KeyExpired, Self::DriftFound, Self::OperationFailed, Self::KeyExpires, Self::RotationMissed, Self::KeyRotates, Self::OperationRecovered, Self::Test];
 
     /// The name in the API, in webhooks and in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::KeyExpired => "key-expired",
+            Self::DriftFound => "drift-found",
             Self::OperationFailed => "operation-failed",
             Self::KeyExpires => "key-expires",
             Self::RotationMissed => "rotation-missed",
@@ -51,7 +54,7 @@ impl AlertKind {
             Invalid::new(
                 "kind",
                 "is no kind of alert",
-                "Give key-expires, key-expired, key-rotates, rotation-missed, operation-failed, operation-recovered or test.",
+                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, operation-failed, operation-recovered or test.",
             )
         })
     }

@@ -66,6 +66,8 @@ ids! {
     AlertId = "alert";
     /// A key that comes in components.
     CeremonyId = "ceremony";
+    /// A difference between what is wanted and what is.
+    DriftId = "drift";
     /// An entry of the audit log.
     EntryId = "entry";
     /// The boundary of access inside an account.

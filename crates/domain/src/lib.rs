@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod alias;
 pub mod ceremony;
+pub mod drift;
 pub mod duration;
 pub mod id;
 pub mod invalid;
@@ -19,7 +20,7 @@ pub mod waves;
 pub mod wrapping;
 
 pub use alias::{Alias, Aliases};
-pub use id::{AccountId, AlertId, CeremonyId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
+pub use id::{AccountId, AlertId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
 pub use invalid::Invalid;
 pub use key::custody::{Custody, RegionRole};
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};

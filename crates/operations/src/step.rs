@@ -53,6 +53,17 @@ pub enum Step {
         /// Where it may point now.
         from: Option<KeyId>,
     },
+    /// Bring an alias back from a cloud key that somebody made it point at.
+    TakeAlias {
+        /// The alias.
+        alias: Alias,
+        /// Where it shall point.
+        to: KeyId,
+        /// The cloud's id of the key that it may point at now.
+        from: String,
+    },
+    /// Write Keystead's own tags.
+    TagOwn(KeyId),
     /// Remove the alias if it points at the key.
     RemoveAlias(Alias, KeyId),
     /// Write and remove tags.
@@ -91,6 +102,8 @@ impl Step {
             Self::Disable(_) => "disable",
             Self::DeleteMaterial(_) => "delete-material",
             Self::PointAlias { .. } => "point-alias",
+            Self::TakeAlias { .. } => "take-alias",
+            Self::TagOwn(_) => "tag-own",
             Self::RemoveAlias(..) => "remove-alias",
             Self::ChangeTags(..) => "change-tags",
             Self::Describe(..) => "describe",
@@ -119,6 +132,8 @@ impl Step {
             | Self::Disable(key)
             | Self::DeleteMaterial(key)
             | Self::PointAlias { to: key, .. }
+            | Self::TakeAlias { to: key, .. }
+            | Self::TagOwn(key)
             | Self::RemoveAlias(_, key)
             | Self::ChangeTags(key, _)
             | Self::Describe(key, _)

@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for StoredAliases {
 }
 
 /// A time in a journal record, in microseconds since 1970 UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StoredTime(i64);
 

@@ -203,7 +203,7 @@ impl App {
 }
 
 /// Refuses to ask a cloud about a keystore that is in none.
-fn demand_cloud(keystore: &KeystoreRow) -> Result<(), Invalid> {
+pub(crate) fn demand_cloud(keystore: &KeystoreRow) -> Result<(), Invalid> {
     if keystore.is_vault() {
         let mend = "Nothing is needed: no role and no permission stands between Keystead and its own vault.";
         return Err(Invalid::new("keystore", "is in the vault and has no cloud to ask", mend));

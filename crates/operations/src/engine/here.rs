@@ -41,7 +41,7 @@ fn here(step: &Step, key: &KeyRow, now: Timestamp) -> Result<Option<CloudFacts>,
         Step::ConfirmGone(_) => Some(CloudFacts { enabled: Some(false), material_present: Some(false), ..nothing }),
         // The vault keeps the material: out of use means that the row says so.
         Step::DeleteMaterial(_) => None,
-        Step::CreateCloudKey(_) | Step::AbandonCloudKey(_) | Step::PointAlias { .. } | Step::RemoveAlias(..) => None,
+        Step::CreateCloudKey(_) | Step::AbandonCloudKey(_) | Step::PointAlias { .. } | Step::TakeAlias { .. } | Step::TagOwn(_) | Step::RemoveAlias(..) => None,
         Step::ChangeTags(..) | Step::Describe(..) | Step::Sweep => None,
         // The vault has no keys but its own: there is nothing to find.
         Step::ListAliases | Step::InspectKeys | Step::FindVanished => None,

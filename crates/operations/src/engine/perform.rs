@@ -16,13 +16,18 @@ use keystead_store::{
     keystores::{self, KeystoreRow},
     locks,
     versions::MaterialFacts,
+    views,
 };
 
 use super::{
     Engine,
     call::{Lease, StepError},
 };
-use crate::{step::Step, words::Who};
+use crate::{
+    step::Step,
+    sync::{View, drift::own_tags},
+    words::Who,
+};
 
 /// For how long after its creation a key may not be visible everywhere (AWS KMS Developer Guide, "Eventual consistency").
 const NEW_KEY: i64 = 300 * SECOND;
@@ -109,6 +114,8 @@ impl Engine {
             Step::Disable(key) => self.disable(bench, key).await,
             Step::DeleteMaterial(key) => self.delete_materials(bench, key).await,
             Step::PointAlias { alias, to, from } => self.point_alias(bench, alias, to, from.as_ref()).await,
+            Step::TakeAlias { alias, to, from } => self.take_alias(bench, alias, to, from).await,
+            Step::TagOwn(key) => self.tag_own(bench, key).await,
             Step::RemoveAlias(alias, key) => self.remove_alias(bench, alias, key).await,
             Step::ChangeTags(key, change) => self.change_tags(bench, key, change).await,
             Step::Describe(key, text) => self.describe(bench, key, text).await,
@@ -191,6 +198,22 @@ impl Engine {
         let call = if from.is_some() { Call::UpdateAlias } else { Call::CreateAlias };
         let reply = self.call(bench, call, bench.cloud.point_alias(alias, &to, from.as_ref())).await?;
         Ok(Outcome::of(reply).detail("alias", alias.with_prefix()))
+    }
+
+    async fn take_alias(&self, bench: &Bench, alias: &Alias, to: &KeyId, from: &str) -> Result<Outcome, StepError> {
+        let (to, from) = (self.cloud_id(to).await?, CloudKeyId(from.to_owned()));
+        let reply = self.call(bench, Call::UpdateAlias, bench.cloud.point_alias(alias, &to, Some(&from))).await?;
+        Ok(Outcome::of(reply).detail("alias", alias.with_prefix()).detail("from", from.0))
+    }
+
+    /// The operation that made the key is named as the last look saw it; where no look did, this one stands in its place.
+    async fn tag_own(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let (id, row, wanted) = (self.cloud_id(key).await?, self.key(key).await?, key.clone());
+        let view = self.parts.store.read("views.of", move |tx| views::of(tx, &wanted)).await?;
+        let seen = view.map(|view| own_tags(&View::read(&view.facts))).unwrap_or_default();
+        let operation = seen.get("keystead:operation").cloned().unwrap_or_else(|| bench.operation.to_string());
+        let own = OwnTags { key: row.id.to_string(), operation, installation: row.account_id.to_string() };
+        Ok(Outcome::of(self.call(bench, Call::Tag, bench.cloud.tag_own(&id, &own)).await?))
     }
 
     async fn remove_alias(&self, bench: &Bench, alias: &Alias, key: &KeyId) -> Result<Outcome, StepError> {

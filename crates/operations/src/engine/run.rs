@@ -480,6 +480,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::RenewKey(_) => "key.renew",
         Saga::RotateInPlace(_) => "key.rotate-in-place",
         Saga::RevertKey(_) => "key.revert",
+        Saga::RepairKey(_) => "key.repair",
         Saga::ScheduleDeletion(_) => "key.schedule-deletion",
         Saga::CancelDeletion(_) => "key.cancel-deletion",
         Saga::CleanUpKey(_) => "key.clean-up",

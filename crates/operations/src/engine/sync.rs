@@ -205,7 +205,7 @@ impl Engine {
         let row = self.parts.store.read("operations.by_id", move |tx| operations::by_id(tx, &id)).await?;
         let began = row.ok_or_else(|| StoreError::Corrupt("a sync without an operation".to_owned()))?.created_at;
         let (keystore, operation, random) = (bench.keystore.clone(), bench.operation.clone(), self.parts.random.clone());
-        Ok(Keeper { keystore, operation, began, who: who.clone(), now: self.now(), random })
+        Ok(Keeper { engine: self.clone(), keystore, operation, began, who: who.clone(), now: self.now(), random })
     }
 
     async fn sync(&self, bench: &Bench) -> Result<SyncRow, StepError> {
@@ -273,6 +273,8 @@ impl Engine {
             after = last.id.to_string();
             stream::iter(rows).map(|row| self.end_if_gone(bench, who, row)).buffer_unordered(LOOKS_AT_ONCE).try_collect::<Vec<()>>().await?;
         }
+        let (keeper, now) = (self.keeper(bench, who).await?, self.now());
+        self.note("sync.strangers", move |tx| keystead_store::drifts::strangers_gone(tx, &keeper.keystore.id, keeper.began, now)).await?;
         let counts = self.sync(bench).await?.counts;
         Ok(Outcome::default().detail("vanished", counts.vanished.to_string()))
     }

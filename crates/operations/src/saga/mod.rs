@@ -10,6 +10,7 @@ pub mod delete_keystore;
 pub mod forget_key;
 pub mod promote_replica;
 pub mod renew_key;
+pub mod repair_key;
 pub mod revert_key;
 pub mod rotate_in_place;
 pub mod schedule_deletion;
@@ -52,6 +53,8 @@ pub enum Saga {
     CleanUpKey(clean_up_key::CleanUpKey),
     /// Take the pointer to a key that the cloud has deleted out of the lists (FT-067).
     ForgetKey(forget_key::ForgetKey),
+    /// Put back what somebody changed in the cloud (CM-018).
+    RepairKey(repair_key::RepairKey),
     /// Change properties (CM-067).
     UpdateKey(Box<update_key::UpdateKey>),
     /// Make a replica in another Region (FT-047).
@@ -89,6 +92,7 @@ impl Saga {
             Self::CancelDeletion(_) => "cancel-deletion",
             Self::CleanUpKey(_) => "clean-up-key",
             Self::ForgetKey(_) => "forget-key",
+            Self::RepairKey(_) => "repair-key",
             Self::UpdateKey(_) => "update-key",
             Self::AddReplica(_) => "add-replica",
             Self::PromoteReplica(_) => "promote-replica",
@@ -111,6 +115,7 @@ impl Saga {
             Self::CancelDeletion(saga) => saga,
             Self::CleanUpKey(saga) => saga,
             Self::ForgetKey(saga) => saga,
+            Self::RepairKey(saga) => saga,
             Self::UpdateKey(saga) => saga.as_ref(),
             Self::AddReplica(saga) => saga,
             Self::PromoteReplica(saga) => saga,
@@ -133,6 +138,7 @@ impl Saga {
             Self::CancelDeletion(saga) => Some(&saga.key.0),
             Self::CleanUpKey(saga) => Some(&saga.key.0),
             Self::ForgetKey(saga) => Some(&saga.key.0),
+            Self::RepairKey(saga) => Some(&saga.key.0),
             Self::UpdateKey(saga) => Some(&saga.key.0),
             Self::AddReplica(saga) => Some(&saga.replica.0),
             Self::PromoteReplica(saga) => Some(&saga.replica.0),

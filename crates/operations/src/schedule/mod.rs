@@ -6,6 +6,7 @@
 mod begin;
 mod ceremonies;
 mod choose;
+pub mod drift;
 mod expiry;
 pub mod forecast;
 mod pause;
@@ -79,6 +80,8 @@ impl Engine {
             tokio::time::sleep(LOOK).await;
             told(self.look_at_waves().await.map(drop));
             told(self.look_if_due().await);
+            told(self.look_through_keystores().await);
+            told(self.mend_drift().await.map(drop));
         }
     }
 

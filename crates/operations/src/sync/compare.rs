@@ -1,4 +1,4 @@
-//! In what a key differs from what was known of it: names of attributes, for the audit log and for people.
+//! In what a virtual key differs from what was known of it: names of attributes, for the audit log. Those of Keystead's own keys are judged in `drift.rs`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use keystead_store::keys::{CloudFacts, KeyRow};
 use super::{Seen, View};
 
 /// In what the cloud differs from the row, as both tell it. `known` are the aliases that it is known to have.
-pub(super) fn differences(row: &KeyRow, known: &Aliases, seen: &Seen) -> Vec<&'static str> {
+pub(super) fn changes(row: &KeyRow, known: &Aliases, seen: &Seen) -> Vec<&'static str> {
     let observed = &seen.key.observed;
     let checks = [
         ("state", state_differs(row, seen)),

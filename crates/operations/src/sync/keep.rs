@@ -1,18 +1,20 @@
 //! What a sync writes of the keys that it has seen: new ones become virtual keys, known ones are brought up to date, Keystead's own are only noticed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use keystead_audit::Entry;
 use keystead_domain::{
-    Alias, Aliases, Custody, KeyId, KeySpec, KeyState, KeyUsage, LineageId, OperationId, RegionRole, Timestamp,
+    Alias, Aliases, Custody, DriftId, KeyId, KeySpec, KeyState, KeyUsage, LineageId, OperationId, RegionRole, Timestamp,
+    drift::{Attribute, Difference, DriftClass, DriftState, class_of},
     key::{expiry::ExpiryPolicy, native},
 };
 use keystead_store::{
     StoreError, Tx,
+    drifts::{self, DriftRow},
     keys::{self, KeyRow, Ties},
     keystores::KeystoreRow,
     lineages::{self, LineageRow},
-    locks, rotations,
+    locks, operations, rotations,
     syncs::{self, Counts},
     views::{self, ViewRow},
 };
@@ -20,9 +22,14 @@ use keystead_vault::Random;
 
 use super::{
     FOUND, Seen, Sight, Sighting, Stranger, View,
-    compare::{differences, same_aliases, taken_over, view_changes},
+    compare::{changes, same_aliases, taken_over, view_changes},
+    drift::{self, Surroundings, differences},
 };
-use crate::words::{self, Who};
+use crate::{
+    Engine,
+    alerts::About,
+    words::{self, Who},
+};
 
 /// The rule in the audit log.
 const RULE: &str = "sync";
@@ -41,6 +48,7 @@ pub(crate) struct Kept {
 /// Who writes, for whom, where.
 #[derive(Clone)]
 pub(crate) struct Keeper {
+    pub(crate) engine: Engine,
     pub(crate) keystore: KeystoreRow,
     pub(crate) operation: OperationId,
     /// When the sync began; its list of aliases is as old.
@@ -119,7 +127,7 @@ impl Keeper {
     /// A virtual key: the cloud has the last word.
     fn keep_native(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
         let after = taken_over(Some(row), seen);
-        let mut changed = differences(row, &all_aliases(row, before), seen);
+        let mut changed = changes(row, &all_aliases(row, before), seen);
         changed.extend(before.map(|view| view_changes(&View::read(&view.facts), &seen.view())).unwrap_or_default());
         if !changed.is_empty() {
             keys::take_over(tx, row, &after, self.now)?;
@@ -142,25 +150,153 @@ impl Keeper {
 
     /// Keystead's own key: what differs is told once, and not touched.
     fn keep_own(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
-        let mut differ = differences(row, &row.aliases, seen);
-        let told = differ.join(" ");
-        differ.extend(before.map(|view| view_changes(&View::read(&view.facts), &seen.view())).unwrap_or_default());
-        self.put_view(tx, &row.id, seen, &row.aliases, &told)?;
+        let last = before.map(|view| View::read(&view.facts));
+        let around = self.surroundings(tx, row, seen, before)?;
+        let found = differences(row, &around, last.as_ref(), seen, self.now);
+        self.put_view(tx, &row.id, seen, &row.aliases, &drift::words(&found))?;
         kept.counts.own += 1;
-        kept.counts.different += i64::from(!told.is_empty());
-        let news = differ.len() > told.split_whitespace().count() || before.map_or("", |view| view.differences.as_str()) != told;
-        if news {
-            let changed = if differ.is_empty() { "nothing any more".to_owned() } else { differ.join(" ") };
-            tx.audit(self.entry("key.changed-in-cloud", row, &[("changed", changed)]));
+        kept.counts.different += i64::from(!found.is_empty());
+        self.note_drift(tx, row, &found)
+    }
+
+    /// What the comparison goes by beside the row.
+    fn surroundings(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>) -> Result<Surroundings, StoreError> {
+        let baseline = before.map(|view| View::read(view.baseline.as_deref().unwrap_or(&view.facts))).unwrap_or_default();
+        let mut around = Surroundings { baseline, ..Surroundings::default() };
+        if row.ties.role == RegionRole::Primary {
+            around.replicas = keys::replicas_of(tx, &row.id)?.into_iter().filter_map(|replica| replica.cloud_arn).collect::<BTreeSet<_>>();
+        }
+        for alias in &row.aliases.without(&seen.aliases) {
+            if let Some(target) = syncs::target_of(tx, &self.keystore.id, alias.as_str())? {
+                around.moved.insert(alias.as_str().to_owned(), target);
+            }
+        }
+        for alias in &seen.aliases.without(&row.aliases) {
+            if lineages::by_alias(tx, &self.keystore.id, alias)?.is_some() {
+                around.others = around.others.iter().chain([alias]).cloned().collect();
+            }
+        }
+        Ok(around)
+    }
+
+    /// Keeps the differences of a key: new ones are told, known ones brought up to date, and those that are there no more end.
+    fn note_drift(&self, tx: &mut Tx<'_>, row: &KeyRow, found: &[Difference]) -> Result<(), StoreError> {
+        let mut open = drifts::open_of_key(tx, &row.id)?;
+        let mut news = Vec::new();
+        for difference in found {
+            let known = open.iter().position(|one| one.attribute == difference.attribute && one.item == difference.item);
+            match known.map(|at| open.swap_remove(at)) {
+                Some(known) => self.see_again(tx, &known, difference)?,
+                None => {
+                    let drift = self.drift(Some(&row.id), row.cloud_arn.as_deref().unwrap_or_default(), difference);
+                    drifts::insert(tx, &drift)?;
+                    self.tell(tx, &drift, &row.name)?;
+                    news.push(difference);
+                }
+            }
+        }
+        for ended in &open {
+            drifts::end(tx, &ended.id, DriftState::Gone, "system", self.now)?;
+        }
+        if !news.is_empty() || !open.is_empty() {
+            let changed = if found.is_empty() { "nothing any more".to_owned() } else { drift::words(found) };
+            let class = found.first().map_or("", |difference| difference.class.as_str()).to_owned();
+            tx.audit(self.entry("key.changed-in-cloud", row, &[("changed", changed), ("class", class)]));
         }
         Ok(())
     }
 
+    fn see_again(&self, tx: &mut Tx<'_>, known: &DriftRow, now: &Difference) -> Result<(), StoreError> {
+        // A cause belongs to the value that it brought about.
+        let cause = known.cause.clone().filter(|_| known.live == now.live);
+        let (wanted, last_seen, live) = (now.wanted.clone(), now.last_seen.clone(), now.live.clone());
+        drifts::see_again(tx, &DriftRow { class: now.class, wanted, last_seen, live, cause, seen_at: self.now, ..known.clone() })
+    }
+
+    fn drift(&self, key: Option<&KeyId>, cloud_key: &str, difference: &Difference) -> DriftRow {
+        DriftRow {
+            id: DriftId::new(self.now, self.draw()),
+            account_id: self.keystore.account_id.clone(),
+            keystore_id: self.keystore.id.clone(),
+            key_id: key.cloned(),
+            cloud_key: cloud_key.to_owned(),
+            attribute: difference.attribute,
+            item: difference.item.clone(),
+            class: difference.class,
+            wanted: difference.wanted.clone(),
+            last_seen: difference.last_seen.clone(),
+            live: difference.live.clone(),
+            state: DriftState::Open,
+            cause: None,
+            found_at: self.now,
+            seen_at: self.now,
+            ended_at: None,
+            ended_by: None,
+            tries: 0,
+        }
+    }
+
+    /// Somebody has to look: then somebody is told.
+    fn tell(&self, tx: &mut Tx<'_>, drift: &DriftRow, name: &str) -> Result<(), StoreError> {
+        if !matches!(drift.class, DriftClass::Hostile | DriftClass::NeedsPerson) {
+            return Ok(());
+        }
+        let facts = vec![
+            ("key", name.to_owned()),
+            ("key_id", drift.key_id.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("keystore", self.keystore.name.clone()),
+            ("attribute", drift.attribute.as_str().to_owned()),
+            ("class", drift.class.as_str().to_owned()),
+            ("drift", drift.id.to_string()),
+            ("mend", format!("Look at it with `keystead drift show {}`; it says what was wanted, what is, and what can be done.", drift.id)),
+        ];
+        let subject = drift.key_id.as_ref().map_or(self.keystore.id.as_str(), KeyId::as_str);
+        let once = format!("drift/{}", drift.id);
+        let kind = keystead_domain::alert::AlertKind::DriftFound;
+        self.engine.telling(About { account: &self.keystore.account_id, kind, subject, topic: "", once, facts }).write(tx).map(drop)
+    }
+
+    /// A key with Keystead's tags that no row names, and that no operation is making.
+    fn note_stranger(&self, tx: &mut Tx<'_>, seen: &Seen) -> Result<(), StoreError> {
+        let arn = &seen.key.observed.arn;
+        let tag = |name: &str| seen.tags.iter().flatten().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default();
+        let making = match OperationId::parse(&tag("keystead:operation")) {
+            Ok(operation) => operations::by_id(tx, &operation)?.is_some_and(|operation| operation.state == "RUNNING"),
+            Err(_) => false,
+        };
+        if making || seen.key.counts_down {
+            return Ok(());
+        }
+        let class = class_of(Attribute::Unmanaged, true);
+        let (wanted, live) = ("no such key".to_owned(), format!("there, with Keystead's tags; keystead:key is {}", tag("keystead:key")));
+        let difference = Difference { attribute: Attribute::Unmanaged, item: String::new(), class, wanted, last_seen: None, live };
+        match drifts::open_of_stranger(tx, &self.keystore.id, arn)? {
+            Some(known) => self.see_again(tx, &known, &difference),
+            None => {
+                let drift = self.drift(None, arn, &difference);
+                drifts::insert(tx, &drift)?;
+                self.tell(tx, &drift, arn)?;
+                let entry = words::entry(self.random.as_ref(), self.now, &self.keystore.account_id, &self.who, "keystore.found-unmanaged-key", RULE);
+                let entry = entry.operation(&self.operation).keystore(&self.keystore.id, &self.keystore.name).detail("cloud_key", arn.clone());
+                tx.audit(entry.done());
+                Ok(())
+            }
+        }
+    }
+
     /// Keeps what was seen beside the row, which has the aliases `own`.
     fn put_view(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, own: &Aliases, differences: &str) -> Result<(), StoreError> {
-        let (aliases, facts) = (seen.aliases.without(own).to_strings(), seen.view().write());
-        let differences = differences.to_owned();
-        views::put(tx, &ViewRow { key_id: key.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, aliases, facts, differences })
+        let (aliases, view) = (seen.aliases.without(own).to_strings(), seen.view());
+        // What is wanted of policy and grants is what was seen of them first; the part that could not be read then, when it can.
+        let mut baseline = views::of(tx, key)?.map(|before| View::read(before.baseline.as_deref().unwrap_or(&before.facts))).unwrap_or_default();
+        if baseline.policy.is_none() {
+            (baseline.policy, baseline.policy_sha256) = (view.policy.clone(), view.policy_sha256.clone());
+        }
+        if baseline.grants.is_none() {
+            (baseline.grants, baseline.grantees) = (view.grants, view.grantees.clone());
+        }
+        let (facts, baseline, differences) = (view.write(), Some(baseline.write_baseline()), differences.to_owned());
+        views::put(tx, &ViewRow { key_id: key.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, aliases, facts, differences, baseline })
     }
 
     /// The aliases of a virtual key's lineage, brought up to date; those that stay keep their order.
@@ -210,7 +346,8 @@ impl Keeper {
         let arn = &seen.key.observed.arn;
         if seen.is_own || keys::names_cloud_arn(tx, cloud_id, arn)? {
             kept.strange.elsewhere += 1;
-            return Ok(());
+            let is_known = !seen.is_own || keys::names_cloud_arn(tx, cloud_id, arn)?;
+            return if is_known { Ok(()) } else { self.note_stranger(tx, seen) };
         }
         let (Some(spec), Some(usage)) = (seen.key.spec, seen.key.usage) else {
             kept.unknown(arn.clone(), format!("is of a kind that Keystead does not know: {}", seen.key.kind));
@@ -311,19 +448,29 @@ impl Keeper {
             return Ok(false);
         }
         let before = views::of(tx, &row.id)?;
-        let (aliases, facts) = before.as_ref().map_or_else(|| (Vec::new(), "{}".to_owned()), |view| (view.aliases.clone(), view.facts.clone()));
-        let was_told = before.as_ref().is_some_and(|view| view.differences == "gone");
         let is_native = row.ties.custody == Custody::Native;
-        let differences = if is_native { String::new() } else { "gone".to_owned() };
-        views::put(tx, &ViewRow { key_id: row.id.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, aliases, facts, differences })?;
+        // Whoever counts down to that end has come to it.
+        let is_due = row.state == KeyState::PendingDeletion && row.deletion_at.is_some_and(|end| end <= self.now);
+        let last = before.as_ref().map(|view| View::read(&view.facts));
+        let found = if is_native || is_due { Vec::new() } else { vec![drift::vanished(&row, last.as_ref())] };
+        let was_told = before.as_ref().is_some_and(|view| view.differences == "vanished");
+        let seen = ViewRow { key_id: row.id.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, ..before.unwrap_or_else(|| never_seen(&row.id)) };
+        views::put(tx, &ViewRow { differences: drift::words(&found), ..seen })?;
         if is_native {
             end_native(tx, &row, self.now)?;
+        } else {
+            self.note_drift(tx, &row, &found)?;
         }
-        if !was_told {
+        if !was_told && !is_due {
             tx.audit(self.entry("key.vanished-from-cloud", &row, &[("from_state", row.state.as_str().to_owned())]));
         }
-        Ok(!was_told)
+        Ok(!was_told && !is_due)
     }
+}
+
+fn never_seen(key: &KeyId) -> ViewRow {
+    let (aliases, facts, differences) = (Vec::new(), "{}".to_owned(), String::new());
+    ViewRow { key_id: key.clone(), seen_by: None, seen_at: Timestamp::from_micros(0), aliases, facts, differences, baseline: None }
 }
 
 impl Kept {

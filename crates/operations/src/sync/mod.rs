@@ -1,6 +1,7 @@
 //! What a sync sees of the keys of a place, and what of it is kept (FT-051 to FT-060). The looks are the engine's; here stands what they mean.
 
 mod compare;
+pub(crate) mod drift;
 mod keep;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub struct View {
     pub primary: Option<String>,
     /// The replicas of its family.
     pub replicas: Vec<String>,
+    /// What has a place in the row as well; `None` in views of before drift was looked for.
+    pub facts: Option<drift::Facts>,
 }
 
 /// A grant, as it is kept.
@@ -59,6 +62,17 @@ pub struct GrantView {
 }
 
 impl View {
+    /// Of a view what is wanted beside the row: policy and grants.
+    pub(crate) fn baseline(&self) -> Self {
+        let View { policy, policy_sha256, grants, grantees, .. } = self.clone();
+        Self { policy, policy_sha256, grants, grantees, ..Self::default() }
+    }
+
+    /// What is wanted beside the row, as it is kept.
+    pub fn write_baseline(&self) -> String {
+        self.baseline().write()
+    }
+
     /// Reads a kept view; what cannot be read is nothing.
     pub fn read(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
@@ -139,6 +153,7 @@ impl Seen {
             grantees,
             primary: self.key.family.primary.clone(),
             replicas: self.key.family.replicas.clone(),
+            facts: Some(drift::Facts::of(self)),
         }
     }
 }

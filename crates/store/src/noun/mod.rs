@@ -6,6 +6,7 @@ pub mod attempts;
 pub mod audit;
 pub mod ceremonies;
 pub mod channels;
+pub mod drifts;
 pub mod due;
 pub mod exports;
 pub mod journal;

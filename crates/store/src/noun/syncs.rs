@@ -140,6 +140,12 @@ pub fn aliases_of(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str) -> Re
     tx.query(sql, &[keystore.as_str().into(), cloud_key.into()])?.into_iter().map(|row| row.read().text()).collect()
 }
 
+/// The cloud key that an alias points at; `None` when it points at nothing.
+pub fn target_of(tx: &mut Tx<'_>, keystore: &KeystoreId, alias: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT cloud_key_id FROM sync_aliases WHERE keystore_id = $1 AND alias = $2";
+    tx.query_opt(sql, &[keystore.as_str().into(), alias.into()])?.map(|row| row.read().text()).transpose()
+}
+
 /// Drops the aliases of a sync that has ended.
 pub fn drop_aliases(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM sync_aliases WHERE keystore_id = $1", &[keystore.as_str().into()]).map(drop)

@@ -20,9 +20,11 @@ pub struct ViewRow {
     pub facts: String,
     /// In what the cloud's key differs from a row of our own, in words; empty: in nothing.
     pub differences: String,
+    /// What is wanted of it beside the row, JSON; opaque here. `None` until a sync has seen it.
+    pub baseline: Option<String>,
 }
 
-const COLUMNS: &str = "SELECT key_id, seen_by, seen_at, aliases, facts, differences FROM cloud_views";
+const COLUMNS: &str = "SELECT key_id, seen_by, seen_at, aliases, facts, differences, baseline FROM cloud_views";
 
 fn read(row: Row) -> Result<ViewRow, StoreError> {
     let mut row = row.read();
@@ -33,6 +35,7 @@ fn read(row: Row) -> Result<ViewRow, StoreError> {
         aliases: serde_json::from_str(&row.text()?).map_err(|error| StoreError::Corrupt(format!("aliases: {error}")))?,
         facts: row.text()?,
         differences: row.text()?,
+        baseline: row.opt_text()?,
     })
 }
 
@@ -45,9 +48,9 @@ pub fn of(tx: &mut Tx<'_>, key: &KeyId) -> Result<Option<ViewRow>, StoreError> {
 pub fn put(tx: &mut Tx<'_>, view: &ViewRow) -> Result<(), StoreError> {
     let aliases = serde_json::Value::from(view.aliases.clone()).to_string();
     tx.execute(
-        "INSERT INTO cloud_views (key_id, seen_by, seen_at, aliases, facts, differences) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO cloud_views (key_id, seen_by, seen_at, aliases, facts, differences, baseline) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (key_id) DO UPDATE SET seen_by = excluded.seen_by, seen_at = excluded.seen_at, aliases = excluded.aliases, facts = excluded.facts,
-           differences = excluded.differences",
+           differences = excluded.differences, baseline = excluded.baseline",
         &[
             view.key_id.as_str().into(),
             view.seen_by.as_ref().map(OperationId::as_str).into(),
@@ -55,6 +58,7 @@ pub fn put(tx: &mut Tx<'_>, view: &ViewRow) -> Result<(), StoreError> {
             (&aliases).into(),
             (&view.facts).into(),
             (&view.differences).into(),
+            view.baseline.as_ref().into(),
         ],
     )
     .map(drop)

@@ -38,6 +38,7 @@ fn view(n: u64, by: Option<OperationId>) -> ViewRow {
         aliases: vec!["a/b".to_owned(), "quotes\"'".to_owned()],
         facts: r#"{"policy":"{\"Version\":\"2012-10-17\"}"}"#.to_owned(),
         differences: "state tags".to_owned(),
+        baseline: Some("{}".to_owned()),
     }
 }
 
@@ -109,6 +110,8 @@ pub async fn a_syncs_aliases_are_kept_once_and_dropped_by_keystore(world: World)
     }
     let of = async |key: &'static str| world.read(move |tx| syncs::aliases_of(tx, &keystore_id(1), key)).await.expect("is read");
     assert_eq!((of("cloud-1").await, of("cloud-2").await.len()), (vec!["a".to_owned(), "b".to_owned()], 1));
+    let target = async |alias: &'static str| world.read(move |tx| syncs::target_of(tx, &keystore_id(1), alias)).await.expect("is read");
+    assert_eq!((target("c").await.as_deref(), target("d").await), (Some("cloud-2"), None));
     world.write(|tx| syncs::drop_aliases(tx, &keystore_id(2))).await.expect("is no harm");
     world.write(|tx| syncs::drop_aliases(tx, &keystore_id(1)).and_then(|()| syncs::drop_aliases(tx, &keystore_id(1)))).await.expect("are dropped");
     assert_eq!(of("cloud-1").await.len(), 0);
