@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keystead_store::{Store, StoreError, alerts, operations, operations::Count};
+use keystead_domain::drift::DriftClass;
+use keystead_store::{Store, StoreError, alerts, drifts, operations, operations::Count};
 use keystead_vault::Member;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -39,6 +40,11 @@ struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Deliveries {
     state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Drifts {
+    class: &'static str,
 }
 
 /// The states of an operation: each kind has a figure for each of them, be it 0.
@@ -87,6 +93,7 @@ pub(crate) struct Metrics {
     modules: Modules,
     operations: Family<Kept, Gauge<i64, AtomicI64>>,
     deliveries: Family<Deliveries, Gauge<i64, AtomicI64>>,
+    drifts: Family<Drifts, Gauge<i64, AtomicI64>>,
     /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
     counted_at: Mutex<Option<Instant>>,
 }
@@ -102,6 +109,7 @@ impl Metrics {
             modules: Modules::default(),
             operations: Family::default(),
             deliveries: Family::default(),
+            drifts: Family::default(),
             counted_at: Mutex::default(),
             registry: Registry::default(),
         };
@@ -116,6 +124,7 @@ impl Metrics {
             "Alerts still to be delivered, and those given up, on all channels, at most 5 seconds ago",
             metrics.deliveries.clone(),
         );
+        registry.register("drifts", "Open differences between what is wanted and what the clouds have, by class, at most 5 seconds ago", metrics.drifts.clone());
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         metrics.modules.register(&mut registry);
         Self { registry, ..metrics }
@@ -133,10 +142,11 @@ impl Metrics {
         if counted_at.is_some_and(|at| at.elapsed() < COUNT_IS_GOOD) {
             return;
         }
-        let counting = store.read("operations.counts", |tx| Ok::<_, StoreError>((operations::counts(tx)?, alerts::counts(tx)?)));
+        let counting = store.read("operations.counts", |tx| Ok::<_, StoreError>((operations::counts(tx)?, alerts::counts(tx)?, drifts::counts(tx)?)));
         match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
-            Ok((counts, (pending, given_up))) => {
+            Ok((counts, (pending, given_up), drifts)) => {
                 self.keep(&counts);
+                self.keep_drifts(&drifts);
                 self.deliveries.get_or_create(&Deliveries { state: "PENDING" }).set(pending);
                 self.deliveries.get_or_create(&Deliveries { state: "GIVEN_UP" }).set(given_up);
             }
@@ -144,9 +154,17 @@ impl Metrics {
                 tracing::warn!(%error, "the operations could not be counted");
                 self.operations.clear();
                 self.deliveries.clear();
+                self.drifts.clear();
             }
         }
         *counted_at = Some(Instant::now());
+    }
+
+    fn keep_drifts(&self, counts: &[(String, DriftClass, i64)]) {
+        for class in DriftClass::ALL {
+            let count = counts.iter().filter(|(_, of, _)| of == class).map(|(_, _, count)| count).sum();
+            self.drifts.get_or_create(&Drifts { class: class.as_str() }).set(count);
+        }
     }
 
     fn keep(&self, counts: &[Count]) {

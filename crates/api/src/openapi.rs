@@ -37,6 +37,7 @@ const PROBLEM: &str = "Problem";
         (name = "keystores", description = "Places where keys live."),
         (name = "rotation", description = "Policies by which keys get successors."),
         (name = "operations", description = "Durable changes in several steps."),
+        (name = "drift", description = "In what the clouds' keys differ from what is wanted, and what is done about it."),
         (name = "alerts", description = "What somebody is told, and what will happen by itself."),
         (name = "audit", description = "Every decision and every effect, in a log that anyone can verify."),
         (name = "vault", description = "Where material is kept, and how it is opened."),

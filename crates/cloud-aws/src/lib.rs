@@ -29,8 +29,8 @@ mod tags;
 use async_trait::async_trait;
 pub use client::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
 use keystead_cloud::{
-    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, MaterialSeen, NewCloudKey, Observed, Page, Pointing,
-    ProbeReport, Reply, WrappingKey,
+    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, MaterialSeen, NewCloudKey, Observed, OwnTags, Page,
+    Pointing, ProbeReport, Reply, WrappingKey,
 };
 use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use policy::{Reach, permission_policy, trust_policy};

@@ -40,6 +40,7 @@ fn subject(alerts: &[Alert]) -> String {
 const fn headline(kind: AlertKind) -> &'static str {
     match kind {
         AlertKind::KeyExpired => "Expired",
+        AlertKind::DriftFound => "Changed in the cloud",
         AlertKind::OperationFailed => "Failed",
         AlertKind::KeyExpires => "Expiring soon",
         AlertKind::RotationMissed => "Rotation left out",
@@ -73,6 +74,7 @@ pub fn sentence(alert: &Alert) -> String {
         AlertKind::KeyExpired => format!("{} has expired on {}", place(fact("key")), fact("expires_at")),
         AlertKind::RotationMissed => format!("{} was not rotated on {}: it is {}", place(fact("key")), fact("rotation_at"), fact("state")),
         AlertKind::KeyRotates => format!("{} will be rotated not before {}", place(fact("key")), fact("rotation_at")),
+        AlertKind::DriftFound => format!("{} was changed in the cloud: {} ({})", place(fact("key")), fact("attribute"), fact("class")),
         AlertKind::OperationFailed => format!("{}{} failed: {}", fact("operation_kind"), place(what), fact("why")),
         AlertKind::OperationRecovered => format!("{}{} has succeeded again", fact("operation_kind"), place(what)),
         AlertKind::Test => format!("{} tries whether alerts arrive", fact("by")),

@@ -16,6 +16,7 @@
 //! | `DELETE keys` | `{"key": "id or ARN"}` | `{"keys": ["arn", ...]}`: gone, as behind a countdown |
 //! | `POST lose-material` | `{"key": "id or ARN"}` | `{"keys": ["arn", ...]}`: emptied as by a power failure; an id means every Region |
 //! | `POST force-state` | `{"key": "id or ARN", "state": "Unavailable"}`, or `null` to end it | `{"keys": ["arn", ...]}` |
+//! | `POST force-end` | `{"key": "id or ARN", "valid_to_micros": 1795190400000000}`, or `null` for none | `{"keys": ["arn", ...]}`: material that is there ends then |
 //! | `POST users` | a user, see [`crate::UserSeed`] | `{}`; replaces the user of the same access key |
 //! | `POST roles` | a role, see [`crate::RoleSeed`] | `{}`; replaces the role of the same ARN |
 //! | `GET config` | | the members below, and `quotas_as_of`, the date of AWS's rates |
@@ -46,6 +47,7 @@ use crate::aws::kms::realm::Realm;
 use crate::aws::kms::state::KeyState;
 use crate::aws::quota;
 use crate::calendar::rfc3339;
+use crate::clock::Micros;
 use crate::config::{RoleSeed, Settings, UserSeed};
 use crate::fault::Fault;
 use crate::seed::{KeySeed, seed};
@@ -67,6 +69,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/keys", post(seed_keys).delete(end_keys))
         .route("/lose-material", post(lose_material))
         .route("/force-state", post(force_state))
+        .route("/force-end", post(force_end))
         .route("/users", post(put_user))
         .route("/roles", post(put_role))
         .route("/config", get(show_config).post(change_config))
@@ -247,6 +250,19 @@ struct ForceState {
 async fn force_state(State(shared): Control, body: Bytes) -> Outcome {
     let ForceState { key: name, state } = read(&body)?;
     ok(&shared.with_world(|world, _| each_key(world, &name, |key| key.forced = state))?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForceEnd {
+    key: String,
+    valid_to_micros: Option<Micros>,
+}
+
+async fn force_end(State(shared): Control, body: Bytes) -> Outcome {
+    let ForceEnd { key: name, valid_to_micros } = read(&body)?;
+    let move_end = |key: &mut Key| key.materials.iter_mut().filter(|held| held.bytes.is_some()).for_each(|held| held.expires = valid_to_micros);
+    ok(&shared.with_world(|world, _| each_key(world, &name, move_end))?)
 }
 
 async fn put_user(State(shared): Control, body: Bytes) -> Outcome {

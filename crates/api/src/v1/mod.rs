@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 mod ceremonies;
+mod drifts;
 mod keys;
 mod keystores;
 mod operations;
@@ -52,6 +53,13 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
         .routes(routes!(keystores::sync::sync_keystore))
+
+        .routes(routes!(drifts::list::list_drifts))
+        .routes(routes!(drifts::show::show_drift))
+        .routes(routes!(drifts::accept::accept_drift))
+        .routes(routes!(drifts::repair::repair_drift))
+        .routes(routes!(drifts::repair_key::repair_key))
+        .routes(routes!(drifts::policy::drift_policy, drifts::policy::set_drift_policy))
 
         .routes(routes!(rotations::list::list_rotation_policies))
         .routes(routes!(rotations::show::show_rotation_policy, rotations::set::set_rotation_policy, rotations::clear::clear_rotation_policy))

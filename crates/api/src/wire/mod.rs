@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod audit;
 pub mod ceremony;
+pub mod drift;
 pub mod key;
 pub mod keystore;
 pub mod link;

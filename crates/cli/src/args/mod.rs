@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod audit;
 pub mod ceremony;
+pub mod drift;
 pub mod global;
 pub mod key;
 pub mod keystore;
@@ -83,6 +84,9 @@ pub enum Noun {
     /// Rotation: how often keys get a successor, and when
     #[command(subcommand)]
     Rotation(rotation::RotationVerb),
+    /// Drift: in what the clouds' keys differ from what is wanted, and what to do about it
+    #[command(subcommand)]
+    Drift(drift::DriftVerb),
     /// Operations: the durable changes behind every command
     #[command(subcommand)]
     Operation(operation::OperationVerb),

@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod audit;
 pub mod ceremony;
+pub mod drift;
 pub mod change;
 pub mod key;
 pub mod keystore;
@@ -65,6 +66,7 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<(), CliError> {
         Noun::Ceremony(verb) => Box::pin(ceremony::run(&context, verb)).await,
         Noun::Keystore(verb) => Box::pin(keystore::run(&context, verb)).await,
         Noun::Rotation(verb) => Box::pin(rotation::run(&context, verb)).await,
+        Noun::Drift(verb) => Box::pin(drift::run(&context, verb)).await,
         Noun::Operation(verb) => Box::pin(operation::run(&context, verb)).await,
         Noun::Alert(verb) => Box::pin(alert::run(&context, verb)).await,
         Noun::Schedule(args) => Box::pin(alert::schedule(&context, &args)).await,

@@ -168,7 +168,7 @@ async fn an_alias_from_elsewhere_is_told_and_can_be_taken_over_ft_039_cm_018() {
     app.point("alias/taken", world.create("bills").await.cloud_arn.as_deref().expect("an ARN")).await;
     assert_eq!(world.sync("payments-eu").await.counts.different, 2);
     let (_, shown) = world.rest(0, "GET", "/v1/keys/orders", None).await;
-    assert_eq!((&shown["view"]["aliases"], &shown["view"]["differences"]), (&json!(["by-hand"]), &json!(["aliases"])), "{shown}");
+    assert_eq!((&shown["view"]["aliases"], &shown["view"]["differences"]), (&json!(["by-hand"]), &json!(["alias-added"])), "{shown}");
     let (_, rotation) = world.rest(0, "GET", "/v1/rotation-policies/key:orders", None).await;
     assert!(rotation["warnings"].to_string().contains("stay at the predecessor"), "{rotation}");
 

@@ -10,6 +10,7 @@ mod comeback;
 mod comparison;
 mod crash;
 mod desk;
+mod drift;
 mod expiry;
 mod exports;
 mod families;

@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 mod ceremonies;
+mod drifts;
 mod due;
 mod exports;
 mod families;
@@ -24,6 +25,7 @@ mod waves;
 pub use alerts::*;
 pub use audit::*;
 pub use ceremonies::*;
+pub use drifts::*;
 pub use due::*;
 pub use exports::*;
 pub use families::*;

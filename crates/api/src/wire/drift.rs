@@ -1,0 +1,140 @@
+//! Drift on the wire.
+
+use keystead_app::drift::Shown;
+use keystead_store::{drifts::DriftPolicyRow, keystores::KeystoreRow};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::time::{rfc3339, span};
+
+/// A difference between what is wanted of a key and what is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = crate::wire::drift::example)]
+pub(crate) struct Drift {
+    /// Id.
+    id: String,
+    /// Id of the key; null: a cloud key with Keystead's tags that no key here stands for.
+    #[schema(required)]
+    key: Option<String>,
+    /// Name of the key.
+    #[schema(required)]
+    name: Option<String>,
+    /// Name of the keystore.
+    keystore: String,
+    /// The cloud's full name of the key.
+    cloud_key: String,
+    /// What differs: vanished, deletion, material-id, material, state, policy, grants, alias-moved, alias-missing, alias-added, expires, region-role, replicas,
+    /// own-tags, tags, description or unmanaged.
+    attribute: &'static str,
+    /// Which one of several, for example the alias; else empty.
+    item: String,
+    /// hostile, needs-person, repairable or benign.
+    class: &'static str,
+    /// What is wanted.
+    wanted: String,
+    /// What the look before saw; null: there was none.
+    #[schema(required)]
+    last_seen: Option<String>,
+    /// What the last look saw.
+    live: String,
+    /// OPEN, REPAIRED, ACCEPTED or GONE.
+    state: &'static str,
+    /// The cloud's event that made it, where one is known.
+    #[schema(required, value_type = Option<Object>)]
+    cause: Option<Value>,
+    /// What a repair does, in order. Empty: Keystead cannot put it right, or it has ended.
+    repair: Vec<String>,
+    /// What a person does where Keystead cannot put it right.
+    #[schema(required)]
+    instead_of_repairing: Option<String>,
+    /// What a person does who wants it as it is, where it cannot be accepted.
+    #[schema(required)]
+    instead_of_accepting: Option<String>,
+    /// When it was first seen.
+    #[schema(format = DateTime)]
+    found_at: String,
+    /// When it was last seen.
+    #[schema(format = DateTime)]
+    seen_at: String,
+    /// When it ended.
+    #[schema(required, format = DateTime)]
+    ended_at: Option<String>,
+    /// Who ended it: a user's id, or `system`.
+    #[schema(required)]
+    ended_by: Option<String>,
+}
+
+impl Drift {
+    /// One of the application's.
+    pub fn of(shown: Shown) -> Self {
+        let Shown { drift, repair, instead_of_repairing, instead_of_accepting } = shown;
+        let row = drift.row;
+        Self {
+            id: row.id.to_string(),
+            key: row.key_id.map(|key| key.to_string()),
+            name: drift.key_name,
+            keystore: drift.keystore_name,
+            cloud_key: row.cloud_key,
+            attribute: row.attribute.as_str(),
+            item: row.item,
+            class: row.class.as_str(),
+            wanted: row.wanted,
+            last_seen: row.last_seen,
+            live: row.live,
+            state: row.state.as_str(),
+            cause: row.cause.and_then(|cause| serde_json::from_str(&cause).ok()),
+            repair,
+            instead_of_repairing,
+            instead_of_accepting,
+            found_at: rfc3339(row.found_at),
+            seen_at: rfc3339(row.seen_at),
+            ended_at: row.ended_at.map(rfc3339),
+            ended_by: row.ended_by,
+        }
+    }
+}
+
+/// How a keystore is looked through.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "keystore": "payments-eu", "every": "6h", "auto_repair": "safe", "set_at": "2026-11-30T09:00:00.000000Z", "set_by": "user_01997c1f2a5b7d0e8f4a6b2c1d3e5f70" }))]
+pub(crate) struct DriftPolicy {
+    /// The keystore's name.
+    keystore: String,
+    /// How often; null: when somebody asks.
+    #[schema(required)]
+    every: Option<String>,
+    /// What is mended without a person: none or safe.
+    auto_repair: &'static str,
+    /// When it was set; null: nobody has.
+    #[schema(required, format = DateTime)]
+    set_at: Option<String>,
+    /// By whom.
+    #[schema(required)]
+    set_by: Option<String>,
+}
+
+impl DriftPolicy {
+    /// Of a keystore and its row.
+    pub fn of((keystore, policy): (KeystoreRow, Option<DriftPolicyRow>)) -> Self {
+        Self {
+            keystore: keystore.name,
+            every: policy.as_ref().and_then(|policy| policy.every).map(span),
+            auto_repair: policy.as_ref().map_or("none", |policy| policy.auto_repair.as_str()),
+            set_at: policy.as_ref().map(|policy| rfc3339(policy.set_at)),
+            set_by: policy.map(|policy| policy.set_by),
+        }
+    }
+}
+
+/// A difference as the manual shows it.
+pub(crate) fn example() -> Value {
+    json!({
+        "id": "drift_01997c2044117a3e8b5c6d7e8f901234", "key": "key_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", "name": "orders", "keystore": "payments-eu",
+        "cloud_key": "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", "attribute": "alias-moved", "item": "orders",
+        "class": "hostile", "wanted": "points here", "last_seen": "points here", "live": "0987dcba-09fe-87dc-65ba-ab0987654321", "state": "OPEN", "cause": null,
+        "repair": ["move the alias orders back from the key 0987dcba-09fe-87dc-65ba-ab0987654321"], "instead_of_repairing": null,
+        "instead_of_accepting": "If another key shall have the alias, take it from this one: `keystead key update orders --remove-alias …`.",
+        "found_at": "2026-11-30T09:00:00.000000Z", "seen_at": "2026-11-30T15:00:00.000000Z", "ended_at": null, "ended_by": null
+    })
+}
