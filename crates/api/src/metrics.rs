@@ -124,7 +124,11 @@ impl Metrics {
             "Alerts still to be delivered, and those given up, on all channels, at most 5 seconds ago",
             metrics.deliveries.clone(),
         );
-        registry.register("drifts", "Open differences between what is wanted and what the clouds have, by class, at most 5 seconds ago", metrics.drifts.clone());
+        registry.register(
+            "drifts",
+            "Open differences between what is wanted and what the clouds have, by class, at most 5 seconds ago",
+            metrics.drifts.clone(),
+        );
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         metrics.modules.register(&mut registry);
         Self { registry, ..metrics }

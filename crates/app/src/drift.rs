@@ -222,7 +222,8 @@ impl App {
         let proof = permit(principal, Action::ManageKeystores, &found.account_id.clone(), ())?;
         let policy = DriftPolicyRow { keystore_id: found.id.clone(), every, auto_repair, set_at: self.now(), set_by: principal.user.to_string() };
         let words = self.entry(principal, "keystore.set-drift-policy", proof.rule).keystore(&found.id, &found.name);
-        let entry = words.detail("every_micros", every.map_or("never".to_owned(), |every| every.to_string())).detail("auto_repair", auto_repair.as_str()).done();
+        let entry =
+            words.detail("every_micros", every.map_or("never".to_owned(), |every| every.to_string())).detail("auto_repair", auto_repair.as_str()).done();
         let now = self.now();
         let written = self.store().write("drifts.set_policy", move |tx| {
             drifts::set_policy(tx, &policy)?;
@@ -274,7 +275,10 @@ fn acceptable(row: &DriftRow, key: Option<&KeyRow>) -> Result<(), Invalid> {
         return refuse("would give the key more aliases than a key has", "Remove one first: `keystead key update --remove-alias`.".to_owned());
     }
     if row.attribute == Attribute::Expires && key.ties.role == RegionRole::Replica {
-        return refuse("is the end of a replica, which goes with its primary's", "Repair it, or move the primary's end: `keystead key update --expires`.".to_owned());
+        return refuse(
+            "is the end of a replica, which goes with its primary's",
+            "Repair it, or move the primary's end: `keystead key update --expires`.".to_owned(),
+        );
     }
     Ok(())
 }

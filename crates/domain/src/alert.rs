@@ -27,8 +27,16 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// The most urgent first: the order in a digest.
-    pub const ALL: [Self; 8] =
-        [Self::KeyExpired, Self::DriftFound, Self::OperationFailed, Self::KeyExpires, Self::RotationMissed, Self::KeyRotates, Self::OperationRecovered, Self::Test];
+    pub const ALL: [Self; 8] = [
+        Self::KeyExpired,
+        Self::DriftFound,
+        Self::OperationFailed,
+        Self::KeyExpires,
+        Self::RotationMissed,
+        Self::KeyRotates,
+        Self::OperationRecovered,
+        Self::Test,
+    ];
 
     /// The name in the API, in webhooks and in the store.
     pub const fn as_str(self) -> &'static str {

@@ -173,7 +173,9 @@ impl Attribute {
     /// What a person does who wants things as they now are, where that is not `drift accept`.
     pub fn instead_of_accepting(self, key: &str) -> String {
         match self {
-            Self::Vanished => format!("Nothing brings that cloud key back. Take its record out of use with `keystead key schedule-deletion {key}`, or make another key."),
+            Self::Vanished => {
+                format!("Nothing brings that cloud key back. Take its record out of use with `keystead key schedule-deletion {key}`, or make another key.")
+            }
             Self::Deletion => {
                 format!("If it shall be deleted, say so: `keystead key schedule-deletion {key}`; if it shall stay: `keystead key cancel-deletion {key}`.")
             }
@@ -184,7 +186,9 @@ impl Attribute {
             Self::AliasMoved => format!("If another key shall have the alias, take it from this one: `keystead key update {key} --remove-alias …`."),
             Self::RegionRole => "If the parts shall stay so, promote the replica here, too: `keystead key replica promote`.".to_owned(),
             Self::Replicas => format!("Make or remove the replica with `keystead key replica add|remove {key}`."),
-            Self::OwnTags | Self::Unmanaged => "Keystead's tags say whose a key is: put them back with `keystead drift repair`, or remove them in the cloud.".to_owned(),
+            Self::OwnTags | Self::Unmanaged => {
+                "Keystead's tags say whose a key is: put them back with `keystead drift repair`, or remove them in the cloud.".to_owned()
+            }
             _ => String::new(),
         }
     }
@@ -221,12 +225,11 @@ pub const fn class_of(attribute: Attribute, use_is_wanted: bool) -> DriftClass {
     }
 }
 
-/// How bad it is that a policy changed: hostile when it names somebody outside of the account whom the wanted one did not, or everybody.
+/// How bad it is that a policy changed: hostile when it names somebody outside of the account whom the wanted one did not, or everybody, under whatever condition.
 pub fn class_of_policy(account: &str, wanted: &str, live: &str) -> DriftClass {
     let strangers = |text: &str| accounts_named(text).filter(|named| named != account).collect::<Vec<_>>();
     let known = strangers(wanted);
-    let opens = |text: &str| text.matches("\"*\"").count();
-    let is_hostile = strangers(live).iter().any(|stranger| !known.contains(stranger)) || opens(live) > opens(wanted);
+    let is_hostile = strangers(live).iter().any(|stranger| !known.contains(stranger)) || names_everybody(live);
     if is_hostile { DriftClass::Hostile } else { DriftClass::NeedsPerson }
 }
 
@@ -237,6 +240,18 @@ pub fn class_of_grants<'a>(account: &str, grants: impl IntoIterator<Item = (&'a 
         accounts_named(grantee).any(|named| named != account) || operations.iter().any(|operation| operation == "CreateGrant")
     };
     if grants.into_iter().any(is_hostile) { DriftClass::Hostile } else { DriftClass::NeedsPerson }
+}
+
+/// Whether a policy has a principal that is everybody, or everybody but some. What is written in escapes may hide one.
+fn names_everybody(policy: &str) -> bool {
+    let text: String = policy.chars().filter(|c| !c.is_whitespace()).collect();
+    let principals = text.split("\"Principal\":").skip(1).map(|rest| match rest.find(['}', ',']) {
+        // Of an object up to its end; of a text up to the next member.
+        Some(_) if rest.starts_with('{') => rest.split('}').next().unwrap_or(rest),
+        Some(end) => &rest[..end],
+        None => rest,
+    });
+    text.contains("\\u") || text.contains("\"NotPrincipal\":") || principals.into_iter().any(|principal| principal.contains("\"*\""))
 }
 
 /// The account numbers in a text: runs of exactly twelve digits.
@@ -292,6 +307,13 @@ mod tests {
         assert_eq!(class(&own.replace("kms:*", "kms:Decrypt")), DriftClass::NeedsPerson);
         assert_eq!(class(&own.replace("111122223333", "999988887777")), DriftClass::Hostile);
         assert_eq!(class(&own.replace("\"arn:aws:iam::111122223333:root\"", "\"*\"")), DriftClass::Hostile);
+        assert_eq!(class(&own.replace("{\"AWS\":\"arn:aws:iam::111122223333:root\"}", " \"*\"")), DriftClass::Hostile);
+        assert_eq!(
+            class(&own.replace("{\"AWS\":\"arn:aws:iam::111122223333:root\"}", "{ \"AWS\" : [ \"arn:aws:iam::111122223333:root\", \"*\" ] }")),
+            DriftClass::Hostile
+        );
+        assert_eq!(class(&own.replace("Principal", "NotPrincipal")), DriftClass::Hostile);
+        assert_eq!(class(&own.replace("root", "\\u002a")), DriftClass::Hostile);
         assert_eq!(class_of_policy("111122223333", &own.replace("111122223333", "999988887777"), own), DriftClass::NeedsPerson, "a stranger who goes");
     }
 

@@ -3,8 +3,8 @@
 pub mod alert;
 pub mod audit;
 pub mod ceremony;
-pub mod drift;
 pub mod change;
+pub mod drift;
 pub mod key;
 pub mod keystore;
 pub mod local;

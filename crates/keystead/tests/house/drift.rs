@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use crate::world::{CUSTOMER, Engine, World};
 
 /// Somebody with hands in the customer's account, who means well or ill.
-struct Meddler<'w> {
+pub struct Meddler<'w> {
     world: &'w World,
     kms: Client,
 }
 
 /// What they do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+pub enum Deed {
     Disable,
     EmptyIt,
     MoveTheEnd,
@@ -62,7 +62,7 @@ enum Mended {
 }
 
 impl<'w> Meddler<'w> {
-    fn new(world: &'w World) -> Self {
+    pub fn new(world: &'w World) -> Self {
         world.sandbox.put_user(UserSeed::new("meddler", CUSTOMER, "AKIAMEDDLER000000001", "their-secret")).expect("a user");
         let config = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -73,7 +73,7 @@ impl<'w> Meddler<'w> {
         Self { world, kms: Client::from_conf(config) }
     }
 
-    async fn does(&self, deed: Deed, key: &KeyRow) {
+    pub async fn does(&self, deed: Deed, key: &KeyRow) {
         let id = key.cloud_key_id.clone().expect("a cloud key");
         let alias = format!("alias/{}", key.name);
         match deed {
@@ -117,7 +117,7 @@ impl<'w> Meddler<'w> {
 }
 
 impl World {
-    async fn open_drift(&self, query: &str) -> Vec<Value> {
+    pub async fn open_drift(&self, query: &str) -> Vec<Value> {
         let (status, listed) = self.rest(0, "GET", &format!("/v1/drifts?limit=1000{query}"), None).await;
         assert_eq!(status, 200, "{listed}");
         listed["items"].as_array().cloned().unwrap_or_default()
@@ -142,7 +142,11 @@ impl World {
         if let Some(aliases) = there["aliases"].as_array_mut() {
             aliases.sort_by_key(ToString::to_string);
         }
-        ["state", "tags", "aliases", "description", "has_material"].iter().map(|name| ((*name).to_owned(), there[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+        ["state", "tags", "aliases", "description", "has_material"]
+            .iter()
+            .map(|name| ((*name).to_owned(), there[*name].clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 }
 

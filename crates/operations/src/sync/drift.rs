@@ -55,7 +55,14 @@ pub(super) fn differences(row: &KeyRow, around: &Surroundings, last: Option<&Vie
 pub(super) fn vanished(row: &KeyRow, last: Option<&View>) -> Difference {
     let last_seen = last.map(|_| "there".to_owned());
     let class = class_of(Attribute::Vanished, is_in_use(row));
-    Difference { attribute: Attribute::Vanished, item: String::new(), class, wanted: format!("{}, in the cloud", row.state.as_str()), last_seen, live: "gone".into() }
+    Difference {
+        attribute: Attribute::Vanished,
+        item: String::new(),
+        class,
+        wanted: format!("{}, in the cloud", row.state.as_str()),
+        last_seen,
+        live: "gone".into(),
+    }
 }
 
 /// The attributes of differences as words, each once.
@@ -121,7 +128,9 @@ impl Comparison<'_> {
             self.differs(Attribute::State, said(in_use), |view| view.facts.as_ref().map(|facts| said(facts.enabled)));
         }
         if in_use && observed.material_present == Some(true) && self.row.expires_at.map(seconds) != observed.expires.map(seconds) {
-            self.differs(Attribute::Expires, said_of_end(self.row.expires_at), |view| view.facts.as_ref().map(|facts| said_of_end(facts.expires.map(Into::into))));
+            self.differs(Attribute::Expires, said_of_end(self.row.expires_at), |view| {
+                view.facts.as_ref().map(|facts| said_of_end(facts.expires.map(Into::into)))
+            });
         }
     }
 
@@ -225,7 +234,11 @@ fn said_of_grants(view: &View) -> String {
 
 /// Keystead's own tags in a view.
 pub(crate) fn own_tags(view: &View) -> BTreeMap<String, String> {
-    view.other_tags.iter().filter(|(name, _)| name.starts_with(OWN_PREFIX) || *name == "managed-by").map(|(name, value)| (name.clone(), value.clone())).collect()
+    view.other_tags
+        .iter()
+        .filter(|(name, _)| name.starts_with(OWN_PREFIX) || *name == "managed-by")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// What of a look has a place in the row as well: kept, so that the next look knows what this one saw. A stored record: fields may be added, and never renamed.

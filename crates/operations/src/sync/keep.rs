@@ -454,7 +454,8 @@ impl Keeper {
         let last = before.as_ref().map(|view| View::read(&view.facts));
         let found = if is_native || is_due { Vec::new() } else { vec![drift::vanished(&row, last.as_ref())] };
         let was_told = before.as_ref().is_some_and(|view| view.differences == "vanished");
-        let seen = ViewRow { key_id: row.id.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, ..before.unwrap_or_else(|| never_seen(&row.id)) };
+        let seen =
+            ViewRow { key_id: row.id.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, ..before.unwrap_or_else(|| never_seen(&row.id)) };
         views::put(tx, &ViewRow { differences: drift::words(&found), ..seen })?;
         if is_native {
             end_native(tx, &row, self.now)?;

@@ -195,7 +195,8 @@ pub fn open_of_stranger(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str)
 
 /// The strangers of a keystore that were not seen since then: they have gone.
 pub fn strangers_gone(tx: &mut Tx<'_>, keystore: &KeystoreId, since: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-    let sql = "UPDATE drifts SET state = 'GONE', ended_at = $3, ended_by = 'system' WHERE keystore_id = $1 AND key_id IS NULL AND state = 'OPEN' AND seen_at < $2";
+    let sql =
+        "UPDATE drifts SET state = 'GONE', ended_at = $3, ended_by = 'system' WHERE keystore_id = $1 AND key_id IS NULL AND state = 'OPEN' AND seen_at < $2";
     tx.execute(sql, &[keystore.as_str().into(), since.into(), now.into()]).map(drop)
 }
 
@@ -235,7 +236,8 @@ pub fn counts(tx: &mut Tx<'_>) -> Result<Vec<(String, DriftClass, i64)>, StoreEr
 
 /// The keys with open differences that Keystead may try to mend by itself now, a page of them; a key that an operation holds is left out.
 pub fn keys_to_mend(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError> {
-    let alone: Vec<String> = Attribute::ALL.iter().filter(|attribute| attribute.is_mended_alone()).map(|attribute| format!("'{}'", attribute.as_str())).collect();
+    let alone: Vec<String> =
+        Attribute::ALL.iter().filter(|attribute| attribute.is_mended_alone()).map(|attribute| format!("'{}'", attribute.as_str())).collect();
     let sql = format!(
         "SELECT DISTINCT d.key_id FROM drifts d JOIN drift_policies p ON p.keystore_id = d.keystore_id JOIN keystores s ON s.id = d.keystore_id
            WHERE d.state = 'OPEN' AND d.next_try_at <= $1 AND p.auto_repair = 'safe' AND s.state = 'ACTIVE' AND d.key_id IS NOT NULL

@@ -81,6 +81,9 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
         assert!(was_denied || world.find_key(name).await.is_some(), "{told}: the key is found by this very sync");
         world.sync("payments-eu").await;
     }
+    if subject == Subject::Repair {
+        check_repaired(world, name, ended, &told).await;
+    }
     let (house, account) = (&world.house, &world.ann.account);
     let mut keys = Vec::new();
     for known_as in [name.to_owned(), format!("{name}-new"), replica_of(name)] {
@@ -119,6 +122,39 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     for key in keys.iter().filter(|key| subject.is_native() && cloud.has(key)) {
         world.sandbox_does(reqwest::Method::DELETE, "keys", serde_json::json!({ "key": key.cloud_key_id })).await;
     }
+    if subject == Subject::Repair {
+        end_everything(world).await;
+    }
+}
+
+/// Ends every key, here and there, as if there had been none: the syncs of the runs to come look at all that there is.
+async fn end_everything(world: &World) {
+    for there in world.cloud_keys().await {
+        world.sandbox_does(reqwest::Method::DELETE, "keys", serde_json::json!({ "key": there["arn"] })).await;
+    }
+    let keys = keys_of(&world.house, &world.ann.account, &KeyFilter::default()).await;
+    let end = move |tx: &mut keystead_store::Tx<'_>| {
+        keys.iter().filter(|key| key.state != KeyState::Deleted).try_for_each(|key| {
+            keystead_store::keys::transition(tx, &key.id, key.state, KeyState::Deleted, key.updated_at)?;
+            keystead_store::lineages::end_if_all_deleted(tx, &key.lineage_id)
+        })
+    };
+    world.store().write("test.end", end).await.expect("a store");
+}
+
+/// A repair that succeeded leaves no difference. One that was refused leaves some of those that were there, and no other; and the next one puts them right.
+async fn check_repaired(world: &World, name: &str, ended: &str, told: &str) {
+    world.sync("payments-eu").await;
+    let left = world.open_drift(&format!("&key={name}")).await;
+    assert!(ended != "SUCCEEDED" || left.is_empty(), "{told}: {left:?}");
+    let known = ["deletion", "state", "alias-moved", "alias-missing", "own-tags", "tags", "description"];
+    assert!(left.iter().all(|drift| known.contains(&drift["attribute"].as_str().unwrap_or_default())), "{told}: {left:?}");
+    let again = world.house.app.repair_key(&world.ann, &Request::default(), name).await.expect("an intent");
+    if again.operation.is_some() {
+        world.succeeds(again).await;
+    }
+    world.sync("payments-eu").await;
+    assert_eq!(world.open_drift(&format!("&key={name}")).await.len(), 0, "{told}: put right at the second try");
 }
 
 /// The wave says of its copy how that ended, and begins nothing more.
@@ -303,6 +339,12 @@ async fn no_saga_of_a_key_that_rotates_in_place_ends_in_a_third_state() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_saga_that_reverts_deletes_or_updates_ends_in_a_third_state() {
     prove(Engine::Sqlite, &SUBJECTS[8..]).await;
+}
+
+/// CM-018: what a repair leaves behind is never worse than what it found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_repair_leaves_a_difference_that_was_not_there() {
+    prove(Engine::Sqlite, &[Subject::Repair]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

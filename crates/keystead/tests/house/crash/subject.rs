@@ -16,7 +16,11 @@ use keystead_store::{keys::KeyRow, operations};
 use keystead_vault::SecretBytes;
 
 use super::ceremony;
-use crate::{families, world::World};
+use crate::{
+    drift::{Deed, Meddler},
+    families,
+    world::World,
+};
 
 /// One saga under test: what stands before it, and how it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub enum Subject {
     NativeScheduleDeletion,
     NativeCancelDeletion,
     Forget,
+    Repair,
 }
 
 pub const SUBJECTS: [Subject; 19] = [
@@ -127,6 +132,7 @@ impl Subject {
             world.create(name).await;
         }
         match self {
+            Self::Repair => meddle(world, name).await,
             Self::Activate | Self::ActivateFamily => world.does(name, Ask::Deactivate).await,
             Self::DeactivateRotated => world.does(name, Ask::RotateInPlace).await,
             Self::Follow => {
@@ -186,6 +192,7 @@ impl Subject {
             Self::NativeActivate => world.start(name, Ask::Activate).await,
             Self::NativeScheduleDeletion => world.start(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
             Self::NativeCancelDeletion => world.start(name, Ask::CancelDeletion).await,
+            Self::Repair => world.house.app.repair_key(&world.ann, &Request::default(), name).await.expect("an intent"),
             Self::Forget => world.house.app.forget_key(&world.ann, &Request::default(), name).await.expect("an intent"),
         }
     }
@@ -207,6 +214,16 @@ async fn set_up_native(subject: Subject, world: &World, name: &str) {
         }
         _ => {}
     }
+}
+
+/// Somebody changes a key in the cloud in all the ways that Keystead can put right at once.
+async fn meddle(world: &World, name: &str) {
+    world.sync("payments-eu").await;
+    let (meddler, key) = (Meddler::new(world), world.key(name).await);
+    for deed in [Deed::TakeTheAlias, Deed::ChangeTags, Deed::DropKeysteadsTags, Deed::Describe, Deed::Count] {
+        meddler.does(deed, &key).await;
+    }
+    world.sync("payments-eu").await;
 }
 
 /// Cleans up after the runs before: one look takes on a portion only, and the key under test shall be in it.
@@ -307,5 +324,6 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::NativeScheduleDeletion => (vec![Active], vec![PendingDeletion]),
         Subject::NativeCancelDeletion => (vec![PendingDeletion], vec![Inactive]),
         Subject::Forget => (vec![Active], vec![]),
+        Subject::Repair => (vec![Active], vec![Active]),
     }
 }
