@@ -16,7 +16,7 @@ use keystead_store::{Tx, keys::KeyRow, lineages, views};
 use super::{
     action_of,
     create::{check_aliases_free, check_description, taken},
-    rules::check_change,
+    rules::{Refused, check_change},
 };
 use crate::{App, Error, Request, Started, error::TxError};
 
@@ -84,12 +84,8 @@ impl App {
             return Ok(earlier);
         }
         let key = self.key(principal, id_or_name).await?;
-        if verdict(key.state, Event::Update) == Verdict::Refused {
-            let error = Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update };
-            return Err(self.refuse(principal, action_of(Event::Update), "lifecycle-table", &key, error).await);
-        }
-        if let Err(refused) = check_change(&key, &change) {
-            return Err(self.refuse(principal, action_of(Event::Update), "place-and-custody", &key, refused.into()).await);
+        if let Err((rule, error)) = judge(&key, &change) {
+            return Err(self.refuse(principal, action_of(Event::Update), rule, &key, error).await);
         }
         let before = properties(&key);
         let after = match changed(&key, change, self.now()) {
@@ -107,17 +103,8 @@ impl App {
             self.note_no_op(principal, action_of(Event::Update), &key).await?;
             return Ok(Started { operation: None, key: Some(key) });
         }
-        let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
-        if ends(&before) != ends(&after)
-            && let Some(refused) = key.ties.custody.refusal(Event::Upload)
-        {
-            let refused = Invalid::new("expires", "cannot be moved: the material is the cloud's, and Keystead holds a pointer", refused.mend);
-            return Err(self.refuse(principal, action_of(Event::Update), "custody", &key, refused.into()).await);
-        }
-        if before.expires != after.expires
-            && let Some(gone) = material_gone(&key, self.now())
-        {
-            return Err(self.refuse(principal, action_of(Event::Update), "material-is-there", &key, gone.into()).await);
+        if let Err((rule, refused)) = judge_end(&key, &before, &after, self.now()) {
+            return Err(self.refuse(principal, action_of(Event::Update), rule, &key, refused.into()).await);
         }
         let ends_otherwise = before.ends_otherwise(&after);
         if ends_otherwise && key.ties.role == RegionRole::Replica {
@@ -151,6 +138,28 @@ impl App {
         let view = self.store().read("views.of", move |tx| views::of(tx, &id)).await?;
         let seen: Aliases = view.iter().flat_map(|view| &view.aliases).filter_map(|text| Alias::parse(text).ok()).collect();
         Ok(seen.without(&key.aliases))
+    }
+}
+
+/// What the table and the place say of a change, by the key alone.
+fn judge(key: &KeyRow, change: &KeyChange) -> Result<(), (&'static str, Error)> {
+    if verdict(key.state, Event::Update) == Verdict::Refused {
+        return Err(("lifecycle-table", Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update }));
+    }
+    check_change(key, change).map_err(|refused| ("place-and-custody", refused.into()))
+}
+
+/// Whether the end of a key's material can be moved, if it shall be.
+fn judge_end(key: &KeyRow, before: &Properties, after: &Properties, now: Timestamp) -> Result<(), Refused> {
+    let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
+    if ends(before) != ends(after)
+        && let Some(refused) = key.ties.custody.refusal(Event::Upload)
+    {
+        return Err(("custody", Invalid::new("expires", "cannot be moved: the material is the cloud's, and Keystead holds a pointer", refused.mend)));
+    }
+    match material_gone(key, now) {
+        Some(gone) if before.expires != after.expires => Err(("material-is-there", gone)),
+        _ => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod batches;
 mod ceremonies;
 mod due;
 mod exports;
@@ -23,6 +24,7 @@ mod waves;
 
 pub use alerts::*;
 pub use audit::*;
+pub use batches::*;
 pub use ceremonies::*;
 pub use due::*;
 pub use exports::*;
