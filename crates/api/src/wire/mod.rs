@@ -2,12 +2,14 @@
 
 pub mod alert;
 pub mod audit;
+pub mod batch;
 pub mod ceremony;
 pub mod key;
 pub mod keystore;
 pub mod link;
 pub mod listing;
 pub mod operation;
+pub mod plan;
 pub mod rotation;
 pub mod tags;
 pub mod time;

@@ -70,7 +70,8 @@ pub struct Item {
 }
 
 const BATCHES: &str = "SELECT id, account_id, action, selector, state, created_by, created_by_name, created_at, finished_at FROM batches";
-const ITEMS: &str = "SELECT i.batch_id, i.position, i.key_id, i.keystore_id, i.state, i.operation_id, i.problem, i.not_before, k.name, s.name, o.state, o.problem
+const ITEMS: &str =
+    "SELECT i.batch_id, i.position, i.key_id, i.keystore_id, i.state, i.operation_id, i.problem, i.not_before, k.name, s.name, o.state, o.problem
   FROM batch_items i JOIN keys k ON k.id = i.key_id JOIN keystores s ON s.id = i.keystore_id LEFT JOIN operations o ON o.id = i.operation_id";
 
 fn read(row: Row) -> Result<BatchRow, StoreError> {
@@ -196,7 +197,8 @@ pub fn in_flight(tx: &mut Tx<'_>) -> Result<BTreeMap<KeystoreId, u32>, StoreErro
 
 /// The keystores in which keys of a batch wait.
 pub fn waits_in(tx: &mut Tx<'_>, id: &BatchId) -> Result<Vec<KeystoreId>, StoreError> {
-    let rows = tx.query("SELECT DISTINCT keystore_id FROM batch_items WHERE batch_id = $1 AND state = 'WAITING' ORDER BY keystore_id", &[id.as_str().into()])?;
+    let rows =
+        tx.query("SELECT DISTINCT keystore_id FROM batch_items WHERE batch_id = $1 AND state = 'WAITING' ORDER BY keystore_id", &[id.as_str().into()])?;
     rows.into_iter().map(|row| row.read().id()).collect()
 }
 

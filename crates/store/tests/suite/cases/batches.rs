@@ -129,7 +129,8 @@ pub async fn a_batch_that_is_stopped_begins_nothing_and_ends_with_what_runs(worl
 
 pub async fn a_batch_in_which_everything_has_its_outcome_is_done(world: World) {
     let world = with_batch(world).await;
-    let skipped = world.write(|tx| (1..=3).try_for_each(|position| batches::end_item(tx, &batch_id(1), position, ItemState::Waiting, ItemState::Skipped, Some("so"))));
+    let skipped =
+        world.write(|tx| (1..=3).try_for_each(|position| batches::end_item(tx, &batch_id(1), position, ItemState::Waiting, ItemState::Skipped, Some("so"))));
     skipped.await.expect("are skipped");
     assert_eq!(world.write(|tx| batches::finish(tx, &batch_id(1), NOW)).await, Ok(true));
     let found = world.read(|tx| batches::find(tx, &account(), batch_id(1).as_str())).await.expect("a store").expect("is there");
