@@ -25,7 +25,7 @@ pub(crate) struct Plan {
     takes_seconds: u64,
     /// What the clouds would charge more for keys, or less, in US cents a month, as far as somebody says. Requests and earlier rotations are not in it.
     cost_cents_month: i64,
-    /// Where the prices come from; null where nobody says, and where nothing would cost more or less.
+    /// Where the prices come from; null where nobody says.
     #[schema(required)]
     prices: Option<PriceSource>,
     /// The same by keystore.
