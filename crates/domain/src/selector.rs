@@ -63,6 +63,8 @@ pub struct Selector {
     pub text: Option<String>,
     /// Keys in use whose material the cloud does not have any more, as last seen.
     pub without_material: bool,
+    /// Keys with one of these tags come first, in this order; it selects nothing.
+    pub first: Vec<TagWish>,
 }
 
 /// What of a key a selector looks at.
@@ -102,7 +104,7 @@ impl Selector {
     /// # Errors
     /// [`Invalid`] naming `selector` or `selector.all`.
     pub fn check(&self) -> Result<(), Invalid> {
-        let narrows = *self != Self { all: self.all, ..Self::default() };
+        let narrows = *self != Self { all: self.all, first: self.first.clone(), ..Self::default() };
         match (self.all, narrows) {
             (false, false) => Err(Invalid::new("selector", "names no keys", "Say which: tags, keystores, states, names, and so on; or all of them: `--all`.")),
             (true, true) if !self.keys.is_empty() => Err(Invalid::new("selector.all", "is true, and keys are named, too", "Leave one of the two out.")),
@@ -113,6 +115,11 @@ impl Selector {
     /// Whether the key was named, by its id or by its name, which means the current key of its lineage.
     fn names(&self, key: &Facts<'_>) -> bool {
         self.keys.iter().any(|one| one == key.id || (key.is_current && one == key.name))
+    }
+
+    /// The place of a key in the order of importance: less comes first.
+    pub fn rank(&self, tags: &Tags) -> usize {
+        self.first.iter().position(|tag| tag.is_among(tags)).unwrap_or(self.first.len())
     }
 
     fn has_text(&self, key: &Facts<'_>) -> bool {
@@ -185,6 +192,7 @@ mod tests {
         assert_eq!(Selector { all: true, tags: vec![wish("env")], ..Selector::default() }.check(), Ok(()), "all that have the tag");
         assert_eq!(Selector { all: true, keys: vec!["a".to_owned()], ..Selector::default() }.check().expect_err("both").field, "selector.all");
         assert!(TagWish::parse("=x").is_err());
+        assert!(Selector { first: vec![wish("env")], ..Selector::default() }.check().is_err(), "an order selects nothing");
     }
 
     #[test]
@@ -194,6 +202,13 @@ mod tests {
         let selects = |wanted: &[&str]| matches(&Selector { tags: wanted.iter().map(|text| wish(text)).collect(), ..Selector::default() }, &key);
         assert!(selects(&["env"]) && selects(&["env=test"]) && selects(&["env=test", "team"]));
         assert!(!selects(&["env=prod"]) && !selects(&["env=test", "cost"]) && !selects(&["env="]));
+    }
+
+    #[test]
+    fn what_is_more_important_comes_first() {
+        let selector = Selector { first: vec![wish("tier=1"), wish("tier")], ..Selector::default() };
+        let rank = |pairs: &[(&str, &str)]| selector.rank(&tags(pairs));
+        assert_eq!((rank(&[("tier", "1")]), rank(&[("tier", "2")]), rank(&[])), (0, 1, 2));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Which keys a selector selects, in the order in which they were made.
+//! Which keys a selector selects, the more important first, and then in the order in which they were made.
 
 use keystead_domain::{
     Event, KeyState, Selector,
-    selector::{Facts, is_meant},
+    selector::{Facts, TagWish, is_meant},
 };
 use keystead_identity::Principal;
 use keystead_store::{
@@ -26,7 +26,10 @@ impl App {
         }
         let candidates =
             if selector.keys.is_empty() { self.every_key(principal, selector, event).await? } else { self.named(principal, &selector.keys).await? };
-        Ok(candidates.into_iter().filter(|key| is_meant(selector, &facts(key), event)).collect())
+        let mut meant: Vec<KeyRow> = candidates.into_iter().filter(|key| is_meant(selector, &facts(key), event)).collect();
+        // Stable: those of one rank stay in the order in which they were made.
+        meant.sort_by_key(|key| selector.rank(&key.tags));
+        Ok(meant)
     }
 
     async fn named(&self, principal: &Principal, names: &[String]) -> Result<Vec<KeyRow>, Error> {
@@ -81,12 +84,12 @@ fn facts(key: &KeyRow) -> Facts<'_> {
 pub(super) fn to_json(selector: &Selector) -> String {
     let texts = |of: &[&str]| (!of.is_empty()).then(|| json!(of));
     let owned = |of: &[String]| (!of.is_empty()).then(|| json!(of));
-    let tags: Vec<String> = selector.tags.iter().map(ToString::to_string).collect();
-    let fields: [(&str, Option<Value>); 11] = [
+    let wishes = |of: &[TagWish]| of.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let fields: [(&str, Option<Value>); 12] = [
         ("all", selector.all.then_some(true.into())),
         ("keys", owned(&selector.keys)),
         ("keystores", owned(&selector.keystores)),
-        ("tags", owned(&tags)),
+        ("tags", owned(&wishes(&selector.tags))),
         ("states", texts(&selector.states.iter().map(|state| state.as_str()).collect::<Vec<_>>())),
         ("specs", texts(&selector.specs.iter().map(|spec| spec.as_str()).collect::<Vec<_>>())),
         ("custodies", texts(&selector.custodies.iter().map(|custody| custody.as_str()).collect::<Vec<_>>())),
@@ -94,6 +97,7 @@ pub(super) fn to_json(selector: &Selector) -> String {
         ("created_after", selector.created_after.map(|time| time.as_micros().into())),
         ("text", selector.text.as_deref().map(Into::into)),
         ("without_material", selector.without_material.then_some(true.into())),
+        ("first", owned(&wishes(&selector.first))),
     ];
     Value::Object(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()).to_string()
 }

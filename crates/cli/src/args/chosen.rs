@@ -45,7 +45,17 @@ pub struct Chosen {
     #[arg(long, help_heading = "Many at once")]
     pub without_material: bool,
     #[command(flatten)]
+    pub order: Order,
+    #[command(flatten)]
     pub consent: Consent,
+}
+
+/// Who comes first.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Order {
+    /// Keys with this tag come first; of several, in this order
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Many at once")]
+    pub first: Vec<String>,
 }
 
 /// Whether somebody looks first.
@@ -60,6 +70,11 @@ pub struct Consent {
 }
 
 impl Chosen {
+    /// What a keystore has lost: every key in use whose material its cloud was last seen without.
+    pub fn lost_in(keystore: &str, order: &Order, consent: Consent) -> Self {
+        Self { keystores: vec![keystore.to_owned()], without_material: true, order: order.clone(), consent, ..Self::default() }
+    }
+
     /// The key, when it is about one alone and somebody wants it done.
     pub fn one(&self) -> Option<&str> {
         match self.keys.as_slice() {

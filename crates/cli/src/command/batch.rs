@@ -144,6 +144,7 @@ fn selector(chosen: &Chosen) -> Value {
         ("newer_than", chosen.newer_than.as_deref().map(Into::into)),
         ("text", chosen.text.as_deref().map(Into::into)),
         ("without_material", chosen.without_material.then_some(true.into())),
+        ("first", list(&chosen.order.first)),
     ];
     object(fields)
 }
@@ -192,9 +193,11 @@ mod tests {
     #[test]
     fn what_says_nothing_is_not_sent() {
         assert_eq!(selector(&chosen("--all")), json!({ "all": true }));
-        let sent = selector(&chosen("--tag env=test --tag team --state active --spec aes-256 --older-than 90d --text pay --keystore eu --without-material"));
+        let sent = selector(&chosen(
+            "--tag env=test --tag team --state active --spec aes-256 --older-than 90d --text pay --keystore eu --without-material --first tier=1",
+        ));
         let expected = json!({ "tags": ["env=test", "team"], "states": ["ACTIVE"], "specs": ["AES_256"], "older_than": "90d", "text": "pay", "keystores": ["eu"],
-            "without_material": true });
+            "without_material": true, "first": ["tier=1"] });
         assert_eq!(sent, expected);
     }
 

@@ -78,6 +78,9 @@ pub(crate) struct GivenSelector {
     /// Keys in use whose material the cloud does not have any more, as last seen: those that a restore uploads.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     without_material: bool,
+    /// Keys with one of these tags come first, in this order: `name`, or `name=value`. It selects nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    first: Vec<String>,
 }
 
 /// What shall change of many keys; what is left out stays as it is.
@@ -150,6 +153,7 @@ impl GivenSelector {
             created_after: ago("selector.newer_than", self.newer_than)?,
             text: self.text,
             without_material: self.without_material,
+            first: each("selector.first", &self.first, TagWish::parse)?,
         })
     }
 }
