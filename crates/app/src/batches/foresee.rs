@@ -61,7 +61,7 @@ impl App {
 
     async fn foresee_ask(&self, principal: &Principal, key: &KeyRow, ask: Ask) -> Result<Foreseen, Error> {
         match judge(key, ask) {
-            Err((_, error)) => return Ok(Foreseen::Refused(error)),
+            Err((_, error)) => return Ok(Foreseen::Refused(*error)),
             Ok(Verdict::NoOp) => return Ok(Foreseen::AlreadySo),
             Ok(_) => {}
         }

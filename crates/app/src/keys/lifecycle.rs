@@ -106,7 +106,7 @@ impl App {
             return Ok(earlier);
         }
         match judge(&key, ask) {
-            Err((rule, error)) => return Err(self.refuse(principal, action_of(event), rule, &key, error).await),
+            Err((rule, error)) => return Err(self.refuse(principal, action_of(event), rule, &key, *error).await),
             Ok(Verdict::NoOp) => {
                 self.note_no_op(principal, action_of(event), &key).await?;
                 return Ok(Started { operation: None, key: Some(key) });
@@ -238,16 +238,16 @@ impl App {
 }
 
 /// What the table and the rules beside it say of an event, by the key alone: the verdict, or the rule that refuses and its words. A pure function.
-pub(crate) fn judge(key: &KeyRow, ask: Ask) -> Result<Verdict, (&'static str, Error)> {
+pub(crate) fn judge(key: &KeyRow, ask: Ask) -> Result<Verdict, (&'static str, Box<Error>)> {
     let event = ask.event();
     match verdict(key.state, event) {
         Verdict::NoOp => return Ok(Verdict::NoOp),
-        Verdict::Refused => return Err(("lifecycle-table", Error::WrongState { key: key.name.clone(), state: key.state, event })),
+        Verdict::Refused => return Err(("lifecycle-table", Error::WrongState { key: key.name.clone(), state: key.state, event }.into())),
         Verdict::To(_) | Verdict::Stay => {}
     }
-    check_ask(key, ask).map_err(|(rule, refused)| (rule, refused.into()))?;
+    check_ask(key, ask).map_err(|(rule, refused)| (rule, Error::from(refused).into()))?;
     match key.ties.custody.refusal(event) {
-        Some(refused) => Err(("custody", refused.into())),
+        Some(refused) => Err(("custody", Error::from(refused).into())),
         None => Ok(verdict(key.state, event)),
     }
 }

@@ -116,7 +116,7 @@ impl App {
     /// What a change of a key comes to, without a word to the audit log: its saga, or `None` when it is already so; the refusal is the inner error.
     pub(crate) async fn judge_update(&self, key: &KeyRow, change: KeyChange) -> Result<Result<Option<UpdateKey>, RefusedChange>, Error> {
         if let Err((rule, error)) = judge(key, &change) {
-            return Ok(Err((Some(rule), error)));
+            return Ok(Err((Some(rule), *error)));
         }
         let before = properties(key);
         let after = match changed(key, change, self.now()) {
@@ -159,11 +159,11 @@ impl App {
 }
 
 /// What the table and the place say of a change, by the key alone.
-fn judge(key: &KeyRow, change: &KeyChange) -> Result<(), (&'static str, Error)> {
+fn judge(key: &KeyRow, change: &KeyChange) -> Result<(), (&'static str, Box<Error>)> {
     if verdict(key.state, Event::Update) == Verdict::Refused {
-        return Err(("lifecycle-table", Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update }));
+        return Err(("lifecycle-table", Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update }.into()));
     }
-    check_change(key, change).map_err(|refused| ("place-and-custody", refused.into()))
+    check_change(key, change).map_err(|refused| ("place-and-custody", Error::from(refused).into()))
 }
 
 /// Whether the end of a key's material can be moved, if it shall be.
