@@ -59,7 +59,7 @@ struct Key {
 impl<T> Change<T> {
     /// What the use-case is told. A key belongs to the person who gave it: another person's key is another key.
     pub fn request(&self, caller: &Principal) -> keystead_app::Request {
-        keystead_app::Request { idempotency: self.idempotency.as_ref().map(|given| given.of(&caller.user)) }
+        keystead_app::Request { idempotency: self.idempotency.as_ref().map(|given| given.of(&caller.user)), item: None }
     }
 }
 

@@ -13,9 +13,10 @@ use axum::{
 };
 use keystead_app::{
     Error,
+    error::{busy_words, wrong_state_words},
     once::{Deed, Done},
 };
-use keystead_domain::{Event, Invalid, KeyState, key::lifecycle::accepted_from};
+use keystead_domain::{Event, Invalid, KeyState};
 use serde::Serialize;
 use serde_json::json;
 use tracing::Span;
@@ -162,8 +163,8 @@ fn of_app(error: Error) -> Problem {
         }
         Error::WrongState { key, state, event } => wrong_state(&key, state, event),
         Error::Busy { name, operation } => {
-            let mend = format!("Wait for it: `keystead operation show {operation}`. Then ask again.");
-            Problem::new(S::CONFLICT, "busy", "Another operation is running", format!("The operation {operation} holds {name}."), mend)
+            let (detail, mend) = busy_words(&name, &operation);
+            Problem::new(S::CONFLICT, "busy", "Another operation is running", detail, mend)
         }
         Error::IdempotencyMismatch => {
             let detail = "This idempotency key was used for another request.";
@@ -241,6 +242,9 @@ fn already_done(done: &Done) -> Problem {
         (Deed::BeginCeremony | Deed::EnterComponent | Deed::CancelCeremony, ceremony) => {
             (format!("the ceremony {ceremony} was changed"), format!("See how it stands: `keystead ceremony show {ceremony}`."))
         }
+        (Deed::BeginBatch | Deed::StopBatch, batch) => {
+            (format!("the batch {batch} was begun or stopped"), format!("See how it stands: `keystead batch show {batch}`."))
+        }
         (Deed::RotateAccountKey, generation) => (format!("the account key was rotated to generation {generation}"), "Nothing is left to do.".to_owned()),
     };
     let detail = format!("With this idempotency key {what} at {}. It was not done again, and the answer of then is not kept.", rfc3339(done.at));
@@ -248,9 +252,7 @@ fn already_done(done: &Done) -> Problem {
 }
 
 fn wrong_state(key: &str, state: KeyState, event: Event) -> Problem {
-    let detail = format!("{key} is {} and cannot be {}.", state.as_str(), event.participle());
-    let states: Vec<&str> = accepted_from(event).into_iter().map(KeyState::as_str).collect();
-    let mend = format!("This works from {}. See `keystead key show {key}`.", states.join(", "));
+    let (detail, mend) = wrong_state_words(key, state, event);
     Problem::new(StatusCode::CONFLICT, "wrong-state", "The key is in another state", detail, mend)
 }
 

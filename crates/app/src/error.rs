@@ -1,6 +1,6 @@
 //! What a use-case answers when it does not do what it was asked: in users' words, and free of HTTP.
 
-use keystead_domain::{Event, Invalid, KeyState};
+use keystead_domain::{Event, Invalid, KeyState, key::lifecycle::accepted_from};
 use keystead_operations::{Problem, engine::call::StepError};
 use keystead_store::{CarriesStoreError, StoreError};
 use keystead_vault::VaultError;
@@ -95,6 +95,18 @@ impl From<Invalid> for Error {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)
     }
+}
+
+/// What the lifecycle table's refusal is told as, and what helps.
+pub fn wrong_state_words(key: &str, state: KeyState, event: Event) -> (String, String) {
+    let states: Vec<&str> = accepted_from(event).into_iter().map(KeyState::as_str).collect();
+    let mend = format!("This works from {}. See `keystead key show {key}`.", states.join(", "));
+    (format!("{key} is {} and cannot be {}.", state.as_str(), event.participle()), mend)
+}
+
+/// What is told when an operation holds what another one needs, and what helps.
+pub fn busy_words(name: &str, operation: &str) -> (String, String) {
+    (format!("The operation {operation} holds {name}."), format!("Wait for it: `keystead operation show {operation}`. Then ask again."))
 }
 
 impl From<StoreError> for Error {

@@ -6,6 +6,7 @@
 mod account_key;
 pub mod alerts;
 pub mod audit;
+pub mod batches;
 pub mod catalog;
 pub mod ceremonies;
 pub mod drift;

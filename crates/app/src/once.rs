@@ -28,10 +28,14 @@ pub enum Deed {
     EnterComponent,
     /// A ceremony was cancelled.
     CancelCeremony,
+    /// An action on many keys began.
+    BeginBatch,
+    /// It was stopped.
+    StopBatch,
 }
 
 impl Deed {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::CreateUser,
         Self::ReplaceToken,
         Self::DownloadExport,
@@ -40,6 +44,8 @@ impl Deed {
         Self::BeginCeremony,
         Self::EnterComponent,
         Self::CancelCeremony,
+        Self::BeginBatch,
+        Self::StopBatch,
     ];
 
     /// The audit log's word for it; the store has the same.
@@ -53,6 +59,8 @@ impl Deed {
             Self::BeginCeremony => "ceremony.begin",
             Self::EnterComponent => "ceremony.enter",
             Self::CancelCeremony => "ceremony.cancel",
+            Self::BeginBatch => "batch.begin",
+            Self::StopBatch => "batch.stop",
         }
     }
 
@@ -66,7 +74,7 @@ impl Deed {
 pub struct Done {
     /// What.
     pub deed: Deed,
-    /// To what: the name of a user or key, the id of a ceremony, or the generation of the new root.
+    /// To what: the name of a user or key, the id of a ceremony or batch, or the generation of the new root.
     pub subject: String,
     /// When.
     pub at: Timestamp,

@@ -1,5 +1,6 @@
 //! What comes with every request that changes something, and what it is answered with.
 
+use keystead_domain::BatchId;
 use keystead_store::{keys::KeyRow, operations::Idempotency, operations::OperationRow};
 
 /// What comes with a request.
@@ -7,6 +8,17 @@ use keystead_store::{keys::KeyRow, operations::Idempotency, operations::Operatio
 pub struct Request {
     /// The caller's idempotency key, when one was given.
     pub idempotency: Option<Idempotency>,
+    /// The key of a batch that it is about: that one is RUNNING from the intent's transaction on.
+    pub item: Option<Item>,
+}
+
+/// A key of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The batch.
+    pub batch: BatchId,
+    /// Its place there.
+    pub position: u32,
 }
 
 /// What became of a request.

@@ -37,6 +37,22 @@ pub enum CliError {
         /// The operation that still runs, as last seen.
         operation: Option<Box<Operation>>,
     },
+    /// A batch came to its end, and keys in it were refused or failed; it was printed.
+    BatchFailed {
+        /// Its id.
+        batch: String,
+        /// How many keys.
+        failed: u64,
+    },
+    /// A batch was begun, and was not finished in time.
+    BatchRuns {
+        /// How long we waited.
+        after: Duration,
+        /// Its id.
+        batch: String,
+        /// How many keys have no outcome yet.
+        left: u64,
+    },
     /// A rotation of the root was begun, and was not finished in time.
     StillRotating {
         /// How long we waited.
@@ -93,9 +109,15 @@ impl CliError {
             Self::Invalid(_) | Self::NoServer => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::OperationFailed(operation) => operation.problem.as_ref().map_or(Exit::Failed, Exit::of),
-            Self::TimedOut { .. } | Self::StillRotating { .. } => Exit::Timeout,
+            Self::TimedOut { .. } | Self::StillRotating { .. } | Self::BatchRuns { .. } => Exit::Timeout,
             Self::NotSufficient { .. } => Exit::Cloud,
-            Self::Foreign(_) | Self::File { .. } | Self::Output(_) | Self::NotVerified(_) | Self::NotHealthy { .. } | Self::Local(_) => Exit::Failed,
+            Self::BatchFailed { .. }
+            | Self::Foreign(_)
+            | Self::File { .. }
+            | Self::Output(_)
+            | Self::NotVerified(_)
+            | Self::NotHealthy { .. }
+            | Self::Local(_) => Exit::Failed,
         }
     }
 
@@ -109,6 +131,8 @@ impl CliError {
             Self::Foreign(what) => foreign(what),
             Self::OperationFailed(operation) => failed(operation),
             Self::TimedOut { after, operation } => timed_out(*after, operation.as_deref()),
+            Self::BatchFailed { batch, failed } => batch_failed(batch, *failed),
+            Self::BatchRuns { after, batch, left } => batch_runs(*after, batch, *left),
             Self::StillRotating { after } => still_rotating(*after),
             Self::File { path, tried, reason } => file(&path.display().to_string(), tried, reason),
             Self::Output(reason) => Problem::own("output", "Standard output cannot be written to", reason.to_string(), ""),
@@ -149,6 +173,17 @@ fn failed(operation: &Operation) -> Problem {
     let cause = operation.problem.clone().unwrap_or_default();
     let kind = if cause.kind.is_empty() { Problem::own("operation-failed", "", "", "").kind } else { cause.kind.clone() };
     Problem { kind, title, operation: Some(operation.id.clone()), ..cause }
+}
+
+fn batch_failed(batch: &str, failed: u64) -> Problem {
+    let mend = format!("See which, and why: keystead batch items {batch} --only FAILED");
+    Problem::own("batch-failed", format!("Keys of the batch that were refused or failed: {failed}"), "The others have their outcome.", mend)
+}
+
+fn batch_runs(after: Duration, batch: &str, left: u64) -> Problem {
+    let title = format!("The batch still runs after {} s", after.as_secs());
+    let detail = format!("It goes on by itself. Keys without an outcome yet: {left}.");
+    Problem::own("timeout", title, detail, format!("Wait on: keystead batch wait {batch}"))
 }
 
 fn still_rotating(after: Duration) -> Problem {

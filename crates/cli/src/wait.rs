@@ -62,7 +62,7 @@ pub async fn follow(client: &Client, output: Output, timeout: Duration, mut oper
 }
 
 /// Whether a later question may be answered: the server is away, stops, or has too much to do.
-fn is_passing(error: &CliError) -> bool {
+pub fn is_passing(error: &CliError) -> bool {
     match error {
         CliError::Unreachable { .. } => true,
         CliError::Refused(problem) => matches!(problem.status, Some(429 | 503)),
@@ -77,10 +77,11 @@ async fn look(client: &Client, id: &str, seconds: u64) -> Result<Operation, CliE
 }
 
 /// The bar; nothing when nobody watches. It vanishes when it is dropped.
-struct Bar(Option<ProgressBar>);
+pub struct Bar(Option<ProgressBar>);
 
 impl Bar {
-    fn new(is_watched: bool) -> Self {
+    /// A bar, if somebody watches.
+    pub fn new(is_watched: bool) -> Self {
         Self(is_watched.then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {bar:20} {pos}/{len} {wide_msg}") {
@@ -89,6 +90,15 @@ impl Bar {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         }))
+    }
+
+    /// How many of many are at their end.
+    pub fn count(&self, what: &str, ended: u64, of: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_prefix(clean_line(what));
+            bar.set_length(of);
+            bar.set_position(ended);
+        }
     }
 
     fn show(&self, operation: &Operation, is_away: bool) {

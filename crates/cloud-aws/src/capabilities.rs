@@ -3,7 +3,7 @@
 use keystead_cloud::{Capabilities, Importable, Quota};
 use keystead_domain::{Hash, KeyFamily, KeySpec, WrapMethod, WrappingKeySpec, time::SECOND};
 
-use crate::{quotas, regions::Region};
+use crate::{prices, quotas, regions::Region};
 
 /// How long KMS may not yet see a change that it has acknowledged.
 ///
@@ -35,6 +35,8 @@ pub fn of(region: &Region, account: &str, overrides: &[Quota]) -> Capabilities {
         wrapping_key: WrappingKeySpec::Rsa4096,
         quotas: quotas::with_overrides(overrides),
         visibility_delay_micros: VISIBILITY_DELAY_MICROS,
+        // The prices of China are in another currency, and not in this table.
+        prices: (!region.is_china()).then_some(prices::PRICES),
     }
 }
 

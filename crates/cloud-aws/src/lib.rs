@@ -19,6 +19,7 @@ mod materials;
 mod observe;
 pub mod own;
 pub mod policy;
+pub mod prices;
 mod probe;
 pub mod quotas;
 pub mod regions;

@@ -108,6 +108,19 @@ pub struct Importable {
     pub wrap: WrapMethod,
 }
 
+/// What a cloud takes for keys, as data with a source and a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prices {
+    /// A key for a month, in US cents. Each replica is a key; one that counts down to its deletion costs nothing.
+    pub key_month_cents: u32,
+    /// So many first rotations of a key's material cost as much as a key each; later ones nothing.
+    pub rotations_charged: u32,
+    /// Where the figures come from.
+    pub source: &'static str,
+    /// When they were read.
+    pub date: &'static str,
+}
+
 /// What one cloud location can do.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
@@ -127,6 +140,8 @@ pub struct Capabilities {
     pub quotas: Vec<Quota>,
     /// For how long after a change of our own "no such key" may only mean "not yet visible", in microseconds.
     pub visibility_delay_micros: i64,
+    /// What keys cost there; `None` where nobody says.
+    pub prices: Option<Prices>,
 }
 
 impl Capabilities {

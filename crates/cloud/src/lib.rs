@@ -10,7 +10,7 @@ pub mod key;
 pub mod probe;
 
 use async_trait::async_trait;
-pub use capability::{Call, Capabilities, Importable, Quota};
+pub use capability::{Call, Capabilities, Importable, Prices, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
 pub use inspect::{Family, Grant, Inspected, Page, Pointing};
 pub use key::{CloudKey, CloudKeyId, FamilySeen, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};

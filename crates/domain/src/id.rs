@@ -64,6 +64,8 @@ ids! {
     AccountId = "acct";
     /// What somebody shall be told.
     AlertId = "alert";
+    /// An action on many keys.
+    BatchId = "batch";
     /// A key that comes in components.
     CeremonyId = "ceremony";
     /// A difference between what is wanted and what is.

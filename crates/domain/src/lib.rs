@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod alias;
+pub mod batch;
 pub mod ceremony;
 pub mod drift;
 pub mod duration;
@@ -14,18 +15,20 @@ pub mod key;
 pub mod keystore;
 pub mod name;
 pub mod rotation;
+pub mod selector;
 pub mod tags;
 pub mod time;
 pub mod waves;
 pub mod wrapping;
 
 pub use alias::{Alias, Aliases};
-pub use id::{AccountId, AlertId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
+pub use id::{AccountId, AlertId, BatchId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
 pub use invalid::Invalid;
 pub use key::custody::{Custody, RegionRole};
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};
 pub use key::spec::{KeyFamily, KeySpec, KeyUsage};
 pub use name::Name;
+pub use selector::Selector;
 pub use tags::Tags;
 pub use time::{Clock, Timestamp};
 pub use wrapping::{Hash, WrapMethod, WrappingKeySpec};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystead_cloud::{Call, Cloud};
+use keystead_cloud::{Call, Capabilities, Cloud};
 use keystead_domain::{KeyId, KeystoreId, LineageId, Timestamp, key::expiry, rotation::Turnable, time::SECOND};
 use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores, versions, versions::VersionRow, waves};
 
@@ -83,6 +83,14 @@ impl Engine {
             rotations_max: cloud.and_then(|cloud| cloud.capabilities().rotations_max),
             rotations_done: u32::try_from(rotations_done).unwrap_or(u32::MAX),
         })
+    }
+
+    /// What a keystore's cloud can do; `None` for the vault, which is in none.
+    ///
+    /// # Errors
+    /// The store's; the cloud's when its connection cannot be made ready. No call is made.
+    pub async fn capabilities_of(&self, keystore: &KeystoreId) -> Result<Option<Capabilities>, StepError> {
+        Ok(self.cloud_of(keystore).await?.map(|cloud| cloud.capabilities().clone()))
     }
 
     /// The connection to a keystore's cloud; `None` for the vault, which is in none.

@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod birth;
 pub mod ceremony;
 pub mod clouds;
+pub mod effort;
 pub mod engine;
 pub mod family;
 pub mod in_place;

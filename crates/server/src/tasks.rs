@@ -1,8 +1,9 @@
-//! What runs beside the listener: the schedule, the courier of alerts, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
+//! What runs beside the listener: the schedule, actions on many keys, the courier of alerts, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
 
 use std::time::Duration;
 
 use keystead_app::{App, Error};
+use keystead_domain::batch::LOOK_EVERY;
 use keystead_notify::Channel;
 use keystead_vault::{HsmError, Member};
 use tokio::{task::JoinSet, time::Instant};
@@ -11,6 +12,8 @@ use crate::{Courier, House};
 
 /// How often the audit log is signed when it has grown.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often a batch looks for what is next.
+const BATCHES_EVERY: Duration = Duration::from_micros(LOOK_EVERY as u64);
 /// How often it is told who knocked and was not let in.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often a node looks whether another one changed the root.
@@ -27,6 +30,7 @@ pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>) -> JoinSet<
     let mut tasks = JoinSet::new();
     tasks.spawn(house.engine.clone().run_schedule());
     tasks.spawn(Courier::new(house.engine.clone(), channels).run());
+    tasks.spawn(go_on_with_batches(house.app.clone()));
     tasks.spawn(sign_checkpoints(house.app.clone()));
     tasks.spawn(follow_root(house.app.clone()));
     tasks.spawn(tell_knocks_by_and_by(house.app.clone()));
@@ -86,6 +90,16 @@ fn tell_members(before: &[Member], now: &[Member]) {
             _ if member.is_in => tracing::info!(module = member.name, "the hardware module holds the root, and works"),
             Some(error) => tracing::warn!(module = member.name, %error, "the hardware module does not work with those that hold the root"),
             None => {}
+        }
+    }
+}
+
+/// Begins what is next of actions on many keys. A look that finds no batch costs one read.
+async fn go_on_with_batches(app: App) {
+    loop {
+        tokio::time::sleep(BATCHES_EVERY).await;
+        if let Err(error) = app.look_at_batches().await {
+            tracing::warn!(?error, "a look at the batches did not come to its end; the next one goes on");
         }
     }
 }

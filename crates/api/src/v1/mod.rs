@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod batches;
 mod ceremonies;
 mod drifts;
 mod keys;
@@ -41,6 +42,12 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::family::key_family))
         .routes(routes!(keys::prepare_export::prepare_export))
         .routes(routes!(keys::download_export::download_export))
+
+        .routes(routes!(batches::list::list_batches, batches::begin::begin_batch))
+        .routes(routes!(batches::plan::plan_batch))
+        .routes(routes!(batches::show::show_batch))
+        .routes(routes!(batches::items::batch_items))
+        .routes(routes!(batches::stop::stop_batch))
 
         .routes(routes!(ceremonies::list::list_ceremonies, ceremonies::begin::begin_ceremony))
         .routes(routes!(ceremonies::show::show_ceremony))

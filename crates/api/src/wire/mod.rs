@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod batch;
 pub mod ceremony;
 pub mod drift;
 pub mod key;
@@ -9,6 +10,7 @@ pub mod keystore;
 pub mod link;
 pub mod listing;
 pub mod operation;
+pub mod plan;
 pub mod rotation;
 pub mod tags;
 pub mod time;

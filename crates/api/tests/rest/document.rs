@@ -106,6 +106,7 @@ const CONTRACT: &str = "
     POST /v1/keys/{key}/revert, POST /v1/keys/{key}/replicas, POST /v1/keys/{key}/promote, GET /v1/keys/{key}/family,
     POST /v1/keys/{key}/revert, POST /v1/keys/{key}/adopt, POST /v1/keys/{key}/forget,
     POST /v1/keys/{key}/schedule-deletion, POST /v1/keys/{key}/cancel-deletion, POST /v1/keys/{key}/export/prepare, POST /v1/keys/{key}/export/download,
+    GET /v1/batches, POST /v1/batches, POST /v1/batches/plan, GET /v1/batches/{batch}, GET /v1/batches/{batch}/items, POST /v1/batches/{batch}/stop,
     GET /v1/ceremonies, POST /v1/ceremonies, GET /v1/ceremonies/{ceremony}, POST /v1/ceremonies/{ceremony}/components, POST /v1/ceremonies/{ceremony}/finish,
     POST /v1/ceremonies/{ceremony}/cancel,
     GET /v1/rotation-policies, GET /v1/rotation-policies/{target}, PUT /v1/rotation-policies/{target}, DELETE /v1/rotation-policies/{target},

@@ -1,6 +1,7 @@
 //! The API from outside, over a real application: SQLite in a directory that vanishes, a software vault, and the simulated AWS behind the real connector.
 
 mod again;
+mod batches;
 mod callers;
 mod ceremonies;
 mod copies;

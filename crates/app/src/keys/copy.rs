@@ -261,7 +261,7 @@ impl App {
         let Some(first) = self.earlier(principal, request).await? else { return Ok(None) };
         let mut copies = vec![first];
         while let Some(same) = nth(request, copies.len()) {
-            let Some(next) = self.earlier(principal, &Request { idempotency: Some(same) }).await? else { break };
+            let Some(next) = self.earlier(principal, &Request { idempotency: Some(same), item: None }).await? else { break };
             copies.push(next);
         }
         Ok(Some(copies))

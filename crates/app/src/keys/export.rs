@@ -6,7 +6,10 @@ use keystead_operations::engine::material::{Material, account_key, at_the_vault}
 use keystead_store::{StoreError, Tx, exports, exports::ExportRow, keys, keys::KeyRow, users, versions};
 use keystead_vault::{ExportKey, Preparation, export_method};
 
-use super::{action_of, rules::NO_COPY};
+use super::{
+    action_of,
+    rules::{NO_COPY, Refused},
+};
 use crate::{App, Error, Request, error::TxError, once::Deed, permit};
 
 /// For how many days a preparation may be used: who prepared it shall still be there to be asked.
@@ -207,19 +210,27 @@ impl App {
 
     /// Refuses what would let the material of a key's successor out of the vault, if the opposite was promised of the key, or of the one that it is a copy of.
     pub(crate) async fn demand_exportable(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
+        match self.judge_exportable(key).await? {
+            Ok(()) => Ok(()),
+            Err((rule, refused)) => Err(self.refuse(principal, action, rule, key, refused.into()).await),
+        }
+    }
+
+    /// The same without a word to the audit log: the refusal is the inner error.
+    pub(crate) async fn judge_exportable(&self, key: &KeyRow) -> Result<Result<(), Refused>, Error> {
         if let Some(refused) = key.ties.custody.refusal(Event::PrepareExport).filter(|_| key.origin != "imported") {
-            return Err(self.refuse(principal, action, "custody", key, refused.into()).await);
+            return Ok(Err(("custody", refused)));
         }
         if key.ties.custody == Custody::Native {
             let refused = Invalid::new("key", NO_COPY, "Name a key whose material the vault holds: `keystead key show` tells its custody.");
-            return Err(self.refuse(principal, action, "material-is-in-the-vault", key, refused.into()).await);
+            return Ok(Err(("material-is-in-the-vault", refused)));
         }
         let source = key.ties.source.clone();
         let source = self.store().read("keys.by_id", move |tx| source.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))).await?;
         if key.ties.is_exportable && source.is_none_or(|source| source.ties.is_exportable) {
-            return Ok(());
+            return Ok(Ok(()));
         }
-        Err(self.refuse(principal, action, "key-is-exportable", key, not_exportable().into()).await)
+        Ok(Err(("key-is-exportable", not_exportable())))
     }
 }
 

@@ -75,16 +75,24 @@ impl App {
 
     /// Refuses what is to be asked of the primary, and the end of a primary before its last replica's. Answers the primary of a replica.
     pub(crate) async fn check_reach(&self, principal: &Principal, key: &KeyRow, event: Event) -> Result<Option<KeyRow>, Error> {
+        match self.judge_reach(key, event).await? {
+            Ok(primary) => Ok(primary),
+            Err(error) => Err(self.refuse(principal, action_of(event), "family-in-step", key, error).await),
+        }
+    }
+
+    /// The same without a word to the audit log: the refusal is the inner error.
+    pub(crate) async fn judge_reach(&self, key: &KeyRow, event: Event) -> Result<Result<Option<KeyRow>, Error>, Error> {
         // Relatives of a virtual key are the cloud's to keep in step.
         if key.ties.custody == Custody::Native {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         let primary = self.primary_of(key).await?;
-        let error = match reach(key.ties.role, event, primary.as_ref().map(|primary| primary.state)) {
-            Reach::Alone | Reach::Family => return Ok(primary),
+        Ok(Err(match reach(key.ties.role, event, primary.as_ref().map(|primary| primary.state)) {
+            Reach::Alone | Reach::Family => return Ok(Ok(primary)),
             Reach::AskPrimary => self.ask_primary(key, event).await?,
             Reach::BehindReplicas => match self.living_replica(key).await? {
-                None => return Ok(primary),
+                None => return Ok(Ok(primary)),
                 Some(replica) => Invalid::new(
                     "key",
                     format!("is the primary of the replica {}: AWS deletes a multi-Region primary only behind its last replica", replica.name),
@@ -92,8 +100,7 @@ impl App {
                 )
                 .into(),
             },
-        };
-        Err(self.refuse(principal, action_of(event), "family-in-step", key, error).await)
+        }))
     }
 
     /// A replica that does not count down to its deletion.

@@ -15,10 +15,10 @@ use keystead_operations::{
     schedule::waves::WithCopies,
     stored::{Stored, StoredTime},
 };
-use keystead_store::{Tx, keys, keys::KeyRow};
+use keystead_store::{Tx, batches, keys, keys::KeyRow};
 
 use super::{action_of, rules::check_ask, waves::with_copies};
-use crate::{App, Error, Request, Started, error::TxError, permit, who};
+use crate::{App, Error, Request, Started, error::TxError, permit, request::Item, who};
 
 /// A lifecycle event as a caller asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,22 +105,13 @@ impl App {
         {
             return Ok(earlier);
         }
-        match verdict {
-            Verdict::NoOp => {
+        match judge(&key, ask) {
+            Err((rule, error)) => return Err(self.refuse(principal, action_of(event), rule, &key, *error).await),
+            Ok(Verdict::NoOp) => {
                 self.note_no_op(principal, action_of(event), &key).await?;
                 return Ok(Started { operation: None, key: Some(key) });
             }
-            Verdict::Refused => {
-                let error = Error::WrongState { key: key.name.clone(), state: key.state, event };
-                return Err(self.refuse(principal, action_of(event), "lifecycle-table", &key, error).await);
-            }
-            Verdict::To(_) | Verdict::Stay => {}
-        }
-        if let Err((rule, refused)) = check_ask(&key, ask) {
-            return Err(self.refuse(principal, action_of(event), rule, &key, refused.into()).await);
-        }
-        if let Some(refused) = key.ties.custody.refusal(event) {
-            return Err(self.refuse(principal, action_of(event), "custody", &key, refused.into()).await);
+            Ok(_) => {}
         }
         let primary = self.check_reach(principal, &key, event).await?;
         let (saga, also) = self.plan(principal, &key, primary.as_ref(), ask).await?;
@@ -129,7 +120,7 @@ impl App {
     }
 
     /// The saga for an event, and what else its intent writes.
-    async fn plan(&self, principal: &Principal, key: &KeyRow, primary: Option<&KeyRow>, ask: Ask) -> Result<(Saga, Also), Error> {
+    pub(crate) async fn plan(&self, principal: &Principal, key: &KeyRow, primary: Option<&KeyRow>, ask: Ask) -> Result<(Saga, Also), Error> {
         let id = Stored(key.id.clone());
         let now = self.now();
         let replicas = family::ids(&self.engine.followers(key).await?);
@@ -150,11 +141,7 @@ impl App {
                 (Saga::ScheduleDeletion(saga), last_of_family(key))
             }
             Ask::Renew | Ask::Rotate => {
-                if !key.is_current {
-                    return Err(
-                        Invalid::new("key", "is not the current key of its lineage", "Renew the current one: name the key instead of giving its id.").into()
-                    );
-                }
+                check_current(key)?;
                 let grace = if ask == Ask::Rotate { self.grace_of(key).await? } else { None };
                 if key.ties.is_copy() {
                     return self.plan_to_follow(principal, key, grace).await;
@@ -220,6 +207,8 @@ impl App {
             .intend(&proof.payload, &keystore, &who(principal), proof.rule, request.idempotency.clone())
             .detail("name", key.name.clone())
             .detail("from_state", key.state.as_str());
+        let item = request.item.clone();
+        let intent = item.iter().fold(intent, |intent, item| intent.detail("batch", item.batch.as_str()));
         let holds: Vec<_> = proof.payload.locks(&keystore.id).into_iter().map(|id| (id, key.name.clone())).collect();
         let seen = key.clone();
         let written = self
@@ -232,6 +221,9 @@ impl App {
                     return Err(Error::MovedOn.into());
                 }
                 also(tx)?;
+                if let Some(Item { batch, position }) = &item {
+                    batches::begin_item(tx, batch, *position, &operation.id)?;
+                }
                 Ok::<_, TxError>(operation)
             })
             .await;
@@ -243,6 +235,29 @@ impl App {
             Err(error) => self.not_begun(principal, request, error, &holds).await,
         }
     }
+}
+
+/// What the table and the rules beside it say of an event, by the key alone: the verdict, or the rule that refuses and its words. A pure function.
+pub(crate) fn judge(key: &KeyRow, ask: Ask) -> Result<Verdict, (&'static str, Box<Error>)> {
+    let event = ask.event();
+    match verdict(key.state, event) {
+        Verdict::NoOp => return Ok(Verdict::NoOp),
+        Verdict::Refused => return Err(("lifecycle-table", Error::WrongState { key: key.name.clone(), state: key.state, event }.into())),
+        Verdict::To(_) | Verdict::Stay => {}
+    }
+    check_ask(key, ask).map_err(|(rule, refused)| (rule, Error::from(refused).into()))?;
+    match key.ties.custody.refusal(event) {
+        Some(refused) => Err(("custody", Error::from(refused).into())),
+        None => Ok(verdict(key.state, event)),
+    }
+}
+
+/// A successor follows the current key of a lineage, and no other.
+pub(crate) fn check_current(key: &KeyRow) -> Result<(), Invalid> {
+    if key.is_current {
+        return Ok(());
+    }
+    Err(Invalid::new("key", "is not the current key of its lineage", "Renew the current one: name the key instead of giving its id."))
 }
 
 /// The same, and the primary that was looked at is still as it was.

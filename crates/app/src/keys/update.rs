@@ -16,7 +16,7 @@ use keystead_store::{Tx, keys::KeyRow, lineages, views};
 use super::{
     action_of,
     create::{check_aliases_free, check_description, taken},
-    rules::check_change,
+    rules::{Refused, check_change},
 };
 use crate::{App, Error, Request, Started, error::TxError};
 
@@ -84,56 +84,21 @@ impl App {
             return Ok(earlier);
         }
         let key = self.key(principal, id_or_name).await?;
-        if verdict(key.state, Event::Update) == Verdict::Refused {
-            let error = Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update };
-            return Err(self.refuse(principal, action_of(Event::Update), "lifecycle-table", &key, error).await);
-        }
-        if let Err(refused) = check_change(&key, &change) {
-            return Err(self.refuse(principal, action_of(Event::Update), "place-and-custody", &key, refused.into()).await);
-        }
-        let before = properties(&key);
-        let after = match changed(&key, change, self.now()) {
-            Ok(after) => after,
-            // The same request may have changed it a moment ago.
-            Err(refused) => return self.earlier(principal, request).await?.ok_or_else(|| refused.into()),
-        };
-        let in_cloud = self.aliases_in_cloud(&key).await?;
-        check_room(&before.aliases.0, &after.aliases.0, &in_cloud)?;
-        if before == after {
-            // The same request may have changed it a moment ago.
-            if let Some(earlier) = self.earlier(principal, request).await? {
-                return Ok(earlier);
+        let saga = match self.judge_update(&key, change).await? {
+            Ok(Some(saga)) => saga,
+            Ok(None) => {
+                // The same request may have changed it a moment ago.
+                if let Some(earlier) = self.earlier(principal, request).await? {
+                    return Ok(earlier);
+                }
+                self.note_no_op(principal, action_of(Event::Update), &key).await?;
+                return Ok(Started { operation: None, key: Some(key) });
             }
-            self.note_no_op(principal, action_of(Event::Update), &key).await?;
-            return Ok(Started { operation: None, key: Some(key) });
-        }
-        let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
-        if ends(&before) != ends(&after)
-            && let Some(refused) = key.ties.custody.refusal(Event::Upload)
-        {
-            let refused = Invalid::new("expires", "cannot be moved: the material is the cloud's, and Keystead holds a pointer", refused.mend);
-            return Err(self.refuse(principal, action_of(Event::Update), "custody", &key, refused.into()).await);
-        }
-        if before.expires != after.expires
-            && let Some(gone) = material_gone(&key, self.now())
-        {
-            return Err(self.refuse(principal, action_of(Event::Update), "material-is-there", &key, gone.into()).await);
-        }
-        let ends_otherwise = before.ends_otherwise(&after);
-        if ends_otherwise && key.ties.role == RegionRole::Replica {
-            let error = self.ask_primary(&key, Event::Update).await?;
-            return Err(self.refuse(principal, action_of(Event::Update), "family-in-step", &key, error).await);
-        }
-        let replicas = if ends_otherwise { family::ids(&self.engine.followers(&key).await?) } else { Vec::new() };
-        let saga = UpdateKey {
-            key: Stored(key.id.clone()),
-            replicas,
-            lineage: Stored(key.lineage_id.clone()),
-            material_present: key.material_present,
-            in_cloud: in_cloud.into(),
-            before: before.clone(),
-            after: after.clone(),
+            Err((Some(rule), error)) => return Err(self.refuse(principal, action_of(Event::Update), rule, &key, error).await),
+            // The same request may have changed it a moment ago.
+            Err((None, error)) => return self.earlier(principal, request).await?.ok_or(error),
         };
+        let (before, after) = (saga.before.clone(), saga.after.clone());
         let seen = key.clone();
         let reserve = move |tx: &mut Tx<'_>| reserve(tx, &seen, &before, &after);
         let refusal = self.entry(principal, action_of(Event::Update), "names-are-unique").key(&key);
@@ -144,13 +109,74 @@ impl App {
     }
 }
 
+/// Why a change is refused, with the rule that the audit log is told; mere input has none.
+type RefusedChange = (Option<&'static str>, Error);
+
 impl App {
+    /// What a change of a key comes to, without a word to the audit log: its saga, or `None` when it is already so; the refusal is the inner error.
+    pub(crate) async fn judge_update(&self, key: &KeyRow, change: KeyChange) -> Result<Result<Option<UpdateKey>, RefusedChange>, Error> {
+        if let Err((rule, error)) = judge(key, &change) {
+            return Ok(Err((Some(rule), *error)));
+        }
+        let before = properties(key);
+        let after = match changed(key, change, self.now()) {
+            Ok(after) => after,
+            Err(refused) => return Ok(Err((None, refused.into()))),
+        };
+        let in_cloud = self.aliases_in_cloud(key).await?;
+        if let Err(refused) = check_room(&before.aliases.0, &after.aliases.0, &in_cloud) {
+            return Ok(Err((None, refused.into())));
+        }
+        if before == after {
+            return Ok(Ok(None));
+        }
+        if let Err((rule, refused)) = judge_end(key, &before, &after, self.now()) {
+            return Ok(Err((Some(rule), refused.into())));
+        }
+        let ends_otherwise = before.ends_otherwise(&after);
+        if ends_otherwise && key.ties.role == RegionRole::Replica {
+            return Ok(Err((Some("family-in-step"), self.ask_primary(key, Event::Update).await?)));
+        }
+        let replicas = if ends_otherwise { family::ids(&self.engine.followers(key).await?) } else { Vec::new() };
+        Ok(Ok(Some(UpdateKey {
+            key: Stored(key.id.clone()),
+            replicas,
+            lineage: Stored(key.lineage_id.clone()),
+            material_present: key.material_present,
+            in_cloud: in_cloud.into(),
+            before,
+            after,
+        })))
+    }
+
     /// The aliases that the last sync saw at a key beside its own.
     pub(super) async fn aliases_in_cloud(&self, key: &KeyRow) -> Result<Aliases, Error> {
         let id = key.id.clone();
         let view = self.store().read("views.of", move |tx| views::of(tx, &id)).await?;
         let seen: Aliases = view.iter().flat_map(|view| &view.aliases).filter_map(|text| Alias::parse(text).ok()).collect();
         Ok(seen.without(&key.aliases))
+    }
+}
+
+/// What the table and the place say of a change, by the key alone.
+fn judge(key: &KeyRow, change: &KeyChange) -> Result<(), (&'static str, Box<Error>)> {
+    if verdict(key.state, Event::Update) == Verdict::Refused {
+        return Err(("lifecycle-table", Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Update }.into()));
+    }
+    check_change(key, change).map_err(|refused| ("place-and-custody", Error::from(refused).into()))
+}
+
+/// Whether the end of a key's material can be moved, if it shall be.
+fn judge_end(key: &KeyRow, before: &Properties, after: &Properties, now: Timestamp) -> Result<(), Refused> {
+    let ends = |properties: &Properties| (properties.expires, properties.expiry_policy.clone());
+    if ends(before) != ends(after)
+        && let Some(refused) = key.ties.custody.refusal(Event::Upload)
+    {
+        return Err(("custody", Invalid::new("expires", "cannot be moved: the material is the cloud's, and Keystead holds a pointer", refused.mend)));
+    }
+    match material_gone(key, now) {
+        Some(gone) if before.expires != after.expires => Err(("material-is-there", gone)),
+        _ => Ok(()),
     }
 }
 

@@ -130,6 +130,29 @@ impl App {
 
     /// A copy is rotated by itself only to follow its source, which was rotated without it.
     pub(super) async fn plan_to_follow(&self, principal: &Principal, copy: &KeyRow, grace: Option<i64>) -> Result<(Saga, Also), Error> {
+        let current = self.source_to_follow(copy).await?;
+        self.demand_exportable(principal, "key.renew", &current).await?;
+        match self.engine.prepare_linked_successor(copy, &current.id, &who(principal), self.now()).await? {
+            Some(prepared) => {
+                let prepared = prepared.with_grace(grace);
+                Ok((prepared.saga(), Box::new(move |tx| Ok(prepared.write(tx)?))))
+            }
+            None => Err(self.refuse(principal, "key.renew", "copies-rotate-with-their-source", copy, has_followed(copy, &current).into()).await),
+        }
+    }
+
+    /// Whether a copy has a source that it can follow; nothing is begun, and the audit log is told nothing: the refusal is the inner error.
+    pub(crate) async fn judge_follow(&self, principal: &Principal, copy: &KeyRow) -> Result<Result<(), Invalid>, Error> {
+        let current = self.source_to_follow(copy).await?;
+        if let Err((_, refused)) = self.judge_exportable(&current).await? {
+            return Ok(Err(refused));
+        }
+        let prepared = self.engine.prepare_linked_successor(copy, &current.id, &who(principal), self.now()).await?;
+        Ok(prepared.map(drop).ok_or_else(|| has_followed(copy, &current)))
+    }
+
+    /// Whose material a copy that follows would get.
+    async fn source_to_follow(&self, copy: &KeyRow) -> Result<KeyRow, Error> {
         let source = copy.ties.source.clone();
         let look = move |tx: &mut Tx<'_>| {
             let source = source.as_ref().map_or(Ok(None), |id| keys::by_id(tx, id))?;
@@ -141,22 +164,13 @@ impl App {
                 None => Ok::<_, StoreError>(current),
             }
         };
-        let Some(current) = self.store().read("keys.source", look).await? else {
-            return Err(Error::Internal("a copy without a source".to_owned()));
-        };
-        self.demand_exportable(principal, "key.renew", &current).await?;
-        match self.engine.prepare_linked_successor(copy, &current.id, &who(principal), self.now()).await? {
-            Some(prepared) => {
-                let prepared = prepared.with_grace(grace);
-                Ok((prepared.saga(), Box::new(move |tx| Ok(prepared.write(tx)?))))
-            }
-            None => {
-                let mend = format!("Rotate its source, and this copy with it: `keystead key rotate {} --copies {}`.", current.name, copy.name);
-                let refused = Invalid::new("key", format!("is a copy, and has the newest material of its source {} already", current.name), mend);
-                Err(self.refuse(principal, "key.renew", "copies-rotate-with-their-source", copy, refused.into()).await)
-            }
-        }
+        self.store().read("keys.source", look).await?.ok_or_else(|| Error::Internal("a copy without a source".to_owned()))
     }
+}
+
+fn has_followed(copy: &KeyRow, current: &KeyRow) -> Invalid {
+    let mend = format!("Rotate its source, and this copy with it: `keystead key rotate {} --copies {}`.", current.name, copy.name);
+    Invalid::new("key", format!("is a copy, and has the newest material of its source {} already", current.name), mend)
 }
 
 /// What a rotation's intent writes, with the plan of its copies behind it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use keystead_domain::{KeySpec, KeyUsage, WrapMethod};
 
-use super::{listing::Listing, parse, rotation::Strategy};
+use super::{chosen::Chosen, listing::Listing, parse, rotation::Strategy};
 
 /// What can be done with keys.
 #[derive(Subcommand)]
@@ -25,19 +25,21 @@ pub enum KeyVerb {
     /// Take a key out of use: disable it in the cloud, then remove the material there
     ///
     /// What is encrypted under it cannot be read until it is activated again. The material stays in the vault.
-    #[command(after_help = "Example:\n  keystead key deactivate orders")]
-    Deactivate(One),
+    #[command(
+        after_help = "Examples:\n  keystead key deactivate orders\n  keystead key deactivate --tag env=test --dry-run\n  keystead key deactivate --keystore payments-us --older-than 365d --yes"
+    )]
+    Deactivate(Chosen),
     /// Take a deactivated key into use again
-    #[command(after_help = "Example:\n  keystead key activate orders")]
-    Activate(One),
+    #[command(after_help = "Examples:\n  keystead key activate orders\n  keystead key activate --tag env=test")]
+    Activate(Chosen),
     /// Import the material again, where the cloud lost it or somebody deleted it
-    #[command(after_help = "Example:\n  keystead key upload orders")]
-    Upload(One),
+    #[command(after_help = "Examples:\n  keystead key upload orders\n  keystead key upload --keystore payments-eu --without-material    # a restore")]
+    Upload(Chosen),
     /// Make a successor with new material that takes over the aliases
     ///
     /// The old key becomes REPLACED: it still decrypts. The new key is printed.
-    #[command(after_help = "Example:\n  keystead key renew orders")]
-    Renew(One),
+    #[command(after_help = "Examples:\n  keystead key renew orders\n  keystead key renew --all --older-than 365d --dry-run")]
+    Renew(Chosen),
     /// Rotate a key now, whatever its policy's window says: by a successor or in place, as its policy or --strategy says
     ///
     /// What that will not do for the key's users is said before it is done.
@@ -62,10 +64,10 @@ pub enum KeyVerb {
     #[command(after_help = "Example:\n  keystead key forget old-orders")]
     Forget(One),
     /// Start the cloud's countdown to deletion; until it ends, cancel-deletion stops it
-    ScheduleDeletion(ScheduleDeletion),
+    ScheduleDeletion(ScheduleDeletions),
     /// Stop the countdown; the key is INACTIVE then, and activate takes it into use
-    #[command(after_help = "Example:\n  keystead key cancel-deletion orders")]
-    CancelDeletion(One),
+    #[command(after_help = "Examples:\n  keystead key cancel-deletion orders\n  keystead key cancel-deletion --state PENDING_DELETION --keystore payments-eu")]
+    CancelDeletion(Chosen),
     /// Change name, aliases, expiry, tags or description
     ///
     /// The end of material that has expired cannot be moved: upload the key first.
@@ -362,10 +364,11 @@ Examples:
   keystead key rotate orders --strategy in-place
   keystead key rotate orders --copies all --wave 20
   keystead key rotate orders --copies orders_copy1,orders_copy2
-  keystead key rotate orders_copy3                       # a copy that follows its source, which was rotated without it")]
+  keystead key rotate orders_copy3                       # a copy that follows its source, which was rotated without it
+  keystead key rotate --tag env=test --dry-run")]
 pub struct Rotate {
     #[command(flatten)]
-    pub one: One,
+    pub chosen: Chosen,
     /// The copies that get successors behind it: all, none, or their names with commas between
     #[arg(long, value_name = "all|none|NAME,…", default_value = "none", value_delimiter = ',')]
     pub copies: Vec<String>,
@@ -379,7 +382,20 @@ pub struct Rotate {
 
 /// `key schedule-deletion`
 #[derive(Args)]
-#[command(after_help = "Example:\n  keystead key schedule-deletion orders --days 7")]
+#[command(
+    after_help = "Examples:\n  keystead key schedule-deletion orders --days 7\n  keystead key schedule-deletion --tag env=test --state INACTIVE --dry-run"
+)]
+pub struct ScheduleDeletions {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Days until the cloud deletes it: 7 to 30
+    #[arg(long, value_name = "DAYS", default_value = "30", value_parser = parse::days)]
+    pub days: u8,
+}
+
+/// `key replica remove`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key replica remove orders_us-east-1 --days 7")]
 pub struct ScheduleDeletion {
     #[command(flatten)]
     pub one: One,

@@ -2,7 +2,11 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{listing::Listing, parse};
+use super::{
+    chosen::{Consent, Order},
+    listing::Listing,
+    parse,
+};
 
 /// What can be done with keystores.
 #[derive(Subcommand)]
@@ -25,6 +29,8 @@ pub enum KeystoreVerb {
     /// New ones become virtual keys: `key list --custody native` shows them. Known ones are brought up to date.
     #[command(after_help = "Example:\n  keystead keystore sync payments-eu")]
     Sync(One),
+    /// Give every key its material back that the cloud has lost: an upload of many, as last seen
+    Restore(Restore),
     /// Delete a keystore whose keys are all deleted
     #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
     Delete(One),
@@ -47,6 +53,22 @@ impl Cloud {
             Self::Vault => "vault",
         }
     }
+}
+
+/// `keystore restore`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead keystore sync payments-eu                     # first: look what the cloud has lost
+  keystead keystore restore payments-eu --dry-run
+  keystead keystore restore payments-eu --first tier=1 --first tier=2 --yes")]
+pub struct Restore {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub order: Order,
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 /// `keystore create`

@@ -2,7 +2,9 @@
 
 pub mod alert;
 pub mod audit;
+pub mod batch;
 pub mod ceremony;
+pub mod chosen;
 pub mod drift;
 pub mod global;
 pub mod key;
@@ -75,6 +77,9 @@ pub enum Noun {
     /// Keys: make, import, list, renew, deactivate, export, delete
     #[command(subcommand)]
     Key(Box<key::KeyVerb>),
+    /// Batches: actions on many keys, and how far they are
+    #[command(subcommand)]
+    Batch(batch::BatchVerb),
     /// Ceremonies: keys that come in components, each entered by another person
     #[command(subcommand)]
     Ceremony(ceremony::CeremonyVerb),

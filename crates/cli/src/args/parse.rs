@@ -2,7 +2,9 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use keystead_domain::{Alias, Custody, Invalid, KeySpec, KeyState, KeyUsage, Name, WrapMethod, duration, key::deletion::WaitingDays, keystore};
+use keystead_domain::{
+    Alias, Custody, Invalid, KeySpec, KeyState, KeyUsage, Name, WrapMethod, batch::ItemState, duration, key::deletion::WaitingDays, keystore,
+};
 
 use crate::secret::Token;
 
@@ -85,6 +87,11 @@ pub fn usage(text: &str) -> Result<KeyUsage, Invalid> {
 pub fn state(text: &str) -> Result<String, Invalid> {
     let word = text.to_uppercase().replace('-', "_");
     KeyState::parse(&word).map(|state| state.as_str().to_owned())
+}
+
+/// Where a key of a batch stands, in capitals or not.
+pub fn item_state(text: &str) -> Result<String, Invalid> {
+    ItemState::parse(&text.to_uppercase()).map(|state| state.as_str().to_owned())
 }
 
 /// Whose material a key has.

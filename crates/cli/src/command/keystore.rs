@@ -2,15 +2,19 @@
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Context,
+    batch::many,
     change::{Shown, settle},
     pages::{self, is_not_deleted},
 };
 use crate::{
-    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart},
+    args::{
+        chosen::Chosen,
+        keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart},
+    },
     client::read,
     error::CliError,
     output::{
@@ -33,6 +37,7 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Policy(args) => policy(context, &args).await,
         KeystoreVerb::Check(one) => check(context, &one).await,
         KeystoreVerb::Sync(one) => sync(context, &one).await,
+        KeystoreVerb::Restore(args) => many(context, &Chosen::lost_in(&args.one.keystore, &args.order, args.consent), "upload", json!({})).await,
         KeystoreVerb::Delete(one) => delete(context, &one).await,
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod batch;
 pub mod ceremony;
 pub mod change;
 pub mod drift;
@@ -63,6 +64,7 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<(), CliError> {
         Noun::Doctor(args) => Box::pin(local::doctor(&context, args)).await,
         Noun::RestoreRoot(args) => Box::pin(local::restore_root(&context, args)).await,
         Noun::Key(verb) => Box::pin(key::run(&context, *verb)).await,
+        Noun::Batch(verb) => Box::pin(batch::run(&context, verb)).await,
         Noun::Ceremony(verb) => Box::pin(ceremony::run(&context, verb)).await,
         Noun::Keystore(verb) => Box::pin(keystore::run(&context, verb)).await,
         Noun::Rotation(verb) => Box::pin(rotation::run(&context, verb)).await,

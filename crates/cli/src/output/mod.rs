@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod batch;
 pub mod ceremony;
 pub mod drift;
 pub mod json;

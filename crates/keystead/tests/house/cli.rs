@@ -439,6 +439,42 @@ fn a_key_of_the_vault_is_copied_from_the_command_line_ft_036() {
     drop(terminal);
 }
 
+/// CM-054, CM-055, CM-057, CM-067, of many keys at once.
+#[test]
+fn many_keys_are_acted_on_from_the_command_line_behind_a_dry_run() {
+    let (desk, terminal) = demo();
+    for (name, tag) in [("m1", "lot=yes"), ("m2", "lot=yes"), ("m3", "lot=no")] {
+        desk.json(&["key", "create", name, "--keystore", "demo-eu", "--tag", tag]);
+    }
+    let chosen = ["key", "deactivate", "--tag", "lot=yes"];
+    let plan = desk.json(&[&chosen[..], &["--dry-run"]].concat());
+    assert_eq!((&plan["keys"], &plan["changes"], &plan["refused"]), (&json!(2), &json!(2), &json!(0)), "{plan}");
+    desk.table(&[&chosen[..], &["--dry-run"]].concat(), &["would change", "takes", "m1", "m2", "demo-eu"]);
+    assert_eq!(desk.fails(2, &chosen)["field"], "yes", "nobody can be asked");
+    assert_eq!(desk.json(&["key", "show", "m1"])["state"], "ACTIVE");
+    let done = desk.json(&[&chosen[..], &["--yes"]].concat());
+    assert_eq!((&done["state"], &done["counts"]["done"]), (&json!("DONE"), &json!(2)), "{done}");
+    for (name, state) in [("m1", "INACTIVE"), ("m2", "INACTIVE"), ("m3", "ACTIVE")] {
+        assert_eq!(desk.json(&["key", "show", name])["state"], state, "{name}");
+    }
+    assert_eq!(desk.json(&["key", "activate", "m1"])["state"], "ACTIVE", "one key is asked as ever");
+    let failed = desk.fails(1, &["key", "renew", "m1", "m2", "--yes"]);
+    assert_eq!(slug(&failed), "batch-failed");
+    assert!(failed["mend"].as_str().is_some_and(|mend| mend.contains("batch items batch_")), "{failed}");
+    let batches = desk.json(&["batch", "list"]);
+    let id = batches[1]["id"].as_str().expect("an id");
+    desk.table(&["batch", "items", id, "--only", "failed"], &["m2", "FAILED", "INACTIVE"]);
+    desk.table(&["batch", "show", id], &["renew", "DONE", "failed"]);
+    let updated = desk.json(&["batch", "update", "--tag", "lot=yes", "--set-tag", "team=pay", "--yes"]);
+    assert_eq!(updated["counts"]["done"], 2, "{updated}");
+    assert_eq!(desk.json(&["key", "show", "m2"])["tags"], json!({ "lot": "yes", "team": "pay" }));
+    let lost = desk.json(&["keystore", "restore", "demo-eu", "--first", "lot=yes", "--dry-run"]);
+    assert_eq!(lost["changes"], 0, "nothing is lost: {lost}");
+    assert_eq!(desk.fails(2, &["batch", "stop", id])["field"], "batch");
+    assert_eq!(desk.fails(2, &["key", "rotate", "--all", "--strategy", "in-place", "--dry-run"])["field"], "strategy");
+    drop(terminal);
+}
+
 #[test]
 fn an_installation_by_shares_opens_one_by_one() {
     let desk = Desk::new();

@@ -250,7 +250,7 @@ async fn no_policy_rotates_a_copy_by_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_request_for_several_copies_makes_them_once() {
     let world = world().await;
-    let request = Request { idempotency: Some(Idempotency { key: "ann:1".into(), request_hash: "h".into() }) };
+    let request = Request { idempotency: Some(Idempotency { key: "ann:1".into(), request_hash: "h".into() }), item: None };
     let ids = |started: Vec<Started>| started.iter().map(|one| one.operation.as_ref().map(|operation| operation.id.clone())).collect::<Vec<_>>();
     let two = || to(&["payments-eu", "payments-us"]);
     let first = ids(world.house.app.copy_key(&world.ann, &request, "orders", two()).await.expect("intents"));
@@ -259,7 +259,7 @@ async fn the_same_request_for_several_copies_makes_them_once() {
     world.settle().await;
     assert_eq!(ids(world.house.app.copy_key(&world.ann, &request, "orders", two()).await.expect("the same")), first);
     assert!(world.find_key("orders_copy3").await.is_none());
-    let other = Request { idempotency: Some(Idempotency { key: "ann:1".into(), request_hash: "other".into() }) };
+    let other = Request { idempotency: Some(Idempotency { key: "ann:1".into(), request_hash: "other".into() }), item: None };
     assert_eq!(world.house.app.copy_key(&world.ann, &other, "orders", two()).await.err(), Some(Error::IdempotencyMismatch));
 }
 

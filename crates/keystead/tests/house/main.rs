@@ -5,6 +5,7 @@
 mod alerts;
 mod aliases;
 mod application;
+mod batches;
 mod cli;
 mod comeback;
 mod comparison;

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod alerts;
 pub mod attempts;
 pub mod audit;
+pub mod batches;
 pub mod ceremonies;
 pub mod channels;
 pub mod drifts;

@@ -146,4 +146,8 @@ on_both! {
     only_a_deleted_pointer_is_forgotten_and_then_in_no_list,
     pointers_go_with_their_keystore_unless_an_operation_holds_one,
     names_and_aliases_in_use_are_found,
+    a_batch_is_read_as_it_was_written_and_belongs_to_one_account,
+    a_key_of_a_batch_is_begun_once_and_rests_when_it_must,
+    a_batch_that_is_stopped_begins_nothing_and_ends_with_what_runs,
+    a_batch_in_which_everything_has_its_outcome_is_done,
 }

@@ -11,16 +11,19 @@ use std::io::Write as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keystead_domain::Invalid;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
     Context,
+    batch::many,
     change::{Shown, settle},
     pages::{self, is_not_deleted},
     rotation::route_of_key,
 };
 use crate::{
     args::{
-        key::{Adopt, History, KeyVerb, List, One, PublicKey, Rotate, ScheduleDeletion, Show},
+        chosen::Chosen,
+        key::{Adopt, History, KeyVerb, List, One, PublicKey, Rotate, ScheduleDeletion, ScheduleDeletions, Show},
         rotation::Strategy,
     },
     client::{Client, read},
@@ -44,10 +47,10 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Show(args) => show(context, &args).await,
         KeyVerb::PublicKey(args) => public_key(context, &args).await,
         KeyVerb::History(args) => history(context, &args).await,
-        KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
-        KeyVerb::Activate(one) => ask(context, &one, "activate", Shown::Same).await,
-        KeyVerb::Upload(one) => ask(context, &one, "upload", Shown::Same).await,
-        KeyVerb::Renew(one) => ask(context, &one, "renew", Shown::Successor).await,
+        KeyVerb::Deactivate(chosen) => act(context, &chosen, "deactivate", Shown::Same).await,
+        KeyVerb::Activate(chosen) => act(context, &chosen, "activate", Shown::Same).await,
+        KeyVerb::Upload(chosen) => act(context, &chosen, "upload", Shown::Same).await,
+        KeyVerb::Renew(chosen) => act(context, &chosen, "renew", Shown::Successor).await,
         KeyVerb::Rotate(args) => rotate(context, &args).await,
         KeyVerb::Copy(args) => copy::copy(context, &args).await,
         KeyVerb::Links(args) => pages::list::<Link>(context, route(&args.one)?.then("links"), &args.listing, None, |_| true).await,
@@ -55,8 +58,8 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
         KeyVerb::Adopt(args) => adopt(context, &args).await,
         KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
-        KeyVerb::ScheduleDeletion(args) => schedule_deletion(context, &args).await,
-        KeyVerb::CancelDeletion(one) => ask(context, &one, "cancel-deletion", Shown::Same).await,
+        KeyVerb::ScheduleDeletion(args) => schedule_deletions(context, &args).await,
+        KeyVerb::CancelDeletion(chosen) => act(context, &chosen, "cancel-deletion", Shown::Same).await,
         KeyVerb::Update(args) => update::update(context, &args).await,
         KeyVerb::Replica(verb) => replica::run(context, &verb).await,
         KeyVerb::Family(one) => replica::family(context, &one).await,
@@ -67,6 +70,21 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
 /// The route of one key.
 fn route(one: &One) -> Result<Route, CliError> {
     Route::new("v1/keys").of("key", &one.key)
+}
+
+/// An action on one key, or on many.
+async fn act(context: &Context, chosen: &Chosen, verb: &'static str, shown: Shown) -> Result<(), CliError> {
+    match chosen.one() {
+        Some(key) => ask(context, &One { key: key.to_owned() }, verb, shown).await,
+        None => many(context, chosen, verb, json!({})).await,
+    }
+}
+
+async fn schedule_deletions(context: &Context, args: &ScheduleDeletions) -> Result<(), CliError> {
+    match args.chosen.one() {
+        Some(key) => schedule_deletion(context, &ScheduleDeletion { one: One { key: key.to_owned() }, days: args.days }).await,
+        None => many(context, &args.chosen, "schedule-deletion", json!({ "days": args.days })).await,
+    }
 }
 
 async fn ask(context: &Context, one: &One, verb: &'static str, shown: Shown) -> Result<(), CliError> {
@@ -101,19 +119,33 @@ impl<'a> RotateBody<'a> {
 
 /// Says first what the rotation will not do: behind it, it is too late to ask the key's users.
 async fn rotate(context: &Context, args: &Rotate) -> Result<(), CliError> {
+    let Some(key) = args.chosen.one() else {
+        check_for_many(args)?;
+        return many(context, &args.chosen, "rotate", json!({})).await;
+    };
     let client = context.client()?;
     let warn = |warning: &str| context.output.note(&format!("warning: {warning}"));
     let body = RotateBody::of(args);
-    let told = read::<Rotation>(&client.get(&route_of_key(&args.one.key)?.with("strategy", body.strategy)).await?)?.warnings;
+    let told = read::<Rotation>(&client.get(&route_of_key(key)?.with("strategy", body.strategy)).await?)?.warnings;
     told.iter().for_each(|warning| warn(warning));
-    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("rotate"), &body).await?;
+    let answer = client.send(reqwest::Method::POST, &Route::new("v1/keys").of("key", key)?.then("rotate"), &body).await?;
     let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(|warning| warning.as_str());
     warnings.filter(|warning| !told.iter().any(|before| before == warning)).for_each(warn);
     settle(context, &client, &answer, Shown::Successor).await?;
     if !context.output.is_json() && (body.all_copies.is_some() || !body.copies.is_empty()) {
-        context.output.note(&format!("Copies of it, if there are any, follow in waves. See how far they are: keystead key waves {}", args.one.key));
+        context.output.note(&format!("Copies of it, if there are any, follow in waves. See how far they are: keystead key waves {key}"));
     }
     Ok(())
+}
+
+/// Many keys are rotated each as its policy says.
+fn check_for_many(args: &Rotate) -> Result<(), Invalid> {
+    let is_plain = args.strategy.is_none() && args.wave.is_none() && args.copies == ["none"];
+    if is_plain {
+        return Ok(());
+    }
+    let mend = "Leave --strategy, --copies and --wave out, or rotate the key alone.";
+    Err(Invalid::new("strategy", "cannot be said of many keys: each is rotated as its policy says, and its copies stay", mend))
 }
 
 /// What an alias that moves will not do for the key's users.
@@ -201,7 +233,6 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Noun};
     use clap::Parser as _;
-    use serde_json::json;
 
     fn sent(options: &str) -> serde_json::Value {
         let line = format!("keystead key rotate orders{options}");

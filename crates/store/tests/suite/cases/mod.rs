@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod batches;
 mod ceremonies;
 mod drifts;
 mod due;
@@ -24,6 +25,7 @@ mod waves;
 
 pub use alerts::*;
 pub use audit::*;
+pub use batches::*;
 pub use ceremonies::*;
 pub use drifts::*;
 pub use due::*;
