@@ -95,3 +95,32 @@ fn interval_micros(capabilities: &Capabilities, call: Call) -> Option<i64> {
 pub fn forecast_micros(capabilities: &Capabilities, call: Call, count: u64) -> i64 {
     interval_micros(capabilities, call).map_or(0, |interval| interval.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX)))
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use keystead_domain::WrappingKeySpec;
+
+    use super::*;
+
+    /// What a place without quotas can do.
+    pub fn capabilities() -> Capabilities {
+        Capabilities {
+            cloud: "aws",
+            quota_scope: String::new(),
+            importable: Vec::new(),
+            refusals: &[],
+            rotations_max: None,
+            wrapping_key: WrappingKeySpec::Rsa4096,
+            quotas: Vec::new(),
+            visibility_delay_micros: 0,
+        }
+    }
+
+    #[test]
+    fn a_forecast_keeps_below_the_quota_and_is_nothing_without_one() {
+        let quotas = vec![keystead_cloud::Quota { call: Call::Import, per_second: 15.0 }];
+        let with = Capabilities { quotas, ..capabilities() };
+        assert_eq!(forecast_micros(&with, Call::Import, 1_000), 68_729_000);
+        assert_eq!(forecast_micros(&with, Call::WrappingKey, 1_000), 0);
+    }
+}

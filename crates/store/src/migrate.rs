@@ -4,7 +4,7 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_alerts.sql"),
     include_str!("../migrations/0003_rotation.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0008_again.sql"),
     include_str!("../migrations/0009_aliases.sql"),
     include_str!("../migrations/0010_imports.sql"),
+    include_str!("../migrations/0012_warm.sql"),
 ];
 
 /// The newest schema that this binary knows.

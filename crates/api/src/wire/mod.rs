@@ -8,6 +8,7 @@ pub mod keystore;
 pub mod link;
 pub mod listing;
 pub mod operation;
+pub mod restore;
 pub mod rotation;
 pub mod tags;
 pub mod time;

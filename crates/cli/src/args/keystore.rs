@@ -25,6 +25,10 @@ pub enum KeystoreVerb {
     /// New ones become virtual keys: `key list --custody native` shows them. Known ones are brought up to date.
     #[command(after_help = "Example:\n  keystead keystore sync payments-eu")]
     Sync(One),
+    /// Give every key its material back whose material is gone from the cloud, the most important first
+    ///
+    /// The tag keystead-priority says how important a key is: 1 comes first, 9 last, 5 without it.
+    Restore(Restore),
     /// Delete a keystore whose keys are all deleted
     #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
     Delete(One),
@@ -83,6 +87,20 @@ pub struct One {
     /// Id or name
     #[arg(value_name = "KEYSTORE")]
     pub keystore: String,
+}
+
+/// `keystore restore`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead keystore restore payments-eu --dry-run        (how many keys, in which order, how long)
+  keystead keystore restore payments-eu")]
+pub struct Restore {
+    #[command(flatten)]
+    pub one: One,
+    /// Only tell what it would take; the cloud is not asked
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// One of the two policies.

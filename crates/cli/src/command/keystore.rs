@@ -10,12 +10,13 @@ use super::{
     pages::{self, is_not_deleted},
 };
 use crate::{
-    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart},
+    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart, Restore},
     client::read,
     error::CliError,
     output::{
         json,
         keystore::{Findings, Keystore},
+        restore::Outlook,
         table::clean,
     },
     route::Route,
@@ -33,6 +34,7 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Policy(args) => policy(context, &args).await,
         KeystoreVerb::Check(one) => check(context, &one).await,
         KeystoreVerb::Sync(one) => sync(context, &one).await,
+        KeystoreVerb::Restore(args) => restore(context, &args).await,
         KeystoreVerb::Delete(one) => delete(context, &one).await,
     }
 }
@@ -80,6 +82,17 @@ async fn delete(context: &Context, one: &One) -> Result<(), CliError> {
 async fn sync(context: &Context, one: &One) -> Result<(), CliError> {
     let client = context.client()?;
     let answer = client.post(&route(one)?.then("sync")).await?;
+    settle(context, &client, &answer, Shown::Same).await
+}
+
+async fn restore(context: &Context, args: &Restore) -> Result<(), CliError> {
+    let client = context.client()?;
+    let route = route(&args.one)?.then("restore");
+    if args.dry_run {
+        let outlook = client.get(&route).await?;
+        return context.output.one::<Outlook>(&outlook);
+    }
+    let answer = client.post(&route).await?;
     settle(context, &client, &answer, Shown::Same).await
 }
 

@@ -31,6 +31,7 @@ mod nodes;
 mod process;
 mod recovery;
 mod refusals;
+mod restore;
 mod rotation;
 mod schedule;
 mod strangers;

@@ -119,6 +119,8 @@ impl Engine {
             Step::ListAliases => self.list_aliases(bench).await,
             Step::InspectKeys => self.inspect_keys(bench, who).await,
             Step::FindVanished => self.find_vanished(bench, who).await,
+            Step::FindLost => self.find_lost(bench).await,
+            Step::GiveBack => self.give_back(bench, who).await,
         }
     }
 

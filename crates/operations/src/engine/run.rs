@@ -489,6 +489,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::PromoteReplica(_) => "key.promote",
         Saga::DeleteKeystore(_) => "keystore.delete",
         Saga::SyncKeystore(_) => "keystore.sync",
+        Saga::RestoreKeystore(_) => "keystore.restore",
     }
     .to_owned()
 }
@@ -541,6 +542,11 @@ fn problem_of(error: &StepError) -> Problem {
         StepError::Missing(key) => {
             Problem::new("key-incomplete", format!("The record of {key} lacks what this step needs."), "Look in the operation's journal and the server's log.")
         }
+        StepError::Unfinished(count) => Problem::new(
+            "restore-unfinished",
+            format!("{count} keys or more are still on their way: what gives them their material back waits itself."),
+            "See why: `keystead operation list` shows the uploads and what each waits for. Nothing is needed here: Keystead looks again.",
+        ),
         StepError::Died => Problem::new("died", "The process died.", "Nothing is needed."),
     }
 }

@@ -5,6 +5,8 @@ pub mod create;
 pub mod delete;
 pub mod list;
 pub mod policy;
+pub mod restore;
+pub mod restore_forecast;
 pub mod show;
 pub mod sync;
 

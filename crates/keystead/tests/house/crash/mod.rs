@@ -8,7 +8,7 @@ use keystead_app::{Request, keys::lifecycle::Ask};
 use keystead_domain::{KeyState, RegionRole, key::deletion::WaitingDays, keystore::KeystoreState, time::DAY, waves::WaveState};
 use keystead_operations::Point;
 use keystead_sandbox::{Effect, Fault};
-use keystead_store::{keys::KeyFilter, keys::KeyRow, operations};
+use keystead_store::{keys::KeyFilter, keys::KeyRow, operations, restores::Tally};
 
 use self::subject::{FAMILIES, NATIVE, SUBJECTS, Subject, clean_up, expected, replica_of};
 use crate::{
@@ -81,6 +81,9 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
         assert!(was_denied || world.find_key(name).await.is_some(), "{told}: the key is found by this very sync");
         world.sync("payments-eu").await;
     }
+    if subject == Subject::Restore {
+        check_restore(world, name, ended, mishap, &told).await;
+    }
     let (house, account) = (&world.house, &world.ann.account);
     let mut keys = Vec::new();
     for known_as in [name.to_owned(), format!("{name}-new"), replica_of(name)] {
@@ -119,6 +122,16 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     for key in keys.iter().filter(|key| subject.is_native() && cloud.has(key)) {
         world.sandbox_does(reqwest::Method::DELETE, "keys", serde_json::json!({ "key": key.cloud_key_id })).await;
     }
+}
+
+/// What may not be looked at is told, and what refuses the upload fails that; the next restore gives the material back all the same, and none is given back twice.
+async fn check_restore(world: &World, name: &str, ended: &str, mishap: &Mishap, told: &str) {
+    let was_denied = matches!(&mishap.fault, Some((_, Effect::Error { code, .. })) if code.starts_with("AccessDenied"));
+    assert!(ended == "SUCCEEDED" || was_denied, "{told}");
+    let began = world.uploads_of(name).await;
+    assert!(began == 1 || was_denied, "{told}: {began} uploads");
+    let again = world.restore(name).await.tally;
+    assert!(again == Tally::default() || was_denied, "{told}: {again:?}");
 }
 
 /// The wave says of its copy how that ended, and begins nothing more.
@@ -303,6 +316,12 @@ async fn no_saga_of_a_key_that_rotates_in_place_ends_in_a_third_state() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_saga_that_reverts_deletes_or_updates_ends_in_a_third_state() {
     prove(Engine::Sqlite, &SUBJECTS[8..]).await;
+}
+
+/// CM-037: whatever dies or is lost, a restore begins each upload once, and its next life goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_restore_of_a_keystore_ends_in_a_third_state() {
+    prove(Engine::Sqlite, &[Subject::Restore]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
