@@ -46,7 +46,7 @@ impl Quotas {
     /// # Errors
     /// What the store says.
     pub async fn wait(&self, capabilities: &Capabilities, call: Call) -> Result<(), StoreError> {
-        let Some(interval) = interval_micros(capabilities, call).filter(|_| self.enabled) else { return Ok(()) };
+        let Some(interval) = self.interval_micros(capabilities, call) else { return Ok(()) };
         let queue = self.queue(&capabilities.quota_scope, call);
         let mut slots = queue.lock().await;
         if slots.left == 0 {
@@ -55,11 +55,33 @@ impl Quotas {
         let at = slots.next;
         slots.next += interval;
         slots.left -= 1;
-        let pause = at - self.clock.now().as_micros();
-        if let Ok(pause @ 1..) = u64::try_from(pause) {
-            tokio::time::sleep(Duration::from_micros(pause)).await;
-        }
+        self.sleep(at - self.clock.now().as_micros()).await;
         Ok(())
+    }
+
+    /// The time between two calls, in microseconds; `None` when nobody waits for quotas.
+    pub fn interval_micros(&self, capabilities: &Capabilities, call: Call) -> Option<i64> {
+        interval_micros(capabilities, call).filter(|_| self.enabled)
+    }
+
+    /// Sleeps so many microseconds of the clock.
+    pub async fn sleep(&self, micros: i64) {
+        if let Ok(pause @ 1..) = u64::try_from(micros) {
+            tokio::time::sleep(Duration::from_micros(pause) / self.clock.pace()).await;
+        }
+    }
+
+    /// Whether nobody waits for a call of this kind, on any node: one that came now would go out at once.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn is_free(&self, capabilities: &Capabilities, call: Call) -> Result<bool, StoreError> {
+        if !self.enabled {
+            return Ok(true);
+        }
+        let (scope, now) = (capabilities.quota_scope.clone(), self.clock.now());
+        let next = self.store.read("quotas.next_at", move |tx| quotas::next_at(tx, &scope, call.as_str())).await?;
+        Ok(next.is_none_or(|next| next <= now))
     }
 
     async fn reserve(&self, scope: &str, call: Call, interval: i64) -> Result<Slots, StoreError> {

@@ -2,6 +2,7 @@
 
 pub mod restore;
 pub mod sync;
+pub mod warm;
 
 use keystead_audit::{Entry, Outcome};
 use keystead_cloud::{CloudError, ProbeReport, Standing};

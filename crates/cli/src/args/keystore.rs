@@ -29,6 +29,8 @@ pub enum KeystoreVerb {
     ///
     /// The tag keystead-priority says how important a key is: 1 comes first, 9 last, 5 without it.
     Restore(Restore),
+    /// Fetch import parameters of every key ahead, so that a restore need not wait for them, or stop it
+    Warm(Warm),
     /// Delete a keystore whose keys are all deleted
     #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
     Delete(One),
@@ -101,6 +103,26 @@ pub struct Restore {
     /// Only tell what it would take; the cloud is not asked
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Whether a keystore is kept warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Fetch ahead
+    On,
+    /// Stop; what was fetched goes
+    Off,
+}
+
+/// `keystore warm`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead keystore warm payments-eu on")]
+pub struct Warm {
+    #[command(flatten)]
+    pub one: One,
+    /// Whether
+    #[arg(value_enum, value_name = "on|off")]
+    pub switch: Switch,
 }
 
 /// One of the two policies.

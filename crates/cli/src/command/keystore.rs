@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Context,
@@ -10,7 +10,7 @@ use super::{
     pages::{self, is_not_deleted},
 };
 use crate::{
-    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart, Restore},
+    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart, Restore, Switch, Warm},
     client::read,
     error::CliError,
     output::{
@@ -35,6 +35,7 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Check(one) => check(context, &one).await,
         KeystoreVerb::Sync(one) => sync(context, &one).await,
         KeystoreVerb::Restore(args) => restore(context, &args).await,
+        KeystoreVerb::Warm(args) => warm(context, &args).await,
         KeystoreVerb::Delete(one) => delete(context, &one).await,
     }
 }
@@ -94,6 +95,12 @@ async fn restore(context: &Context, args: &Restore) -> Result<(), CliError> {
     }
     let answer = client.post(&route).await?;
     settle(context, &client, &answer, Shown::Same).await
+}
+
+async fn warm(context: &Context, args: &Warm) -> Result<(), CliError> {
+    let body = json!({ "on": args.switch == Switch::On });
+    let outlook = context.client()?.send(Method::PUT, &route(&args.one)?.then("warm"), &body).await?;
+    context.output.one::<Outlook>(&outlook)
 }
 
 async fn check(context: &Context, one: &One) -> Result<(), CliError> {

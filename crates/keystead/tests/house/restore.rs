@@ -2,10 +2,12 @@
 
 use keystead_app::{Request, Started, keys::create::NewKey, keys::lifecycle::Ask, keystores::restore::Restoring};
 use keystead_domain::{KeySpec, Tags};
+use keystead_sandbox::{Effect, Fault};
 use keystead_store::{
     keys::KeyRow,
     operations::{self, OperationRow},
     page::Page,
+    warm::{self, WarmRow},
 };
 use serde_json::{Value, json};
 
@@ -52,7 +54,7 @@ impl World {
         let page = Page { after: None, limit: 200 };
         let mut rows = self.store().read("test", move |tx| operations::list(tx, &account, None, &page)).await.expect("a store").rows;
         rows.retain(|row| row.kind == "upload-key");
-        rows.sort_by_key(|row| row.id.to_string());
+        rows.sort_by_key(|row| row.created_at);
         rows
     }
 
@@ -141,4 +143,95 @@ async fn a_forecast_counts_every_call_and_asks_no_cloud_fx_030_ft_019() {
     assert_eq!(world.requests().await, before, "no cloud is asked");
     let (status, refused) = world.rest(0, "GET", "/v1/keystores/nowhere/restore", None).await;
     assert_eq!(status, 404, "{refused}");
+}
+
+impl World {
+    async fn keep_warm(&self) {
+        self.house.app.set_warm(&self.ann, "payments-eu", true).await.expect("is on");
+        self.house.engine.look_at_warm().await.expect("a look");
+    }
+
+    /// How often the simulated cloud was asked for import parameters.
+    async fn fetches(&self) -> u64 {
+        let answer = self.http.get(format!("{}/_sandbox/calls", self.sandbox.endpoint())).send().await.expect("the sandbox");
+        let calls: Value = answer.json().await.expect("JSON");
+        calls["calls"]["GetParametersForImport"].as_u64().unwrap_or_default()
+    }
+
+    async fn warm_row(&self, key: &KeyRow) -> Option<WarmRow> {
+        let id = key.id.clone();
+        self.store().read("test", move |tx| warm::of(tx, &id)).await.expect("a store")
+    }
+
+    /// Loses a key's material and gives it back; answers how often parameters were asked for.
+    async fn comes_back(&self, key: &KeyRow) -> u64 {
+        self.lose(key).await;
+        let before = self.fetches().await;
+        let restored = self.restore("payments-eu").await;
+        assert_eq!((restored.tally.restored, restored.tally.failed), (1, 0), "{restored:?}");
+        assert_eq!(self.cloud_state(key).await, "Enabled");
+        self.fetches().await - before
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warm_key_comes_back_without_asking_for_parameters_and_each_set_serves_once_fx_029() {
+    let world = World::new(Engine::Sqlite).await;
+    let (one, pair) = (world.create("one").await, world.create_of("pair", KeySpec::EcP256, None).await);
+    assert_eq!(world.house.engine.look_at_warm().await, Ok(0), "nobody asked for it");
+    world.keep_warm().await;
+    let (_, told) = world.rest(0, "GET", "/v1/keystores/payments-eu/restore", None).await;
+    assert_eq!((&told["keeps_warm"], &told["all"]["warm"], &told["all"]["tightest"]), (&json!(true), &json!(2), &json!("import")), "{told}");
+    let metrics = world.http.get(format!("{}/metrics", world.url)).send().await.expect("an answer").text().await.expect("a text");
+    assert!(metrics.contains("keystead_keys_warm 2") && metrics.contains("keystead_keys_to_be_warm 2"), "{metrics}");
+    assert_eq!((world.comes_back(&one).await, world.comes_back(&pair).await), (0, 0));
+    assert_eq!((world.warm_row(&one).await, world.warm_row(&pair).await), (None, None), "a set serves once");
+    assert_eq!(world.comes_back(&one).await, 1, "a cold key comes back as ever");
+    assert_eq!((world.house.engine.look_at_warm().await, world.house.engine.look_at_warm().await), (Ok(2), Ok(0)), "what was used is fetched again");
+    let (status, told) = world.rest(0, "PUT", "/v1/keystores/payments-eu/warm", Some(json!({"on": false}))).await;
+    assert_eq!((status, &told["keeps_warm"], &told["all"]["warm"]), (200, &json!(false), &json!(0)), "{told}");
+    assert_eq!(world.warm_row(&one).await, None, "what was fetched goes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_that_the_cloud_does_not_take_are_replaced_by_fresh_ones() {
+    let world = World::new(Engine::Sqlite).await;
+    let key = world.create("orders").await;
+    for code in ["InvalidImportTokenException", "ExpiredImportTokenException", "InvalidCiphertextException"] {
+        world.keep_warm().await;
+        let effect = Effect::Error { code: code.into(), status: 400, message: "not taken".into() };
+        world.sandbox.add_faults([Fault { operation: "ImportKeyMaterial".into(), skip: 0, count: 1, effect }]);
+        assert_eq!((world.comes_back(&key).await, world.warm_row(&key).await), (1, None), "{code}");
+    }
+    world.keep_warm().await;
+    world.sandbox.advance(24 * 3_600_000_000);
+    assert_eq!(world.comes_back(&key).await, 1, "their day is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_that_somebody_wrote_to_the_database_are_not_used() {
+    let world = World::new(Engine::Sqlite).await;
+    let (mine, theirs) = (world.create("mine").await, world.create("theirs").await);
+    world.keep_warm().await;
+    let forged = WarmRow { key_id: mine.id.clone(), ..world.warm_row(&theirs).await.expect("is warm") };
+    world.store().write("test", move |tx| warm::keep(tx, &forged)).await.expect("is written");
+    assert_eq!((world.comes_back(&mine).await, world.warm_row(&mine).await), (1, None), "they do not open, and go");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_within_hours_is_fetched_anew_and_the_most_important_first() {
+    let world = World::new(Engine::Sqlite).await;
+    let (last, first) = (world.create_of("last", KeySpec::Aes256, Some("8")).await, world.create_of("first", KeySpec::Aes256, Some("2")).await);
+    world.keep_warm().await;
+    let fetched = async |key: &KeyRow| world.warm_row(key).await.expect("is warm").fetched_at;
+    assert!(fetched(&first).await < fetched(&last).await);
+    world.sandbox.advance(17 * 3_600_000_000);
+    assert_eq!(world.house.engine.look_at_warm().await, Ok(0), "they last");
+    world.sandbox.advance(2 * 3_600_000_000);
+    let before = fetched(&first).await;
+    assert_eq!(world.house.engine.look_at_warm().await, Ok(2));
+    assert!(fetched(&first).await > before);
+    world.does("first", Ask::Deactivate).await;
+    world.house.engine.look_at_warm().await.expect("a look");
+    assert_eq!(world.warm_row(&first).await, None, "what is out of use cools");
 }

@@ -13,6 +13,7 @@ mod restore;
 mod rotate;
 mod run;
 mod sync;
+mod warm;
 
 use std::{
     collections::HashMap,
@@ -134,6 +135,11 @@ impl Engine {
     /// What the engine works with.
     pub fn parts(&self) -> &Parts {
         &self.parts
+    }
+
+    /// Who waits for the clouds' quotas.
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// The time now.

@@ -36,7 +36,7 @@ const COLD: usize = 16;
 /// How many uploads may wait for something themselves before no more are begun.
 const UNFINISHED_MAX: usize = 128;
 /// How long one look at an upload waits for its end.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The same of one that nobody here has in hand.
 const GLANCE: Duration = Duration::from_millis(100);
 /// How often, a second apart, an upload is tried while another operation has the key.
@@ -148,7 +148,12 @@ impl Engine {
                 while in_flight.len() >= width {
                     in_flight.try_next().await?;
                 }
-                in_flight.push(self.give_back_one(bench, who, lost, unfinished));
+                // Begun one after the other, so that the order holds; one that another operation has is begun aside, when it is let go.
+                match self.try_begin_upload(bench, who, &lost.key_id).await? {
+                    Begun::Upload(upload) => in_flight.push(self.give_back_one(bench, who, LostRow { upload_id: Some(upload), ..lost }, unfinished)),
+                    Begun::Busy => in_flight.push(self.give_back_one(bench, who, lost, unfinished)),
+                    Begun::Settled => {}
+                }
             }
         }
         in_flight.try_collect().await

@@ -21,7 +21,7 @@ use keystead_store::{
     keystores::{self, KeystoreRow},
     locks,
     operations::{self, OperationRow, Progress},
-    versions,
+    versions, warm,
 };
 
 use super::{
@@ -497,6 +497,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
 fn keep_facts(tx: &mut Tx<'_>, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
     outcome.materials.iter().try_for_each(|(version, facts)| versions::keep_facts(tx, version, facts))?;
     outcome.rotated_in.iter().try_for_each(|version| versions::rotated_in(tx, version))?;
+    outcome.spent.iter().try_for_each(|(key, fetched_at)| warm::spend(tx, key, *fetched_at))?;
     match &outcome.facts {
         Some((key, facts)) => keys::keep_facts(tx, key, facts, now),
         None => Ok(()),

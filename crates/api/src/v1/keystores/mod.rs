@@ -9,6 +9,7 @@ pub mod restore;
 pub mod restore_forecast;
 pub mod show;
 pub mod sync;
+pub mod warm;
 
 use keystead_store::keystores::KeystoreRow;
 use utoipa::IntoParams;

@@ -159,7 +159,7 @@ fn is_proof() -> bool {
 /// Each kind of spoilt reply; in the tests only the three that differ most for what concerns several Regions or a whole place, which takes many calls.
 fn spoilt_replies_for(subject: Subject) -> Vec<Effect> {
     let mut all = spoilt_replies();
-    if (FAMILIES.contains(&subject) || subject.is_native()) && !is_proof() {
+    if (FAMILIES.contains(&subject) || subject.is_native() || subject == Subject::Restore) && !is_proof() {
         all.retain(|effect| matches!(effect, Effect::Lost | Effect::Duplicate) || matches!(effect, Effect::Error { code, .. } if code.starts_with("Access")));
     }
     all
