@@ -32,6 +32,7 @@ mod process;
 mod recovery;
 mod refusals;
 mod restore;
+mod restore_proof;
 mod rotation;
 mod schedule;
 mod strangers;
