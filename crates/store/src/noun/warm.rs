@@ -31,8 +31,9 @@ pub struct Warmth {
     pub first_end: Option<Timestamp>,
 }
 
-/// The keys of keystore `s` that can lose material and get it back: in use, in a cloud, their material here and not past its end (`$2`).
-pub(super) const IN_USE: &str = "k.state IN ('ACTIVE', 'REPLACED') AND k.custody <> 'native' AND k.cloud_key_id IS NOT NULL AND k.forgotten_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)";
+/// The keys that can lose material and get it back: in use, in a cloud, their material the vault's, and not past its end (`$2` is now).
+pub(super) const IN_USE: &str = "k.state IN ('ACTIVE', 'REPLACED') AND k.custody <> 'native' AND k.cloud_key_id IS NOT NULL AND k.forgotten_at IS NULL
+  AND (k.expires_at IS NULL OR k.expires_at > $2)";
 
 fn read(row: Row) -> Result<WarmRow, StoreError> {
     let mut row = row.read();
