@@ -86,9 +86,17 @@ pub(crate) async fn answer(api: &Api, caller: &Principal, started: Started, wait
         None => begun,
     };
     let key = if operation.state == RUNNING { key } else { key_behind(api, caller, &operation, key).await? };
-    let sync = if operation.key_id.is_none() { api.app.sync_of(&operation.id).await? } else { None };
+    let (sync, restore) = match operation.key_id {
+        None => (api.app.sync_of(&operation.id).await?, api.app.restore_of(&operation.id).await?),
+        Some(_) => (None, None),
+    };
     Ok(Answered {
-        body: OperationAnswer { operation: Some(Operation::of(operation).with_sync(sync)), key: key.map(Key::of), no_op: false, warnings: Vec::new() },
+        body: OperationAnswer {
+            operation: Some(Operation::of(operation).with_sync(sync).with_restore(restore)),
+            key: key.map(Key::of),
+            no_op: false,
+            warnings: Vec::new(),
+        },
         waited: wait,
     })
 }

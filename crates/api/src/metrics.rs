@@ -6,8 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keystead_domain::drift::DriftClass;
-use keystead_store::{Store, StoreError, alerts, drifts, operations, operations::Count};
+use keystead_domain::{Timestamp, drift::DriftClass};
+use keystead_operations::restore::WARM_MARGIN;
+use keystead_store::{
+    Store, StoreError, alerts, drifts, operations,
+    operations::Count,
+    warm::{self, Warmth},
+};
 use keystead_vault::Member;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -83,6 +88,28 @@ impl Modules {
     }
 }
 
+/// Of the keys that shall be warm.
+#[derive(Default)]
+struct Warm {
+    wanted: Gauge<i64, AtomicI64>,
+    warm: Gauge<i64, AtomicI64>,
+    first_end: Gauge<i64, AtomicI64>,
+}
+
+impl Warm {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("keys_to_be_warm", "Keys whose import parameters shall be fetched ahead, at most 5 seconds ago", self.wanted.clone());
+        registry.register("keys_warm", "Those whose import parameters are here", self.warm.clone());
+        registry.register("warm_first_end_timestamp_seconds", "When the first of these parameters end; 0 without any", self.first_end.clone());
+    }
+
+    fn set(&self, warmth: &Warmth) {
+        self.wanted.set(warmth.wanted);
+        self.warm.set(warmth.warm);
+        self.first_end.set(warmth.first_end.map_or(0, Timestamp::as_secs));
+    }
+}
+
 /// The metrics of this process.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -94,6 +121,7 @@ pub(crate) struct Metrics {
     operations: Family<Kept, Gauge<i64, AtomicI64>>,
     deliveries: Family<Deliveries, Gauge<i64, AtomicI64>>,
     drifts: Family<Drifts, Gauge<i64, AtomicI64>>,
+    warm: Warm,
     /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
     counted_at: Mutex<Option<Instant>>,
 }
@@ -110,6 +138,7 @@ impl Metrics {
             operations: Family::default(),
             deliveries: Family::default(),
             drifts: Family::default(),
+            warm: Warm::default(),
             counted_at: Mutex::default(),
             registry: Registry::default(),
         };
@@ -131,6 +160,7 @@ impl Metrics {
         );
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         metrics.modules.register(&mut registry);
+        metrics.warm.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -141,16 +171,20 @@ impl Metrics {
     }
 
     /// Counts the operations, if that was not done a moment ago. When they cannot be counted there are no figures: old ones would look like new ones.
-    pub async fn count_operations(&self, store: &Store) {
+    pub async fn count_operations(&self, store: &Store, now: Timestamp) {
         let mut counted_at = self.counted_at.lock().await;
         if counted_at.is_some_and(|at| at.elapsed() < COUNT_IS_GOOD) {
             return;
         }
-        let counting = store.read("operations.counts", |tx| Ok::<_, StoreError>((operations::counts(tx)?, alerts::counts(tx)?, drifts::counts(tx)?)));
+        let until = now.plus_micros(WARM_MARGIN);
+        let counting = store.read("operations.counts", move |tx| {
+            Ok::<_, StoreError>((operations::counts(tx)?, alerts::counts(tx)?, drifts::counts(tx)?, warm::warmth(tx, now, until)?))
+        });
         match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
-            Ok((counts, (pending, given_up), drifts)) => {
+            Ok((counts, (pending, given_up), drifts, warmth)) => {
                 self.keep(&counts);
                 self.keep_drifts(&drifts);
+                self.warm.set(&warmth);
                 self.deliveries.get_or_create(&Deliveries { state: "PENDING" }).set(pending);
                 self.deliveries.get_or_create(&Deliveries { state: "GIVEN_UP" }).set(given_up);
             }

@@ -10,7 +10,8 @@ use crate::{
     error::CliError,
     output::{
         Output,
-        operation::{Operation, State, kind_words},
+        operation::{Operation, State, Sync, kind_words},
+        restore::Restored,
         table::clean_line,
     },
     route::Route,
@@ -124,7 +125,8 @@ fn doing(operation: &Operation, is_away: bool) -> String {
         Some(problem) => format!(", waiting: {} {}", problem.detail, problem.mend),
         None => String::new(),
     };
-    let counts = operation.sync.as_ref().map(|sync| format!(", {}", sync.told())).unwrap_or_default();
+    let told = operation.sync.as_ref().map(Sync::told).or_else(|| operation.restore.as_ref().map(Restored::told));
+    let counts = told.map(|told| format!(", {told}")).unwrap_or_default();
     clean_line(&format!("{}{counts}{}", operation.step_name, waits.trim_end()))
 }
 

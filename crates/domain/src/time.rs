@@ -52,4 +52,9 @@ impl Timestamp {
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// How many times as fast as the machine's own clock it goes: who sleeps for some of its time sleeps shorter. More than 1 only in tests.
+    fn pace(&self) -> u32 {
+        1
+    }
 }

@@ -95,7 +95,7 @@ fn of_step(step: &Step) -> &'static [Call] {
         Step::ScheduleDeletion(..) => &[Call::ScheduleDeletion, Call::Observe],
         Step::CancelDeletion(_) => &[Call::CancelDeletion, Call::Observe],
         Step::ConfirmGone(_) => &[Call::Observe],
-        Step::Sweep | Step::ListAliases | Step::InspectKeys | Step::FindVanished => &[],
+        Step::Sweep | Step::ListAliases | Step::InspectKeys | Step::FindVanished | Step::FindLost | Step::GiveBack => &[],
     }
 }
 

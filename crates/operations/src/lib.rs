@@ -19,6 +19,7 @@ pub mod intent;
 pub mod link;
 pub mod problem;
 pub mod quota;
+pub mod restore;
 pub mod saga;
 pub mod schedule;
 pub mod step;

@@ -84,6 +84,10 @@ pub enum Step {
     InspectKeys,
     /// Look for the keys that the list did not show.
     FindVanished,
+    /// Look at every key whose material should be there, and note those that have lost it.
+    FindLost,
+    /// Give those their material back, the most important first.
+    GiveBack,
 }
 
 impl Step {
@@ -114,6 +118,8 @@ impl Step {
             Self::ListAliases => "list-aliases",
             Self::InspectKeys => "inspect-keys",
             Self::FindVanished => "find-vanished",
+            Self::FindLost => "find-lost",
+            Self::GiveBack => "give-back",
         }
     }
 
@@ -140,7 +146,7 @@ impl Step {
             | Self::ScheduleDeletion(key, _)
             | Self::CancelDeletion(key)
             | Self::ConfirmGone(key) => Some(key),
-            Self::Sweep | Self::ListAliases | Self::InspectKeys | Self::FindVanished => None,
+            Self::Sweep | Self::ListAliases | Self::InspectKeys | Self::FindVanished | Self::FindLost | Self::GiveBack => None,
         }
     }
 }

@@ -17,6 +17,9 @@ pub(crate) const DAY: Micros = 86_400 * SECOND;
 #[derive(Clone, Debug, Default)]
 pub struct VirtualClock {
     offset: Arc<AtomicI64>,
+    /// How many times as fast as the system's time it goes, less one; and since when, by the system's time.
+    haste: Arc<AtomicI64>,
+    since: Arc<AtomicI64>,
 }
 
 impl VirtualClock {
@@ -32,7 +35,29 @@ impl VirtualClock {
 
     /// How far this clock is ahead of the system's, in microseconds.
     pub fn offset_micros(&self) -> i64 {
-        self.offset.load(Ordering::SeqCst)
+        self.offset.load(Ordering::SeqCst).saturating_add(self.hastened())
+    }
+
+    /// How many times as fast as the system's time it goes.
+    pub fn pace(&self) -> u32 {
+        u32::try_from(self.haste.load(Ordering::SeqCst) + 1).unwrap_or(1)
+    }
+
+    /// Lets it go so many times as fast as the system's time from now on. One at a time does this.
+    pub fn set_pace(&self, pace: u32) {
+        let gained = self.hastened();
+        self.haste.store(0, Ordering::SeqCst);
+        self.since.store(system_micros(), Ordering::SeqCst);
+        self.advance(u64::try_from(gained).unwrap_or_default());
+        self.haste.store(i64::from(pace.max(1)) - 1, Ordering::SeqCst);
+    }
+
+    /// What it has gained by its pace since that was set.
+    fn hastened(&self) -> i64 {
+        match self.haste.load(Ordering::SeqCst) {
+            0 => 0,
+            haste => (system_micros() - self.since.load(Ordering::SeqCst)).max(0).saturating_mul(haste),
+        }
     }
 
     /// Moves the clock forward by this many microseconds. It never goes back: what has expired stays expired.
@@ -60,6 +85,18 @@ mod tests {
         clock.advance(30 * DAY as u64);
         assert!(twin.now_micros() - before >= 30 * DAY);
         assert_eq!(twin.offset_micros(), 30 * DAY);
+    }
+
+    #[test]
+    fn a_pace_lets_it_gain_and_what_was_gained_stays() {
+        let clock = VirtualClock::new();
+        clock.set_pace(1_000);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let gained = clock.offset_micros();
+        assert!(gained >= 19_000_000, "{gained}");
+        clock.set_pace(1);
+        assert!((clock.pace(), clock.offset_micros() >= gained) == (1, true));
+        assert_eq!(clock.offset_micros(), clock.offset_micros());
     }
 
     #[test]

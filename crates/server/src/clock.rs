@@ -22,4 +22,8 @@ impl Clock for SandboxClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.now_micros())
     }
+
+    fn pace(&self) -> u32 {
+        self.0.pace()
+    }
 }

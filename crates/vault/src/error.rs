@@ -20,6 +20,8 @@ pub enum Blob {
     LogKey,
     /// A component of a key that waits for the others.
     Component,
+    /// Import parameters that were fetched ahead.
+    Parameters,
 }
 
 impl std::fmt::Display for Blob {
@@ -29,6 +31,7 @@ impl std::fmt::Display for Blob {
             Self::Material => "the material",
             Self::LogKey => "the audit log's key",
             Self::Component => "the component",
+            Self::Parameters => "the import parameters",
         })
     }
 }

@@ -17,7 +17,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Names of keys or people do not occur in it.
 #[utoipa::path(get, path = "/metrics", tag = "service", security(()), responses((status = 200, description = "OpenMetrics text.", body = String, content_type = "application/openmetrics-text")))]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Refusal> {
-    api.metrics.count_operations(&api.app.engine().parts().store).await;
+    api.metrics.count_operations(&api.app.engine().parts().store, api.app.engine().now()).await;
     let text = api.metrics.text(api.app.engine().in_hand(), api.app.is_sealed(), &api.app.modules());
     let text = text.map_err(|_| Error::Internal("the metrics could not be written".to_owned()))?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())

@@ -60,6 +60,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
         .routes(routes!(keystores::sync::sync_keystore))
+        .routes(routes!(keystores::warm::set_warm))
+        .routes(routes!(keystores::restore_forecast::restore_forecast, keystores::restore::restore_keystore))
 
         .routes(routes!(drifts::list::list_drifts))
         .routes(routes!(drifts::show::show_drift))

@@ -11,6 +11,7 @@ pub mod link;
 pub mod listing;
 pub mod operation;
 pub mod plan;
+pub mod restore;
 pub mod rotation;
 pub mod tags;
 pub mod time;

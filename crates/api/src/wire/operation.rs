@@ -1,13 +1,13 @@
 //! Operations on the wire.
 
-use keystead_app::operations::progress;
+use keystead_app::{keystores::restore::Restoring, operations::progress};
 use keystead_operations::sync::Stranger;
 use keystead_store::{journal::JournalRow, operations::OperationRow, syncs::SyncRow};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::time::rfc3339;
+use super::{restore::Restore, time::rfc3339};
 use crate::problem::type_of;
 
 /// A durable change in several steps.
@@ -47,6 +47,9 @@ pub(crate) struct Operation {
     /// What a sync has found so far; of a sync only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync: Option<Sync>,
+    /// How far a restore is; of a restore only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
     /// What it was about to do and what came of it; only where one operation is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<Vec<JournalLine>>,
@@ -161,6 +164,7 @@ impl Operation {
             created_at: rfc3339(row.created_at),
             finished_at: row.finished_at.map(rfc3339),
             sync: None,
+            restore: None,
             journal: None,
         }
     }
@@ -169,6 +173,12 @@ impl Operation {
     #[must_use]
     pub fn with_sync(self, row: Option<SyncRow>) -> Self {
         Self { sync: row.map(Sync::of), ..self }
+    }
+
+    /// The same with how far a restore is.
+    #[must_use]
+    pub fn with_restore(self, restoring: Option<Restoring>) -> Self {
+        Self { restore: restoring.map(Restore::of), ..self }
     }
 
     /// The same with its journal.

@@ -1,6 +1,8 @@
 //! Keystores: made, shown, checked, deleted (CM-039, CM-048, CM-049, CM-062, CM-069 to CM-073).
 
+pub mod restore;
 pub mod sync;
+pub mod warm;
 
 use keystead_audit::{Entry, Outcome};
 use keystead_cloud::{CloudError, ProbeReport, Standing};

@@ -70,11 +70,6 @@ pub struct Consent {
 }
 
 impl Chosen {
-    /// What a keystore has lost: every key in use whose material its cloud was last seen without.
-    pub fn lost_in(keystore: &str, order: &Order, consent: Consent) -> Self {
-        Self { keystores: vec![keystore.to_owned()], without_material: true, order: order.clone(), consent, ..Self::default() }
-    }
-
     /// The key, when it is about one alone and somebody wants it done.
     pub fn one(&self) -> Option<&str> {
         match self.keys.as_slice() {

@@ -3,7 +3,6 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    chosen::{Consent, Order},
     listing::Listing,
     parse,
 };
@@ -29,8 +28,12 @@ pub enum KeystoreVerb {
     /// New ones become virtual keys: `key list --custody native` shows them. Known ones are brought up to date.
     #[command(after_help = "Example:\n  keystead keystore sync payments-eu")]
     Sync(One),
-    /// Give every key its material back that the cloud has lost: an upload of many, as last seen
+    /// Give every key its material back whose material is gone from the cloud, the most important first
+    ///
+    /// The tag keystead-priority says how important a key is: 1 comes first, 9 last, 5 without it.
     Restore(Restore),
+    /// Fetch import parameters of every key ahead, so that a restore need not wait for them, or stop it
+    Warm(Warm),
     /// Delete a keystore whose keys are all deleted
     #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
     Delete(One),
@@ -53,22 +56,6 @@ impl Cloud {
             Self::Vault => "vault",
         }
     }
-}
-
-/// `keystore restore`
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  keystead keystore sync payments-eu                     # first: look what the cloud has lost
-  keystead keystore restore payments-eu --dry-run
-  keystead keystore restore payments-eu --first tier=1 --first tier=2 --yes")]
-pub struct Restore {
-    #[command(flatten)]
-    pub one: One,
-    #[command(flatten)]
-    pub order: Order,
-    #[command(flatten)]
-    pub consent: Consent,
 }
 
 /// `keystore create`
@@ -105,6 +92,40 @@ pub struct One {
     /// Id or name
     #[arg(value_name = "KEYSTORE")]
     pub keystore: String,
+}
+
+/// `keystore restore`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead keystore restore payments-eu --dry-run        (how many keys, in which order, how long)
+  keystead keystore restore payments-eu")]
+pub struct Restore {
+    #[command(flatten)]
+    pub one: One,
+    /// Only tell what it would take; the cloud is not asked
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Whether a keystore is kept warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Fetch ahead
+    On,
+    /// Stop; what was fetched goes
+    Off,
+}
+
+/// `keystore warm`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead keystore warm payments-eu on")]
+pub struct Warm {
+    #[command(flatten)]
+    pub one: One,
+    /// Whether
+    #[arg(value_enum, value_name = "on|off")]
+    pub switch: Switch,
 }
 
 /// One of the two policies.

@@ -6,20 +6,17 @@ use serde_json::{Value, json};
 
 use super::{
     Context,
-    batch::many,
     change::{Shown, settle},
     pages::{self, is_not_deleted},
 };
 use crate::{
-    args::{
-        chosen::Chosen,
-        keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart},
-    },
+    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart, Restore, Switch, Warm},
     client::read,
     error::CliError,
     output::{
         json,
         keystore::{Findings, Keystore},
+        restore::Outlook,
         table::clean,
     },
     route::Route,
@@ -37,7 +34,8 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Policy(args) => policy(context, &args).await,
         KeystoreVerb::Check(one) => check(context, &one).await,
         KeystoreVerb::Sync(one) => sync(context, &one).await,
-        KeystoreVerb::Restore(args) => many(context, &Chosen::lost_in(&args.one.keystore, &args.order, args.consent), "upload", json!({})).await,
+        KeystoreVerb::Restore(args) => restore(context, &args).await,
+        KeystoreVerb::Warm(args) => warm(context, &args).await,
         KeystoreVerb::Delete(one) => delete(context, &one).await,
     }
 }
@@ -86,6 +84,23 @@ async fn sync(context: &Context, one: &One) -> Result<(), CliError> {
     let client = context.client()?;
     let answer = client.post(&route(one)?.then("sync")).await?;
     settle(context, &client, &answer, Shown::Same).await
+}
+
+async fn restore(context: &Context, args: &Restore) -> Result<(), CliError> {
+    let client = context.client()?;
+    let route = route(&args.one)?.then("restore");
+    if args.dry_run {
+        let outlook = client.get(&route).await?;
+        return context.output.one::<Outlook>(&outlook);
+    }
+    let answer = client.post(&route).await?;
+    settle(context, &client, &answer, Shown::Same).await
+}
+
+async fn warm(context: &Context, args: &Warm) -> Result<(), CliError> {
+    let body = json!({ "on": args.switch == Switch::On });
+    let outlook = context.client()?.send(Method::PUT, &route(&args.one)?.then("warm"), &body).await?;
+    context.output.one::<Outlook>(&outlook)
 }
 
 async fn check(context: &Context, one: &One) -> Result<(), CliError> {

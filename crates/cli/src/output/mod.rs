@@ -10,6 +10,7 @@ pub mod key;
 pub mod keystore;
 pub mod link;
 pub mod operation;
+pub mod restore;
 pub mod rotation;
 pub mod table;
 pub mod user;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     Row, Sheet,
+    restore::Restored,
     table::{section, time},
 };
 use crate::problem::Problem;
@@ -74,6 +75,9 @@ pub struct Operation {
     /// What a sync has found so far.
     #[serde(default)]
     pub sync: Option<Sync>,
+    /// How far a restore is.
+    #[serde(default)]
+    pub restore: Option<Restored>,
     /// What was done, when one operation is shown.
     #[serde(default)]
     journal: Vec<Journaled>,
@@ -180,6 +184,7 @@ impl Sheet for Operation {
             ("keystore", self.keystore.clone()),
             ("sync", self.sync.as_ref().map(Sync::told)),
             ("left out", self.sync.as_ref().and_then(Sync::left)),
+            ("restore", self.restore.as_ref().map(Restored::told)),
             ("problem", problem.map(|problem| problem.detail.clone())),
             ("mend", problem.map(|problem| problem.mend.clone())),
             ("cloud code", problem.and_then(|problem| problem.cloud_code.clone())),
@@ -194,7 +199,8 @@ impl Sheet for Operation {
         let rows = self.journal.iter().map(|row| vec![row.seq.to_string(), time(&row.at), row.step.to_string(), row.name.clone(), row.phase.clone()]);
         let strangers = self.sync.iter().flat_map(|sync| &sync.unknown_keys).map(|key| vec![key.arn.clone(), key.why.clone()]);
         let strangers = section("Without a virtual key", &["key", "why"], strangers.collect());
-        format!("{strangers}{}", section("Journal", &["seq", "at", "step", "name", "phase"], rows.collect()))
+        let left = self.restore.as_ref().map(Restored::named).unwrap_or_default();
+        format!("{strangers}{left}{}", section("Journal", &["seq", "at", "step", "name", "phase"], rows.collect()))
     }
 }
 

@@ -4,6 +4,7 @@ pub mod custody;
 pub mod deletion;
 pub mod expiry;
 pub mod family;
+pub mod importance;
 pub mod lifecycle;
 pub mod native;
 pub mod spec;

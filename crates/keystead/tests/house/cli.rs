@@ -105,6 +105,22 @@ fn a_family_of_regions_from_the_command_line() {
 }
 
 #[test]
+fn a_keystore_is_kept_warm_and_restored_from_the_command_line_cm_037_fx_029() {
+    let (desk, _terminal) = demo();
+    desk.table(&["keystore", "restore", "demo-eu", "--dry-run"], &["kept warm", "no", "if all is lost", "cold", "Order", "IMPORTANCE"]);
+    assert_eq!(desk.json(&["keystore", "warm", "demo-eu", "on"])["keeps_warm"], true);
+    desk.table(&["keystore", "warm", "demo-eu", "off"], &["kept warm", "no"]);
+    let restored = desk.json(&["keystore", "restore", "demo-eu"]);
+    assert_eq!(
+        (&restored["kind"], &restored["state"], &restored["restore"]["lost"]),
+        (&json!("restore-keystore"), &json!("SUCCEEDED"), &json!(0)),
+        "{restored}"
+    );
+    desk.table(&["keystore", "restore", "demo-eu"], &["keys looked at: 0 had lost their material", "find-lost", "give-back"]);
+    assert_eq!(slug(&desk.fails(3, &["keystore", "restore", "nowhere"])), "not-found");
+}
+
+#[test]
 fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
     let (desk, _terminal) = demo();
     desk.json(&["sandbox", "seed", "legacy", "--count", "3", "--account", "123456789012", "--region", "eu-west-1"]);

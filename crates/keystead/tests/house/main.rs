@@ -33,6 +33,8 @@ mod nodes;
 mod process;
 mod recovery;
 mod refusals;
+mod restore;
+mod restore_proof;
 mod rotation;
 mod schedule;
 mod strangers;

@@ -43,6 +43,8 @@ pub enum StepError {
     OtherMaterial,
     /// A row that the step needs is not there.
     Missing(KeyId),
+    /// Operations that this one began, so many at least, wait for something themselves.
+    Unfinished(usize),
     /// The harness let the process die here.
     Died,
 }

@@ -38,6 +38,8 @@ pub enum Decision {
 const PAUSE_MAX: i64 = 120 * SECOND;
 /// The pause while a person has to mend something; `operation wake` shortens it.
 const HOLD: i64 = 300 * SECOND;
+/// The shortest pause of an operation that waits for others.
+const UNFINISHED_MIN: i64 = 3 * SECOND;
 /// How often a fresh wrapping key may help.
 const FRESH_MAX: u32 = 3;
 /// How often "not yet" is believed: with growing pauses about a minute.
@@ -46,6 +48,10 @@ const VISIBLE_MAX: u32 = 10;
 /// Decides. Throttling never becomes a failure; a refusal is taken back as long as there is a way back, else it waits for a person.
 pub fn decide(error: &StepError, at: Standing) -> Decision {
     let again = Decision::Again(pause(at.attempts));
+    if let StepError::Unfinished(_) = error {
+        // Long enough to let the lease go: it may be for another node to end what is waited for.
+        return Decision::Again(pause(at.attempts).max(UNFINISHED_MIN));
+    }
     match wish(error, at) {
         Wish::Again => again,
         Wish::AgainWithPatience if at.touched || at.undoing || at.no_way_back || at.age_micros < at.patience_micros => again,
@@ -72,7 +78,7 @@ fn wish(error: &StepError, at: Standing) -> Wish {
         StepError::Vault(_) | StepError::Gone | StepError::NotYet(_) | StepError::Missing(_) => Wish::Never,
         StepError::NotImportable(_) | StepError::OtherMaterial => Wish::Never,
         StepError::NotVisible => Wish::AgainAtMost(VISIBLE_MAX),
-        StepError::Died => Wish::Never,
+        StepError::Died | StepError::Unfinished(_) => Wish::Never,
         StepError::Cloud(cloud) => match (cloud.retry, cloud.kind) {
             (_, Kind::Throttled) => Wish::Again,
             (Retry::Backoff, _) => Wish::AgainWithPatience,

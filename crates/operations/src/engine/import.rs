@@ -1,7 +1,7 @@
 //! The way of a key's materials into its cloud and out of it: all that belong to the key for good, because the cloud lets it be used only when none is missing
 //! (cloud-byok.md, section 2.5).
 
-use keystead_cloud::{Call, CloudKeyId, Import, Kind, Which};
+use keystead_cloud::{Call, CloudKeyId, Import, Imported, Kind, Reply, Retry, Which, WrappingKey};
 use keystead_domain::{KeyId, Timestamp};
 use keystead_store::{
     keys::{CloudFacts, KeyRow},
@@ -51,10 +51,25 @@ impl Engine {
         let method = self.parts().vault.method_for_cloud(key.spec, preferred)?;
         // Before the effect: a vault that is sealed behind it must not hide what was done.
         let way_around = self.parts().vault.way_around(key.spec, method)?;
-        let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(id, method, capabilities.wrapping_key)).await?;
-        let wrapped = self.wrap(key, &material.sealed, &offered.value, capabilities.wrapping_key)?;
-        let import = Import { token: offered.value.token, wrapped, expires, which };
-        let reply = self.call(bench, Call::Import, cloud.import(id, &import)).await?;
+        let warm = self.warm_of(key, method, capabilities.wrapping_key).await?;
+        let mut spent = warm.as_ref().map(|warm| warm.fetched_at);
+        let mut parameters_request = None;
+        let mut tried = None;
+        if let Some(warm) = warm {
+            tried = self.hand_over(bench, key, id, material, warm.offered, which.clone(), expires).await.map(Some).or_else(stale)?;
+        }
+        let reply = match tried {
+            Some(reply) => reply,
+            None => {
+                // The cloud no longer takes them: they go at once, so that a retry does not try them again.
+                if let Some(fetched_at) = spent.take() {
+                    self.spend(key, fetched_at).await?;
+                }
+                let offered = self.look(bench, Call::WrappingKey, cloud.wrapping_key(id, method, capabilities.wrapping_key)).await?;
+                parameters_request = offered.request_id;
+                self.hand_over(bench, key, id, material, offered.value, which, expires).await?
+            }
+        };
         let told = reply.value.material_id.clone();
         if let (Some(told), Some(before)) = (&told, &material.version.material_id)
             && told != before
@@ -62,9 +77,31 @@ impl Engine {
             return Err(StepError::OtherMaterial);
         }
         let facts = MaterialFacts { material_id: told, expires_at: Some(expires) };
-        let outcome = Outcome::of(reply).material(&material.version.id, facts).detail("wrapping_key_request", offered.request_id.unwrap_or_default());
+        let mut outcome = Outcome::of(reply).material(&material.version.id, facts);
+        outcome.spent.extend(spent.map(|fetched_at| (key.id.clone(), fetched_at)));
+        let outcome = match spent {
+            Some(fetched_at) => outcome.detail("wrapping_key_fetched_at", fetched_at.rfc3339()),
+            None => outcome.detail("wrapping_key_request", parameters_request.unwrap_or_default()),
+        };
         // Told each time: a way around may have been allowed since the key was born.
         Ok(way_around.into_iter().fold(outcome, |outcome, way| outcome.detail("way_around", way.as_str())))
+    }
+
+    /// Wraps a material in the vault, and hands it over.
+    #[expect(clippy::too_many_arguments, reason = "what is handed over, to whom, under what and until when")]
+    async fn hand_over(
+        &self,
+        bench: &Bench,
+        key: &KeyRow,
+        id: &CloudKeyId,
+        material: &Material,
+        offered: WrappingKey,
+        which: Which,
+        expires: Option<Timestamp>,
+    ) -> Result<Reply<Imported>, StepError> {
+        let wrapped = self.wrap(key, &material.sealed, &offered, bench.cloud.capabilities().wrapping_key)?;
+        let import = Import { token: offered.token, wrapped, expires, which };
+        self.call(bench, Call::Import, bench.cloud.import(id, &import)).await
     }
 
     /// Whether the cloud holds the pair that we sent: its public half shows it. A disabled key shows none.
@@ -101,5 +138,13 @@ impl Engine {
             Err(StepError::Cloud(error)) if error.kind == Kind::NotFound => Ok(Outcome::default()),
             other => Ok(Outcome::of(other?)),
         }
+    }
+}
+
+/// Parameters that were fetched ahead and that the cloud does not take, any more or at all, are no failure: there are fresh ones.
+fn stale(error: StepError) -> Result<Option<Reply<Imported>>, StepError> {
+    match error {
+        StepError::Cloud(error) if error.retry == Retry::FreshWrappingKey => Ok(None),
+        other => Err(other),
     }
 }

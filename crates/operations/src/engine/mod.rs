@@ -9,9 +9,11 @@ mod hooks;
 mod import;
 pub mod material;
 mod perform;
+mod restore;
 mod rotate;
 mod run;
 mod sync;
+mod warm;
 
 use std::{
     collections::HashMap,
@@ -135,6 +137,11 @@ impl Engine {
         &self.parts
     }
 
+    /// Who waits for the clouds' quotas.
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
@@ -249,6 +256,11 @@ impl Engine {
     /// Held while a key pair is made. The semaphore is never closed.
     pub(crate) async fn turn_to_make_a_pair(&self) -> Option<SemaphorePermit<'_>> {
         self.pair_maker.acquire().await.ok()
+    }
+
+    /// Whether this process has an operation in hand.
+    fn has_in_hand(&self, id: &OperationId) -> bool {
+        self.hands().contains_key(id)
     }
 
     /// How many operations this process has in hand.

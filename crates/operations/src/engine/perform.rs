@@ -9,7 +9,7 @@ use std::{
 };
 
 use keystead_cloud::{Call, Cloud, CloudKeyId, Kind, NewCloudKey, Observed, OwnTags, Reply};
-use keystead_domain::{Alias, KeyId, OperationId, RegionRole, VersionId, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
+use keystead_domain::{Alias, KeyId, OperationId, RegionRole, Timestamp, VersionId, key::deletion::WaitingDays, tags::TagChange, time::SECOND};
 use keystead_store::{
     StoreError,
     keys::{self, CloudFacts, KeyRow},
@@ -59,6 +59,8 @@ pub(super) struct Outcome {
     pub(super) materials: Vec<(VersionId, MaterialFacts)>,
     /// Pending versions that turned out to be rotated in.
     pub(super) rotated_in: Vec<VersionId>,
+    /// Import parameters that were used up: of which key, fetched when.
+    pub(super) spent: Vec<(KeyId, Timestamp)>,
     /// The cloud's id of the request that had the effect.
     pub(super) request_id: Option<String>,
     /// More, for journal and audit log.
@@ -89,7 +91,8 @@ impl Outcome {
     pub(super) fn and(mut self, later: Self) -> Self {
         self.materials.extend(later.materials);
         self.rotated_in.extend(later.rotated_in);
-        Self { materials: self.materials, rotated_in: self.rotated_in, facts: later.facts.or(self.facts), ..later }
+        self.spent.extend(later.spent);
+        Self { materials: self.materials, rotated_in: self.rotated_in, spent: self.spent, facts: later.facts.or(self.facts), ..later }
     }
 
     pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -126,6 +129,8 @@ impl Engine {
             Step::ListAliases => self.list_aliases(bench).await,
             Step::InspectKeys => self.inspect_keys(bench, who).await,
             Step::FindVanished => self.find_vanished(bench, who).await,
+            Step::FindLost => self.find_lost(bench).await,
+            Step::GiveBack => self.give_back(bench, who).await,
         }
     }
 

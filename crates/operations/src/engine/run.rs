@@ -21,7 +21,7 @@ use keystead_store::{
     keystores::{self, KeystoreRow},
     locks,
     operations::{self, OperationRow, Progress},
-    versions,
+    versions, warm,
 };
 
 use super::{
@@ -490,6 +490,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::PromoteReplica(_) => "key.promote",
         Saga::DeleteKeystore(_) => "keystore.delete",
         Saga::SyncKeystore(_) => "keystore.sync",
+        Saga::RestoreKeystore(_) => "keystore.restore",
     }
     .to_owned()
 }
@@ -497,6 +498,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
 fn keep_facts(tx: &mut Tx<'_>, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
     outcome.materials.iter().try_for_each(|(version, facts)| versions::keep_facts(tx, version, facts))?;
     outcome.rotated_in.iter().try_for_each(|version| versions::rotated_in(tx, version))?;
+    outcome.spent.iter().try_for_each(|(key, fetched_at)| warm::spend(tx, key, *fetched_at))?;
     match &outcome.facts {
         Some((key, facts)) => keys::keep_facts(tx, key, facts, now),
         None => Ok(()),
@@ -542,6 +544,11 @@ fn problem_of(error: &StepError) -> Problem {
         StepError::Missing(key) => {
             Problem::new("key-incomplete", format!("The record of {key} lacks what this step needs."), "Look in the operation's journal and the server's log.")
         }
+        StepError::Unfinished(count) => Problem::new(
+            "restore-unfinished",
+            format!("{count} keys or more are still on their way: what gives them their material back waits itself."),
+            "See why: `keystead operation list` shows the uploads and what each waits for. Nothing is needed here: Keystead looks again.",
+        ),
         StepError::Died => Problem::new("died", "The process died.", "Nothing is needed."),
     }
 }

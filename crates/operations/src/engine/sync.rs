@@ -304,7 +304,12 @@ impl Engine {
     }
 
     /// Looks again where a look was throttled, or its answer lost: a sync of thousands of looks must not begin a page anew because of one.
-    async fn look_patiently<T, F: Future<Output = Result<T, CloudError>>>(&self, bench: &Bench, call: Call, ask: impl Fn() -> F) -> Result<T, StepError> {
+    pub(super) async fn look_patiently<T, F: Future<Output = Result<T, CloudError>>>(
+        &self,
+        bench: &Bench,
+        call: Call,
+        ask: impl Fn() -> F,
+    ) -> Result<T, StepError> {
         let (mut pause, longest) = PAUSES;
         let mut tries = 1;
         loop {
@@ -319,7 +324,7 @@ impl Engine {
     }
 
     /// A write of a step's own, between two places at which the harness may let the process die.
-    async fn note<T, F>(&self, name: &'static str, function: F) -> Result<T, StepError>
+    pub(super) async fn note<T, F>(&self, name: &'static str, function: F) -> Result<T, StepError>
     where
         T: Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -337,7 +342,7 @@ async fn hand(notes: &mpsc::Sender<Note>, note: Note) -> Result<(), StepError> {
 }
 
 /// What may not be looked at is no failure of a sync.
-fn allowed<T>(looked: Result<T, StepError>) -> Result<Option<T>, StepError> {
+pub(super) fn allowed<T>(looked: Result<T, StepError>) -> Result<Option<T>, StepError> {
     match looked {
         Err(StepError::Cloud(error)) if error.kind == Kind::AccessDenied => Ok(None),
         other => other.map(Some),

@@ -11,6 +11,7 @@ pub mod forget_key;
 pub mod promote_replica;
 pub mod renew_key;
 pub mod repair_key;
+pub mod restore_keystore;
 pub mod revert_key;
 pub mod rotate_in_place;
 pub mod schedule_deletion;
@@ -65,6 +66,8 @@ pub enum Saga {
     DeleteKeystore(delete_keystore::DeleteKeystore),
     /// Look at every key of a keystore's place (FT-051).
     SyncKeystore(sync_keystore::SyncKeystore),
+    /// Give every key of a keystore its material back whose material is gone (CM-037).
+    RestoreKeystore(restore_keystore::RestoreKeystore),
 }
 
 /// What every saga is: a list of steps and two endings.
@@ -98,6 +101,7 @@ impl Saga {
             Self::PromoteReplica(_) => "promote-replica",
             Self::DeleteKeystore(_) => "delete-keystore",
             Self::SyncKeystore(_) => "sync-keystore",
+            Self::RestoreKeystore(_) => "restore-keystore",
         }
     }
 
@@ -121,6 +125,7 @@ impl Saga {
             Self::PromoteReplica(saga) => saga,
             Self::DeleteKeystore(saga) => saga,
             Self::SyncKeystore(saga) => saga,
+            Self::RestoreKeystore(saga) => saga,
         }
     }
 
@@ -142,7 +147,7 @@ impl Saga {
             Self::UpdateKey(saga) => Some(&saga.key.0),
             Self::AddReplica(saga) => Some(&saga.replica.0),
             Self::PromoteReplica(saga) => Some(&saga.replica.0),
-            Self::DeleteKeystore(_) | Self::SyncKeystore(_) => None,
+            Self::DeleteKeystore(_) | Self::SyncKeystore(_) | Self::RestoreKeystore(_) => None,
         }
     }
 
@@ -200,6 +205,8 @@ impl Saga {
             Self::ActivateKey(saga) => saga.primary.as_ref(),
             Self::CancelDeletion(saga) => saga.primary.as_ref(),
             Self::DeleteKeystore(_) | Self::SyncKeystore(_) => return vec![keystore.to_string()],
+            // A restore waits for no sync, which may take a quarter of an hour.
+            Self::RestoreKeystore(saga) => return vec![saga.lock()],
             _ => None,
         };
         self.keys().into_iter().chain(primary.map(|primary| &primary.0)).map(ToString::to_string).collect()

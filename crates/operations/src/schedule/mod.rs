@@ -13,6 +13,7 @@ mod pause;
 mod rotation;
 mod successor;
 mod turns;
+pub mod warm;
 pub mod waves;
 
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Looked {
 impl Engine {
     /// Runs the schedule until the process ends. A cloud that answers slowly holds up neither the operations nor, in a sweep, the look at due keys.
     pub async fn run_schedule(self) {
-        tokio::join!(self.keep_running(), self.keep_looking(), self.keep_sweeping());
+        tokio::join!(self.keep_running(), self.keep_looking(), self.keep_sweeping(), self.keep_warm());
     }
 
     async fn keep_running(&self) {

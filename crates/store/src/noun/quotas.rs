@@ -20,3 +20,8 @@ pub fn reserve(tx: &mut Tx<'_>, scope: &str, call: &str, now: Timestamp, span_mi
 pub fn push_back(tx: &mut Tx<'_>, scope: &str, call: &str, until: Timestamp) -> Result<(), StoreError> {
     tx.execute("UPDATE quota_slots SET next_at = $3 WHERE scope = $1 AND call = $2 AND next_at < $3", &[scope.into(), call.into(), until.into()]).map(drop)
 }
+
+/// When the next call may go out; `None` where none ever did.
+pub fn next_at(tx: &mut Tx<'_>, scope: &str, call: &str) -> Result<Option<Timestamp>, StoreError> {
+    tx.query_opt("SELECT next_at FROM quota_slots WHERE scope = $1 AND call = $2", &[scope.into(), call.into()])?.map(|row| row.read().time()).transpose()
+}

@@ -152,18 +152,22 @@ fn combined(spec: KeySpec, components: &[SecretBytes]) -> Result<Fresh, Material
 
 /// NIST SP 800-57 part 1, section 5.2: a key for one purpose, and here for one component.
 fn component_key(roots: &Roots, place: &ComponentPlace<'_>, account_key: AccountKey<'_>) -> Result<Secret<32>, VaultError> {
-    let purpose = key_purpose(place);
+    waiting_key(roots, place.account, account_key, &key_purpose(place), Blob::Component)
+}
+
+/// A key for what waits: a MAC of its purpose by the half of the account's key that never rotates.
+pub(super) fn waiting_key(roots: &Roots, account: &AccountId, account_key: AccountKey<'_>, purpose: &Aad, blob: Blob) -> Result<Secret<32>, VaultError> {
     let mac = match account_key::module(roots, account_key)? {
         // The same by either kind of root: what waits outlives a root that moves, too.
-        None => derive::mac(Mac::Sha256, account_key::open(roots, place.account, account_key)?.mac_key(), purpose.as_bytes()),
+        None => derive::mac(Mac::Sha256, account_key::open(roots, account, account_key)?.mac_key(), purpose.as_bytes()),
         Some(module) => {
-            let (account, text) = (Stored::read(module, place.account, account_key)?, purpose.as_bytes().to_vec());
+            let (account, text) = (Stored::read(module, account, account_key)?, purpose.as_bytes().to_vec());
             module.run(move |session| Ok(session.mac(account.open(session)?.mac_key(session)?, Mac::Sha256, &text)?))?
         }
     };
     let mac = SecretBytes::from(mac);
     Secret::try_init_with(|out| {
-        let mac: &[u8; 32] = mac.expose().try_into().map_err(|_| VaultError::DoesNotOpen(Blob::Component))?;
+        let mac: &[u8; 32] = mac.expose().try_into().map_err(|_| VaultError::DoesNotOpen(blob))?;
         out.copy_from_slice(mac);
         Ok(())
     })

@@ -5,8 +5,11 @@ pub mod create;
 pub mod delete;
 pub mod list;
 pub mod policy;
+pub mod restore;
+pub mod restore_forecast;
 pub mod show;
 pub mod sync;
+pub mod warm;
 
 use keystead_store::keystores::KeystoreRow;
 use utoipa::IntoParams;

@@ -41,8 +41,8 @@ pub(crate) async fn show_operation(
         api.app.wait_operation(&caller, &id, wait(text)?.duration()).await?;
     }
     let (row, journal) = api.app.show_operation(&caller, &id).await?;
-    let sync = api.app.sync_of(&row.id).await?;
-    Ok(Json(Operation::of(row).with_sync(sync).with_journal(journal)))
+    let (sync, restore) = (api.app.sync_of(&row.id).await?, api.app.restore_of(&row.id).await?);
+    Ok(Json(Operation::of(row).with_sync(sync).with_restore(restore).with_journal(journal)))
 }
 
 fn wait(text: &str) -> Result<Wait, Invalid> {

@@ -8,7 +8,7 @@ use keystead_app::{Request, keys::lifecycle::Ask};
 use keystead_domain::{KeyState, RegionRole, key::deletion::WaitingDays, keystore::KeystoreState, time::DAY, waves::WaveState};
 use keystead_operations::Point;
 use keystead_sandbox::{Effect, Fault};
-use keystead_store::{keys::KeyFilter, keys::KeyRow, operations};
+use keystead_store::{keys::KeyFilter, keys::KeyRow, operations, restores::Tally};
 
 use self::subject::{FAMILIES, NATIVE, SUBJECTS, Subject, clean_up, expected, replica_of};
 use crate::{
@@ -84,6 +84,9 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     if subject == Subject::Repair {
         check_repaired(world, name, ended, &told).await;
     }
+    if subject == Subject::Restore {
+        check_restore(world, name, ended, mishap, &told).await;
+    }
     let (house, account) = (&world.house, &world.ann.account);
     let mut keys = Vec::new();
     for known_as in [name.to_owned(), format!("{name}-new"), replica_of(name)] {
@@ -157,6 +160,16 @@ async fn check_repaired(world: &World, name: &str, ended: &str, told: &str) {
     assert_eq!(world.open_drift(&format!("&key={name}")).await.len(), 0, "{told}: put right at the second try");
 }
 
+/// What may not be looked at is told, and what refuses the upload fails that; the next restore gives the material back all the same, and none is given back twice.
+async fn check_restore(world: &World, name: &str, ended: &str, mishap: &Mishap, told: &str) {
+    let was_denied = matches!(&mishap.fault, Some((_, Effect::Error { code, .. })) if code.starts_with("AccessDenied"));
+    assert!(ended == "SUCCEEDED" || was_denied, "{told}");
+    let began = world.uploads_of(name).await;
+    assert!(began == 1 || was_denied, "{told}: {began} uploads");
+    let again = world.restore(name).await.tally;
+    assert!(again == Tally::default() || was_denied, "{told}: {again:?}");
+}
+
 /// The wave says of its copy how that ended, and begins nothing more.
 async fn check_wave(world: &World, name: &str, ended: &str, told: &str) {
     assert_eq!(world.house.engine.look_at_waves().await, Ok(0), "{told}");
@@ -182,7 +195,7 @@ fn is_proof() -> bool {
 /// Each kind of spoilt reply; in the tests only the three that differ most for what concerns several Regions or a whole place, which takes many calls.
 fn spoilt_replies_for(subject: Subject) -> Vec<Effect> {
     let mut all = spoilt_replies();
-    if (FAMILIES.contains(&subject) || subject.is_native()) && !is_proof() {
+    if (FAMILIES.contains(&subject) || subject.is_native() || subject == Subject::Restore) && !is_proof() {
         all.retain(|effect| matches!(effect, Effect::Lost | Effect::Duplicate) || matches!(effect, Effect::Error { code, .. } if code.starts_with("Access")));
     }
     all
@@ -345,6 +358,12 @@ async fn no_saga_that_reverts_deletes_or_updates_ends_in_a_third_state() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_repair_leaves_a_difference_that_was_not_there() {
     prove(Engine::Sqlite, &[Subject::Repair]).await;
+}
+
+/// CM-037: whatever dies or is lost, a restore begins each upload once, and its next life goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_restore_of_a_keystore_ends_in_a_third_state() {
+    prove(Engine::Sqlite, &[Subject::Restore]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,6 +53,7 @@ pub enum Subject {
     RevertFamily,
     UpdateFamily,
     RotateFamilyInPlace,
+    Restore,
     Sync,
     Adopt,
     NativeDeactivate,
@@ -116,7 +117,13 @@ impl Subject {
     }
 
     pub async fn set_up(self, world: &World, name: &str) {
-        if matches!(self, Self::Copy | Self::Follow) {
+        if self == Self::Restore {
+            // A keystore of its own: the restores of the runs to come shall not look at the keys of all before.
+            world.make_keystore(name).await;
+            let made = world.start_create_in(name, name).await;
+            world.succeeds(made).await;
+            world.lose(&world.key(name).await).await;
+        } else if matches!(self, Self::Copy | Self::Follow) {
             let source = world.start_create_in_vault("main", &format!("{name}-source")).await;
             world.succeeds(source).await;
         } else if FAMILIES.contains(&self) {
@@ -186,6 +193,7 @@ impl Subject {
                 assert_eq!(world.house.engine.look_at_waves().await, Ok(1), "the wave with {name}");
                 newest_operation(world, world.key(name).await).await
             }
+            Self::Restore => world.start_restore(name).await,
             Self::Sync => world.start_sync("payments-eu").await,
             Self::Adopt => world.house.app.adopt_key(&world.ann, &Request::default(), name, None).await.expect("an intent"),
             Self::NativeDeactivate => world.start(name, Ask::Deactivate).await,
@@ -304,7 +312,7 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::Create | Subject::Vaulted | Subject::Copy | Subject::Unkept | Subject::Ceremony => (vec![], vec![Active]),
         Subject::Deactivate | Subject::DeactivateRotated => (vec![Active], vec![Inactive]),
         Subject::Activate | Subject::ActivateRotated => (vec![Inactive], vec![Active]),
-        Subject::Upload | Subject::Update | Subject::RotateInPlace => (vec![Active], vec![Active]),
+        Subject::Upload | Subject::Update | Subject::RotateInPlace | Subject::Restore => (vec![Active], vec![Active]),
         Subject::Renew | Subject::Follow => (vec![Active], vec![Replaced, Active]),
         Subject::Retire => (vec![Replaced, Active], vec![Inactive, Active]),
         Subject::Revert => (vec![Replaced, Active], vec![Active, Replaced]),

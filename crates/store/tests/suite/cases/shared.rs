@@ -21,6 +21,8 @@ pub async fn quota_slots_follow_each_other(world: World) {
     assert_eq!(world.write(reserve("aws/1", "CreateKey", 9_200, 100)).await, slot(20_000));
     world.write(push_back(10_000)).await.expect("is no harm");
     assert_eq!(world.write(reserve("aws/1", "CreateKey", 9_200, 100)).await, slot(20_100), "a push never brings nearer");
+    let next_at = async |call: &'static str| world.read(move |tx| quotas::next_at(tx, "aws/1", call)).await;
+    assert_eq!((next_at("CreateKey").await, next_at("Sign").await), (Ok(Some(NOW.plus_micros(20_200))), Ok(None)));
 }
 
 pub async fn a_schedule_runs_on_one_node(world: World) {
