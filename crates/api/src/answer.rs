@@ -87,8 +87,14 @@ pub(crate) async fn answer(api: &Api, caller: &Principal, started: Started, wait
     };
     let key = if operation.state == RUNNING { key } else { key_behind(api, caller, &operation, key).await? };
     let sync = if operation.key_id.is_none() { api.app.sync_of(&operation.id).await? } else { None };
+    let killed = api.app.killed_by(&operation).await?;
     Ok(Answered {
-        body: OperationAnswer { operation: Some(Operation::of(operation).with_sync(sync)), key: key.map(Key::of), no_op: false, warnings: Vec::new() },
+        body: OperationAnswer {
+            operation: Some(Operation::of(operation).with_sync(sync).with_kill(killed)),
+            key: key.map(Key::of),
+            no_op: false,
+            warnings: Vec::new(),
+        },
         waited: wait,
     })
 }

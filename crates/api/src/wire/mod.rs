@@ -5,6 +5,7 @@ pub mod audit;
 pub mod ceremony;
 pub mod key;
 pub mod keystore;
+pub mod kill;
 pub mod link;
 pub mod listing;
 pub mod operation;

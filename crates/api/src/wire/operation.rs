@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::time::rfc3339;
+use super::{kill::KilledKey, time::rfc3339};
 use crate::problem::type_of;
 
 /// A durable change in several steps.
@@ -47,6 +47,9 @@ pub(crate) struct Operation {
     /// What a sync has found so far; of a sync only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync: Option<Sync>,
+    /// What was taken out of use, and what showed it; of a kill only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kill: Option<Vec<KilledKey>>,
     /// What it was about to do and what came of it; only where one operation is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<Vec<JournalLine>>,
@@ -161,6 +164,7 @@ impl Operation {
             created_at: rfc3339(row.created_at),
             finished_at: row.finished_at.map(rfc3339),
             sync: None,
+            kill: None,
             journal: None,
         }
     }
@@ -169,6 +173,12 @@ impl Operation {
     #[must_use]
     pub fn with_sync(self, row: Option<SyncRow>) -> Self {
         Self { sync: row.map(Sync::of), ..self }
+    }
+
+    /// The same with what a kill took out of use.
+    #[must_use]
+    pub fn with_kill(self, killed: Option<Vec<keystead_app::keys::kill::Killed>>) -> Self {
+        Self { kill: killed.map(|keys| keys.into_iter().map(KilledKey::of).collect()), ..self }
     }
 
     /// The same with its journal.

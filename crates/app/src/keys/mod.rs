@@ -5,6 +5,7 @@ pub mod copy;
 pub mod create;
 pub mod export;
 pub mod family;
+pub mod kill;
 pub mod lifecycle;
 pub mod rotation;
 mod rules;
@@ -110,6 +111,7 @@ impl App {
 pub(crate) fn action_of(event: Event) -> &'static str {
     match event {
         Event::Deactivate | Event::Retire => "key.deactivate",
+        Event::Kill => "key.kill",
         Event::Activate => "key.activate",
         Event::Upload => "key.upload",
         Event::Renew => "key.renew",

@@ -27,6 +27,15 @@ pub enum KeyVerb {
     /// What is encrypted under it cannot be read until it is activated again. The material stays in the vault.
     #[command(after_help = "Example:\n  keystead key deactivate orders")]
     Deactivate(One),
+    /// Take a key out of use everywhere at once: in its cloud, its replicas' Regions and every keystore that has a copy, and show since when
+    ///
+    /// All are disabled before the first is emptied. The vault keeps the material: `key restore` brings everything back.
+    Kill(Kill),
+    /// List the kills of a key, and how long it was until the clouds refused it
+    Kills(Kills),
+    /// Undo the newest kill of a key: everything that it took out of use comes back as it was
+    #[command(after_help = "Example:\n  keystead key restore orders")]
+    Restore(One),
     /// Take a deactivated key into use again
     #[command(after_help = "Example:\n  keystead key activate orders")]
     Activate(One),
@@ -337,6 +346,27 @@ pub struct Links {
 #[derive(Args)]
 #[command(after_help = "Example:\n  keystead key waves orders")]
 pub struct Waves {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// `key kill`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key kill orders\n  keystead key kill orders --no-lineage    (its predecessors go on decrypting)")]
+pub struct Kill {
+    #[command(flatten)]
+    pub one: One,
+    /// Leave the key's predecessors, and their copies, as they are: what they encrypted can be read on
+    #[arg(long)]
+    pub no_lineage: bool,
+}
+
+/// `key kills`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key kills orders")]
+pub struct Kills {
     #[command(flatten)]
     pub one: One,
     #[command(flatten)]

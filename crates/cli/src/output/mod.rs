@@ -6,6 +6,7 @@ pub mod ceremony;
 pub mod json;
 pub mod key;
 pub mod keystore;
+pub mod kill;
 pub mod link;
 pub mod operation;
 pub mod rotation;

@@ -9,6 +9,7 @@ mod cli;
 mod comeback;
 mod comparison;
 mod crash;
+mod dark;
 mod desk;
 mod expiry;
 mod exports;

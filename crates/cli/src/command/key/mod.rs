@@ -2,6 +2,7 @@
 
 mod copy;
 mod export;
+mod kill;
 pub(super) mod new;
 mod replica;
 mod update;
@@ -25,7 +26,7 @@ use crate::{
     },
     client::{Client, read},
     error::CliError,
-    output::{audit::AuditEntry, key::Key, link::Link, rotation::Rotation, wave::Wave},
+    output::{audit::AuditEntry, key::Key, kill::Kill, link::Link, rotation::Rotation, wave::Wave},
     route::Route,
 };
 
@@ -45,6 +46,9 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::PublicKey(args) => public_key(context, &args).await,
         KeyVerb::History(args) => history(context, &args).await,
         KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
+        KeyVerb::Kill(args) => kill::kill(context, &args).await,
+        KeyVerb::Kills(args) => pages::list::<Kill>(context, route(&args.one)?.then("kills"), &args.listing, None, |_| true).await,
+        KeyVerb::Restore(one) => ask(context, &one, "restore", Shown::Same).await,
         KeyVerb::Activate(one) => ask(context, &one, "activate", Shown::Same).await,
         KeyVerb::Upload(one) => ask(context, &one, "upload", Shown::Same).await,
         KeyVerb::Renew(one) => ask(context, &one, "renew", Shown::Successor).await,

@@ -1,0 +1,42 @@
+//! `keystead key kill`: out of use everywhere, with the time until each Region refused.
+
+use serde::Serialize;
+
+use super::route;
+use crate::{
+    args::key::Kill,
+    client::read,
+    command::{Context, change},
+    error::CliError,
+    output::{kill::KilledKey, operation::Answer},
+    wait::follow,
+};
+
+#[derive(Serialize)]
+struct Body {
+    lineage: bool,
+}
+
+/// Asks for a kill, waits for it, and prints what was taken out of use.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn kill(context: &Context, args: &Kill) -> Result<(), CliError> {
+    let client = context.client()?;
+    let answer = client.send(reqwest::Method::POST, &route(&args.one)?.then("kill"), &Body { lineage: !args.no_lineage }).await?;
+    let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(|warning| warning.as_str());
+    warnings.for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    let Answer { operation, .. } = read(&answer)?;
+    let Some(operation) = operation.filter(|_| !context.global.no_wait) else {
+        return change::settle(context, &client, &answer, change::Shown::Same).await;
+    };
+    let ended = follow(&client, context.output, context.global.timeout, operation).await?;
+    let shown = change::show(&client, &ended.id).await?;
+    if context.output.is_json() {
+        return context.output.json(&shown);
+    }
+    let keys = shown["kill"].as_array().cloned().unwrap_or_default();
+    context.output.many::<KilledKey>(&keys)?;
+    context.output.note(&format!("It comes back as it was by: keystead key restore {}", args.one.key));
+    Ok(())
+}
