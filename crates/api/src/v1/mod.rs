@@ -55,6 +55,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
         .routes(routes!(keystores::sync::sync_keystore))
+        .routes(routes!(keystores::kill::kill_keystore))
 
         .routes(routes!(rotations::list::list_rotation_policies))
         .routes(routes!(rotations::show::show_rotation_policy, rotations::set::set_rotation_policy, rotations::clear::clear_rotation_policy))

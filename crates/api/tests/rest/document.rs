@@ -98,6 +98,7 @@ const CONTRACT: &str = "
     GET /v1/users, POST /v1/users, POST /v1/users/{user}/token, POST /v1/users/{user}/disable,
     GET /v1/keystores, POST /v1/keystores, GET /v1/keystores/{keystore}, DELETE /v1/keystores/{keystore},
     GET /v1/keystores/{keystore}/policy, POST /v1/keystores/{keystore}/check, POST /v1/keystores/{keystore}/sync,
+    POST /v1/keystores/{keystore}/kill,
     GET /v1/keys, POST /v1/keys, GET /v1/keys/{key}, PATCH /v1/keys/{key}, GET /v1/keys/{key}/history,
     POST /v1/keys/{key}/copies, GET /v1/keys/{key}/links, GET /v1/keys/{key}/waves,
     POST /v1/keys/{key}/kill, GET /v1/keys/{key}/kills, POST /v1/keys/{key}/restore,

@@ -6,6 +6,7 @@ pub mod ceremony;
 pub mod change;
 pub mod key;
 pub mod keystore;
+mod keystore_kill;
 pub mod local;
 pub mod operation;
 pub mod pages;

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Row, table::time};
+use super::{
+    Row, Sheet,
+    table::{section, time},
+};
 
 /// A key that a kill took out of use.
 #[derive(Debug, Clone, Deserialize)]
@@ -56,6 +59,57 @@ impl Row for Kill {
         let refused = proofs().filter(|dark| dark.proof == "refused").count();
         let last = proofs().filter_map(|dark| dark.micros).max().map(seconds).unwrap_or_default();
         vec![self.operation.clone(), time(&self.created_at), self.state.clone(), self.keys.len().to_string(), refused.to_string(), last]
+    }
+}
+
+/// What a kill of a selection would do.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Planned {
+    kills: u64,
+    reached: Vec<Reached>,
+    paces: Vec<Pace>,
+    left: Vec<Left>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Reached {
+    name: String,
+    keystore: String,
+    state: String,
+    emptied: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Pace {
+    scope: String,
+    keys: u64,
+    emptied: u64,
+    micros: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Left {
+    name: String,
+    operation: String,
+}
+
+impl Sheet for Planned {
+    fn fields(&self) -> Vec<(&'static str, Option<String>)> {
+        let longest = self.paces.iter().map(|pace| pace.micros).max().unwrap_or_default();
+        vec![("kills", Some(self.kills.to_string())), ("keys out of use", Some(self.reached.len().to_string())), ("takes at least", Some(seconds(longest)))]
+    }
+
+    fn below(&self) -> String {
+        let material = |emptied: bool| if emptied { "is removed" } else { "stays" }.to_owned();
+        let keys = self.reached.iter().map(|key| vec![key.name.clone(), key.keystore.clone(), key.state.clone(), material(key.emptied)]);
+        let paces = self.paces.iter().map(|pace| vec![pace.scope.clone(), pace.keys.to_string(), pace.emptied.to_string(), seconds(pace.micros)]);
+        let left = self.left.iter().map(|left| vec![left.name.clone(), left.operation.clone()]);
+        [
+            section("Reached", &["key", "keystore", "state", "material"], keys.collect()),
+            section("Under the quotas", &["account and Region", "disabled", "emptied", "takes"], paces.collect()),
+            section("Left: another operation has them in hand", &["key", "operation"], left.collect()),
+        ]
+        .concat()
     }
 }
 

@@ -92,6 +92,39 @@ async fn a_copy_takes_its_source_along_and_predecessors_can_be_spared_ft_019() {
     assert_eq!(world.key("orders_copy1").await.state, KeyState::Active);
 }
 
+async fn kill_keystore(world: &World, body: Value) -> (u16, Value) {
+    world.rest(0, "POST", "/v1/keystores/payments-eu/kill", Some(body)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_selection_is_killed_key_by_key_after_a_dry_run_that_changes_nothing_ft_019() {
+    let world = spread().await;
+    world.create("invoices").await;
+    world.start_create("halves").await;
+    world.settle().await;
+    let before = crate::refusals::everything(&world).await;
+    let (status, plan) = kill_keystore(&world, json!({"all": true, "dry_run": true})).await;
+    assert_eq!((status, plan["kills"].as_u64(), plan["reached"].as_array().map(Vec::len)), (200, Some(3), Some(7)), "{plan}");
+    // In eu-west-1 four keys are disabled, at five a second: the last 0.6 s behind the first.
+    let here = plan["paces"].as_array().into_iter().flatten().find(|pace| pace["scope"].as_str().is_some_and(|scope| scope.contains("eu-west-1")));
+    assert_eq!(here.map(|pace| (pace["keys"].as_u64(), pace["micros"].as_i64())), Some((Some(4), Some(600_000))), "{plan}");
+    assert_eq!(crate::refusals::everything(&world).await, before, "a dry run changes nothing");
+
+    for body in [json!({}), json!({"all": true, "tags": {"team": "pay"}}), json!({"al": true})] {
+        assert_eq!(kill_keystore(&world, body.clone()).await.0, 422, "{body}");
+    }
+    assert_eq!(kill_keystore(&world, json!({"tags": {"team": "nobody"}})).await.1["kills"], 0);
+    let (status, killed) = kill_keystore(&world, json!({"all": true})).await;
+    assert_eq!((status, killed["started"].as_array().map(Vec::len)), (200, Some(3)), "{killed}");
+    let (_, again) = kill_keystore(&world, json!({"all": true})).await;
+    assert_eq!((&again["kills"], &again["left"]), (&json!(0), &json!([])));
+    for name in ["orders", "orders_us-east-1", "orders_copy1", "invoices", "halves"] {
+        assert_eq!(world.key(name).await.state, KeyState::Inactive, "{name}");
+    }
+    world.rest(0, "POST", "/v1/keys/invoices/restore", None).await;
+    assert_eq!(world.key("invoices").await.state, KeyState::Active);
+}
+
 /// A role that may do all but use keys, as the policy that we print makes it.
 fn cannot_use() -> RoleSeed {
     let deny = ["kms:Encrypt", "kms:Decrypt", "kms:Verify*", "kms:Sign", "kms:GenerateMac"].map(str::to_owned).to_vec();

@@ -10,6 +10,7 @@ mod comeback;
 mod comparison;
 mod crash;
 mod dark;
+mod dark_proof;
 mod desk;
 mod expiry;
 mod exports;

@@ -80,7 +80,7 @@ pub struct Ended {
     ann: Principal,
     tokens: [String; 2],
     names: AtomicU32,
-    settings: Settings,
+    pub settings: Settings,
     directory: tempfile::TempDir,
     http: reqwest::Client,
 }

@@ -61,9 +61,9 @@ const NAP: i64 = 2 * SECOND;
 
 /// A keystore and the connection to its cloud; the vault has none.
 #[derive(Clone)]
-pub(super) struct Site {
-    pub(super) keystore: KeystoreRow,
-    pub(super) cloud: Option<Arc<dyn Cloud>>,
+pub(crate) struct Site {
+    pub(crate) keystore: KeystoreRow,
+    pub(crate) cloud: Option<Arc<dyn Cloud>>,
 }
 
 struct Run {
@@ -199,7 +199,7 @@ impl Engine {
         }))
     }
 
-    pub(super) async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
+    pub(crate) async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
         let id = id.clone();
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
         let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;

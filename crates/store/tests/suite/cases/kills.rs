@@ -21,12 +21,16 @@ pub async fn keys_with_the_same_material_are_the_holder_its_copies_and_its_repli
     world.write(move |tx| rows.iter().try_for_each(|row| insert_key(tx, row))).await.expect("are made");
     assert_eq!(sharing(&world, 1).await, [key_id(1), key_id(2), key_id(3), key_id(4)]);
     assert_eq!((sharing(&world, 2).await, sharing(&world, 5).await), (vec![key_id(2)], vec![key_id(5)]));
+    let usable = async || world.read(|tx| keys::usable_in(tx, &keystore_id(1))).await.expect("are read").len();
+    assert_eq!(usable().await, 5);
     let ends = world.write(|tx| {
         keys::transition(tx, &key_id(2), KeyState::Active, KeyState::PendingDeletion, NOW)?;
         keys::transition(tx, &key_id(2), KeyState::PendingDeletion, KeyState::Deleted, NOW)
     });
     ends.await.expect("is deleted");
     assert_eq!(sharing(&world, 1).await, [key_id(1), key_id(3), key_id(4)], "what is deleted has none");
+    assert_eq!(usable().await, 4, "and cannot be used");
+    assert_eq!(world.read(|tx| keys::usable_in(tx, &keystore_id(2))).await.expect("are read"), []);
 }
 
 pub async fn operations_of_a_kind_are_those_that_were_asked_of_the_key(world: World) {
