@@ -28,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::deactivate::deactivate_key))
         .routes(routes!(keys::kill::kill_key))
         .routes(routes!(keys::kills::key_kills))
+        .routes(routes!(keys::blast_radius::blast_radius))
         .routes(routes!(keys::restore::restore_key))
         .routes(routes!(keys::activate::activate_key))
         .routes(routes!(keys::upload::upload_key))

@@ -31,6 +31,9 @@ pub enum KeyVerb {
     ///
     /// All are disabled before the first is emptied. The vault keeps the material: `key restore` brings everything back.
     Kill(Kill),
+    /// Show what depends on a key, as far as it is known: copies, replicas, predecessors, aliases, grants, policy; changes nothing
+    #[command(after_help = "Example:\n  keystead key blast-radius orders")]
+    BlastRadius(One),
     /// List the kills of a key, and how long it was until the clouds refused it
     Kills(Kills),
     /// Undo the newest kill of a key: everything that it took out of use comes back as it was

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod blast;
 pub mod ceremony;
 pub mod json;
 pub mod key;

@@ -112,6 +112,7 @@ fn keys_are_killed_and_restored_from_the_command_line_ft_019() {
     desk.table(&["keystore", "kill", "demo-eu", "--tag", "fate=dark", "--dry-run"], &["takes at least", "Reached", "REPLACED", "is removed"]);
     assert!(desk.fails(2, &["keystore", "kill", "demo-eu", "--all"]).to_string().contains("--yes"), "nobody can be asked");
     assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "ACTIVE");
+    desk.table(&["key", "blast-radius", "doomed"], &["POLICY ALLOWS", "itself", "predecessor", "not known"]);
     desk.table(&["key", "kill", "doomed"], &["DARK AFTER", "refused", "Encrypt: ", "REPLACED", "removed"]);
     assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "INACTIVE");
     desk.table(&["key", "kills", "doomed"], &["SUCCEEDED", "LAST DARK AFTER"]);

@@ -92,6 +92,24 @@ async fn a_copy_takes_its_source_along_and_predecessors_can_be_spared_ft_019() {
     assert_eq!(world.key("orders_copy1").await.state, KeyState::Active);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_blast_radius_names_what_a_kill_takes_out_of_use_and_says_what_no_sync_has_seen_aw_045() {
+    let world = spread().await;
+    world.sync("payments-eu").await;
+    let (status, told) = world.rest(0, "GET", "/v1/keys/orders/blast-radius", None).await;
+    assert_eq!(status, 200, "{told}");
+    let keys = told["keys"].as_array().expect("keys");
+    let mut relations: Vec<&str> = keys.iter().filter_map(|key| key["relation"].as_str()).collect();
+    assert_eq!(relations[0], "itself");
+    relations.sort_unstable();
+    assert_eq!(relations, ["copy", "itself", "predecessor", "predecessor", "replica"]);
+    let itself = &keys[0];
+    assert_eq!((&itself["aliases"], &itself["grants"]), (&json!(["orders", "orders/more"]), &json!(0)), "{itself}");
+    assert!(itself["principals"][0].as_str().is_some_and(|who| who.ends_with(":root")) && itself["seen_at"].is_string(), "{itself}");
+    let copy = keys.iter().find(|key| key["relation"] == "copy").expect("a copy");
+    assert_eq!((&copy["seen_at"], &copy["grants"], &copy["principals"]), (&json!(null), &json!(null), &json!(null)), "not known is not none");
+}
+
 async fn kill_keystore(world: &World, body: Value) -> (u16, Value) {
     world.rest(0, "POST", "/v1/keystores/payments-eu/kill", Some(body)).await
 }

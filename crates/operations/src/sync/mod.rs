@@ -2,6 +2,7 @@
 
 mod compare;
 mod keep;
+mod principals;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use keystead_domain::{Aliases, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use keep::{Keeper, Kept, end_native};
+
+pub use principals::principals;
 
 use crate::stored::StoredTime;
 

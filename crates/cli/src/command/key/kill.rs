@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::route;
 use crate::{
-    args::key::Kill,
+    args::key::{Kill, One},
     client::read,
     command::{Context, change},
     error::CliError,
-    output::{kill::KilledKey, operation::Answer},
+    output::{blast::AffectedKey, kill::KilledKey, operation::Answer},
     wait::follow,
 };
 
@@ -38,5 +38,19 @@ pub async fn kill(context: &Context, args: &Kill) -> Result<(), CliError> {
     let keys = shown["kill"].as_array().cloned().unwrap_or_default();
     context.output.many::<KilledKey>(&keys)?;
     context.output.note(&format!("It comes back as it was by: keystead key restore {}", args.one.key));
+    Ok(())
+}
+
+/// Shows what depends on a key.
+///
+/// # Errors
+/// [`CliError`].
+pub async fn blast_radius(context: &Context, one: &One) -> Result<(), CliError> {
+    let shown = context.client()?.get(&route(one)?.then("blast-radius")).await?;
+    let keys = shown["keys"].as_array().cloned().unwrap_or_default();
+    context.output.many::<AffectedKey>(&keys)?;
+    if !context.output.is_json() {
+        context.output.note("Whoever names the key by its ARN, under an IAM policy, is not seen here. Grants and policies are as the last sync saw them.");
+    }
     Ok(())
 }

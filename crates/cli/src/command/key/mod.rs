@@ -47,6 +47,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::History(args) => history(context, &args).await,
         KeyVerb::Deactivate(one) => ask(context, &one, "deactivate", Shown::Same).await,
         KeyVerb::Kill(args) => kill::kill(context, &args).await,
+        KeyVerb::BlastRadius(one) => kill::blast_radius(context, &one).await,
         KeyVerb::Kills(args) => pages::list::<Kill>(context, route(&args.one)?.then("kills"), &args.listing, None, |_| true).await,
         KeyVerb::Restore(one) => ask(context, &one, "restore", Shown::Same).await,
         KeyVerb::Activate(one) => ask(context, &one, "activate", Shown::Same).await,
