@@ -51,7 +51,8 @@ pub(crate) struct OperationAnswer {
 }
 
 impl OperationAnswer {
-    fn is_running(&self) -> bool {
+    /// Whether its operation has not ended.
+    pub fn is_running(&self) -> bool {
         self.operation.as_ref().is_some_and(|operation| operation.state == RUNNING)
     }
 }
@@ -90,9 +91,10 @@ pub(crate) async fn answer(api: &Api, caller: &Principal, started: Started, wait
         None => (api.app.sync_of(&operation.id).await?, api.app.restore_of(&operation.id).await?),
         Some(_) => (None, None),
     };
+    let killed = api.app.killed_by(&operation).await?;
     Ok(Answered {
         body: OperationAnswer {
-            operation: Some(Operation::of(operation).with_sync(sync).with_restore(restore)),
+            operation: Some(Operation::of(operation).with_sync(sync).with_restore(restore).with_kill(killed)),
             key: key.map(Key::of),
             no_op: false,
             warnings: Vec::new(),
@@ -148,13 +150,22 @@ pub(crate) struct AnsweredMany {
 /// # Errors
 /// What the store says.
 pub(crate) async fn answer_many(api: &Api, caller: &Principal, started: Vec<Started>, wait: Option<Wait>) -> Result<AnsweredMany, Refusal> {
+    let answers = answer_each(api, caller, started, wait).await?;
+    Ok(AnsweredMany { body: ManyAnswer { started: answers }, waited: wait })
+}
+
+/// One answer an operation.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn answer_each(api: &Api, caller: &Principal, started: Vec<Started>, wait: Option<Wait>) -> Result<Vec<OperationAnswer>, Refusal> {
     let begun = Instant::now();
     let mut answers = Vec::new();
     for one in started {
         let left = wait.map(|Wait(seconds)| Wait(seconds.saturating_sub(u32::try_from(begun.elapsed().as_secs()).unwrap_or(u32::MAX))));
         answers.push(answer(api, caller, one, left).await?.body);
     }
-    Ok(AnsweredMany { body: ManyAnswer { started: answers }, waited: wait })
+    Ok(answers)
 }
 
 impl IntoResponse for AnsweredMany {

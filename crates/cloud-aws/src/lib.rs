@@ -26,14 +26,15 @@ pub mod regions;
 mod send;
 mod session;
 mod tags;
+pub mod usable;
 
 use async_trait::async_trait;
 pub use client::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
 use keystead_cloud::{
     Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, MaterialSeen, NewCloudKey, Observed, OwnTags, Page,
-    Pointing, ProbeReport, Reply, WrappingKey,
+    Pointing, ProbeReport, Reply, UseSeen, WrappingKey,
 };
-use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
+use keystead_domain::{Alias, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use policy::{Reach, permission_policy, trust_policy};
 pub use regions::{Region, check_region};
 
@@ -153,6 +154,10 @@ impl Cloud for AwsCloud {
 
     fn is_own(&self, tags: &[(String, String)]) -> bool {
         own::is_of(tags, &self.installation)
+    }
+
+    async fn try_use(&self, key: &CloudKeyId, spec: KeySpec, usage: KeyUsage) -> Result<UseSeen, CloudError> {
+        self.try_to_use(key, spec, usage).await
     }
 
     async fn probe(&self) -> Result<ProbeReport, CloudError> {

@@ -10,7 +10,7 @@ pub const SOURCE_DATE: &str = "2026-11-21";
 /// Calls per second in one account and Region, shared by everybody there: console, Terraform and Keystead.
 ///
 /// `Observe` is DescribeKey; `List` is ListKeys, also for [`find`](keystead_cloud::Cloud::find), which then looks at tags far below their quota.
-pub const TABLE: [Quota; 25] = [
+pub const TABLE: [Quota; 26] = [
     row(Call::CreateKey, 5.0),
     // Formerly one in four seconds; accounts that AWS has not moved yet need the operator's override.
     row(Call::WrappingKey, 1.0),
@@ -39,6 +39,8 @@ pub const TABLE: [Quota; 25] = [
     row(Call::Replicate, 5.0),
     // In both Regions.
     row(Call::Promote, 5.0),
+    // Cryptographic operations have far more (RSA: 1,000 a second), and applications share it: a try shall not take theirs.
+    row(Call::TryUse, 100.0),
 ];
 
 const fn row(call: Call, per_second: f64) -> Quota {

@@ -55,6 +55,8 @@ pub enum Call {
     Replicate,
     /// Make a replica the primary.
     Promote,
+    /// Try whether a key can be used.
+    TryUse,
 }
 
 impl Call {
@@ -86,6 +88,7 @@ impl Call {
             Self::ListMaterials => "list-materials",
             Self::Replicate => "replicate",
             Self::Promote => "promote",
+            Self::TryUse => "try-use",
         }
     }
 }

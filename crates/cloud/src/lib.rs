@@ -8,14 +8,16 @@ pub mod error;
 pub mod inspect;
 pub mod key;
 pub mod probe;
+pub mod usable;
 
 use async_trait::async_trait;
 pub use capability::{Call, Capabilities, Importable, Prices, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
 pub use inspect::{Family, Grant, Inspected, Page, Pointing};
 pub use key::{CloudKey, CloudKeyId, FamilySeen, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};
-use keystead_domain::{Alias, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
+use keystead_domain::{Alias, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use probe::{Finding, ProbeReport, Standing};
+pub use usable::{UseSeen, UseStanding};
 
 /// One cloud location under one identity: a keystore as the connector sees it.
 ///
@@ -117,6 +119,10 @@ pub trait Cloud: Send + Sync {
 
     /// Whether these tags say that this installation made the key.
     fn is_own(&self, tags: &[(String, String)]) -> bool;
+
+    /// Tries whether a key of this kind can be used, without using it: what shows that a key is out of use. The cloud's own word for its state is not asked, because
+    /// what the cloud shows and what it still does may lie apart for a while.
+    async fn try_use(&self, key: &CloudKeyId, spec: KeySpec, usage: KeyUsage) -> Result<UseSeen, CloudError>;
 
     /// Tries each permission without changing anything: what is missing, what is too much (CM-070, CM-072).
     async fn probe(&self) -> Result<ProbeReport, CloudError>;

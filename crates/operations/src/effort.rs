@@ -24,6 +24,9 @@ impl Calls {
 
     /// Adds those of a step.
     pub fn add_step(&mut self, step: &Step) {
+        if let Step::Together(steps) = step {
+            return steps.iter().for_each(|step| self.add_step(step));
+        }
         of_step(step).iter().for_each(|call| self.add(*call, 1));
     }
 
@@ -79,7 +82,11 @@ fn of_step(step: &Step) -> &'static [Call] {
         Step::RotateIn(..) => &[Call::ListMaterials, Call::Rotate, Call::Observe],
         Step::Enable(_) => &[Call::Enable, Call::Observe],
         Step::Disable(_) => &[Call::Disable, Call::Observe],
-        Step::DeleteMaterial(_) => &[Call::DeleteMaterial, Call::Observe],
+        Step::CutOff(_) => &[Call::Disable],
+        Step::ConfirmDark(_) => &[Call::TryUse],
+        // Counted one by one.
+        Step::Together(_) => &[],
+        Step::DeleteMaterial(_) | Step::Empty(_) => &[Call::DeleteMaterial, Call::Observe],
         Step::PointAlias { from: Some(_), .. } => &[Call::UpdateAlias],
         Step::PointAlias { from: None, .. } => &[Call::CreateAlias],
         Step::TakeAlias { .. } => &[Call::UpdateAlias],

@@ -38,6 +38,14 @@ pub enum Step {
     DeletePending(KeyId, VersionId),
     /// Make a pending version the current one, under the same cloud key.
     RotateIn(KeyId, VersionId),
+    /// Several steps at once, each about a key of its own. One that fails stops none of the others; they are then all done again.
+    Together(Vec<Step>),
+    /// Forbid the key's use; one that cannot be used because it is gone, or counts down, is what was wanted.
+    CutOff(KeyId),
+    /// Remove the material of a key that was cut off.
+    Empty(KeyId),
+    /// Try to use the key until the cloud refuses it, and say since when.
+    ConfirmDark(KeyId),
     /// Let the key be used.
     Enable(KeyId),
     /// Forbid its use.
@@ -102,6 +110,10 @@ impl Step {
             Self::ImportPending { .. } => "import-pending",
             Self::DeletePending(..) => "delete-pending",
             Self::RotateIn(..) => "rotate-in",
+            Self::Together(steps) => steps.last().map_or("together", Self::name),
+            Self::CutOff(_) => "cut-off",
+            Self::Empty(_) => "empty",
+            Self::ConfirmDark(_) => "confirm-dark",
             Self::Enable(_) => "enable",
             Self::Disable(_) => "disable",
             Self::DeleteMaterial(_) => "delete-material",
@@ -134,6 +146,9 @@ impl Step {
             | Self::ImportPending { key, .. }
             | Self::DeletePending(key, _)
             | Self::RotateIn(key, _)
+            | Self::CutOff(key)
+            | Self::Empty(key)
+            | Self::ConfirmDark(key)
             | Self::Enable(key)
             | Self::Disable(key)
             | Self::DeleteMaterial(key)
@@ -146,6 +161,7 @@ impl Step {
             | Self::ScheduleDeletion(key, _)
             | Self::CancelDeletion(key)
             | Self::ConfirmGone(key) => Some(key),
+            Self::Together(steps) => steps.last().and_then(Self::key),
             Self::Sweep | Self::ListAliases | Self::InspectKeys | Self::FindVanished | Self::FindLost | Self::GiveBack => None,
         }
     }

@@ -50,6 +50,9 @@ pub struct Settings {
     pub latency_ms: u64,
     /// Milliseconds (of the virtual clock) until others see a new key, a new alias, a moved alias, a replica or a rotation.
     pub visibility_ms: u64,
+    /// Milliseconds (of the virtual clock) for which a key that was just disabled is used on: its state shows at once, and the hosts that encrypt learn of it later.
+    /// One that is emptied meanwhile too answers dry runs only.
+    pub disable_lag_ms: u64,
     /// Customer keys an account may have in one Region.
     pub keys_max: usize,
     /// Aliases a key may have.
@@ -59,7 +62,7 @@ pub struct Settings {
 impl Default for Settings {
     /// Limits of cloud-byok.md, section 2.8; no throttling, no delays.
     fn default() -> Self {
-        Self { quotas: false, quota_overrides: BTreeMap::new(), latency_ms: 0, visibility_ms: 0, keys_max: 100_000, aliases_per_key_max: 50 }
+        Self { quotas: false, quota_overrides: BTreeMap::new(), latency_ms: 0, visibility_ms: 0, disable_lag_ms: 0, keys_max: 100_000, aliases_per_key_max: 50 }
     }
 }
 

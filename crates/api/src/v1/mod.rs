@@ -28,6 +28,10 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::links::key_links))
         .routes(routes!(keys::waves::rotation_waves))
         .routes(routes!(keys::deactivate::deactivate_key))
+        .routes(routes!(keys::kill::kill_key))
+        .routes(routes!(keys::kills::key_kills))
+        .routes(routes!(keys::blast_radius::blast_radius))
+        .routes(routes!(keys::restore::restore_key))
         .routes(routes!(keys::activate::activate_key))
         .routes(routes!(keys::upload::upload_key))
         .routes(routes!(keys::renew::renew_key))
@@ -60,6 +64,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
         .routes(routes!(keystores::sync::sync_keystore))
+        .routes(routes!(keystores::kill::kill_keystore))
         .routes(routes!(keystores::warm::set_warm))
         .routes(routes!(keystores::restore_forecast::restore_forecast, keystores::restore::restore_keystore))
 

@@ -7,6 +7,7 @@ pub mod ceremony;
 pub mod drift;
 pub mod key;
 pub mod keystore;
+pub mod kill;
 pub mod link;
 pub mod listing;
 pub mod operation;

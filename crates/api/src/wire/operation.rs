@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{restore::Restore, time::rfc3339};
+use super::{kill::KilledKey, restore::Restore, time::rfc3339};
 use crate::problem::type_of;
 
 /// A durable change in several steps.
@@ -50,6 +50,9 @@ pub(crate) struct Operation {
     /// How far a restore is; of a restore only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
+    /// What was taken out of use, and what showed it; of a kill only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kill: Option<Vec<KilledKey>>,
     /// What it was about to do and what came of it; only where one operation is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<Vec<JournalLine>>,
@@ -165,6 +168,7 @@ impl Operation {
             finished_at: row.finished_at.map(rfc3339),
             sync: None,
             restore: None,
+            kill: None,
             journal: None,
         }
     }
@@ -179,6 +183,12 @@ impl Operation {
     #[must_use]
     pub fn with_restore(self, restoring: Option<Restoring>) -> Self {
         Self { restore: restoring.map(Restore::of), ..self }
+    }
+
+    /// The same with what a kill took out of use.
+    #[must_use]
+    pub fn with_kill(self, killed: Option<Vec<keystead_app::keys::kill::Killed>>) -> Self {
+        Self { kill: killed.map(|keys| keys.into_iter().map(KilledKey::of).collect()), ..self }
     }
 
     /// The same with its journal.

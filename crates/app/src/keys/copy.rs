@@ -90,7 +90,7 @@ impl App {
     /// Naming the rule, before anything has begun: of the source, of a target, of a name or alias in use.
     pub async fn copy_key(&self, principal: &Principal, request: &Request, id_or_name: &str, new: NewCopies) -> Result<Vec<Started>, Error> {
         for _ in 0..TRIES {
-            if let Some(earlier) = self.earlier_copies(principal, request).await? {
+            if let Some(earlier) = self.earlier_many(principal, request).await? {
                 return Ok(earlier);
             }
             match self.try_copy(principal, request, id_or_name, &new).await {
@@ -139,7 +139,7 @@ impl App {
     }
 
     async fn not_copied(&self, principal: &Principal, request: &Request, source: &KeyRow, error: TxError) -> Result<Vec<Started>, Error> {
-        if let Some(earlier) = self.earlier_copies(principal, request).await? {
+        if let Some(earlier) = self.earlier_many(principal, request).await? {
             return Ok(earlier);
         }
         match error.into() {
@@ -256,8 +256,8 @@ impl App {
         (key, lineage)
     }
 
-    /// What the same request began before: the operations of all its copies, in their order.
-    async fn earlier_copies(&self, principal: &Principal, request: &Request) -> Result<Option<Vec<Started>>, Error> {
+    /// What the same request began before: all its operations, in their order.
+    pub(crate) async fn earlier_many(&self, principal: &Principal, request: &Request) -> Result<Option<Vec<Started>>, Error> {
         let Some(first) = self.earlier(principal, request).await? else { return Ok(None) };
         let mut copies = vec![first];
         while let Some(same) = nth(request, copies.len()) {
@@ -277,8 +277,8 @@ impl App {
     }
 }
 
-/// The idempotency key of a request's copies, counted from 0: the first has the caller's own, the others one that no caller can give.
-fn nth(request: &Request, at: usize) -> Option<Idempotency> {
+/// The idempotency key of each of a request's operations, counted from 0: the first has the caller's own, the others one that no caller can give.
+pub(crate) fn nth(request: &Request, at: usize) -> Option<Idempotency> {
     let same = request.idempotency.clone()?;
     Some(if at == 0 { same } else { Idempotency { key: format!("{}\n{at}", same.key), ..same } })
 }

@@ -282,7 +282,7 @@ fn last_of_family(key: &KeyRow) -> Also {
 }
 
 /// Until when the same material shall live when it is imported again: as it was, or, when that is over, the same span from now.
-fn expiry_of(key: &KeyRow, now: Timestamp) -> Option<StoredTime> {
+pub(super) fn expiry_of(key: &KeyRow, now: Timestamp) -> Option<StoredTime> {
     let (expires, span) = key.expires_at.zip(key.expiry_span)?;
     Some(if expires > now { expires } else { expiry::renewed(span, now) }.into())
 }

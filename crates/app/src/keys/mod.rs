@@ -1,10 +1,12 @@
 //! Keys: everything that can be asked of them.
 
 pub mod adopt;
+pub mod blast;
 pub mod copy;
 pub mod create;
 pub mod export;
 pub mod family;
+pub mod kill;
 pub mod lifecycle;
 pub mod rotation;
 mod rules;
@@ -110,6 +112,7 @@ impl App {
 pub(crate) fn action_of(event: Event) -> &'static str {
     match event {
         Event::Deactivate | Event::Retire => "key.deactivate",
+        Event::Kill => "key.kill",
         Event::Activate => "key.activate",
         Event::Upload => "key.upload",
         Event::Renew => "key.renew",

@@ -29,6 +29,18 @@ pub enum KeyVerb {
         after_help = "Examples:\n  keystead key deactivate orders\n  keystead key deactivate --tag env=test --dry-run\n  keystead key deactivate --keystore payments-us --older-than 365d --yes"
     )]
     Deactivate(Chosen),
+    /// Take a key out of use everywhere at once: in its cloud, its replicas' Regions and every keystore that has a copy, and show since when
+    ///
+    /// All are disabled before the first is emptied. The vault keeps the material: `key restore` brings everything back.
+    Kill(Kill),
+    /// Show what depends on a key, as far as it is known: copies, replicas, predecessors, aliases, grants, policy; changes nothing
+    #[command(after_help = "Example:\n  keystead key blast-radius orders")]
+    BlastRadius(One),
+    /// List the kills of a key, and how long it was until the clouds refused it
+    Kills(Kills),
+    /// Undo the newest kill of a key: everything that it took out of use comes back as it was
+    #[command(after_help = "Example:\n  keystead key restore orders")]
+    Restore(One),
     /// Take a deactivated key into use again
     #[command(after_help = "Examples:\n  keystead key activate orders\n  keystead key activate --tag env=test")]
     Activate(Chosen),
@@ -339,6 +351,27 @@ pub struct Links {
 #[derive(Args)]
 #[command(after_help = "Example:\n  keystead key waves orders")]
 pub struct Waves {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// `key kill`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keystead key kill orders\n  keystead key kill orders --no-lineage    (its predecessors go on decrypting)")]
+pub struct Kill {
+    #[command(flatten)]
+    pub one: One,
+    /// Leave the key's predecessors, and their copies, as they are: what they encrypted can be read on
+    #[arg(long)]
+    pub no_lineage: bool,
+}
+
+/// `key kills`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key kills orders")]
+pub struct Kills {
     #[command(flatten)]
     pub one: One,
     #[command(flatten)]

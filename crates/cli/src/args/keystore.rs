@@ -1,6 +1,6 @@
 //! `keystead keystore …`
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::{
     listing::Listing,
@@ -34,6 +34,10 @@ pub enum KeystoreVerb {
     Restore(Restore),
     /// Fetch import parameters of every key ahead, so that a restore need not wait for them, or stop it
     Warm(Warm),
+    /// Kill keys of a keystore: each with its copies, replicas and predecessors, wherever they are
+    ///
+    /// First it is shown what that reaches, and how long the clouds' quotas make it take. `key restore` brings each back.
+    Kill(Kill),
     /// Delete a keystore whose keys are all deleted
     #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
     Delete(One),
@@ -126,6 +130,34 @@ pub struct Warm {
     /// Whether
     #[arg(value_enum, value_name = "on|off")]
     pub switch: Switch,
+}
+
+/// `keystore kill`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead keystore kill payments-eu --tag team=pay --dry-run
+  keystead keystore kill payments-eu --tag team=pay
+  keystead keystore kill payments-eu --all --yes")]
+#[command(group = ArgGroup::new("which").required(true).args(["tags", "all"]))]
+pub struct Kill {
+    #[command(flatten)]
+    pub one: One,
+    /// Only keys with this tag; given several times, with all of them
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse::tag)]
+    pub tags: Vec<(String, String)>,
+    /// Every key of the keystore
+    #[arg(long)]
+    pub all: bool,
+    /// Leave predecessors, and their copies, as they are
+    #[arg(long)]
+    pub no_lineage: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// One of the two policies.

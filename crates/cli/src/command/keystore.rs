@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Context,
     change::{Shown, settle},
+    keystore_kill,
     pages::{self, is_not_deleted},
 };
 use crate::{
@@ -36,11 +37,12 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Sync(one) => sync(context, &one).await,
         KeystoreVerb::Restore(args) => restore(context, &args).await,
         KeystoreVerb::Warm(args) => warm(context, &args).await,
+        KeystoreVerb::Kill(args) => keystore_kill::kill(context, &args).await,
         KeystoreVerb::Delete(one) => delete(context, &one).await,
     }
 }
 
-fn route(one: &One) -> Result<Route, CliError> {
+pub(super) fn route(one: &One) -> Result<Route, CliError> {
     Route::new("v1/keystores").of("keystore", &one.keystore)
 }
 

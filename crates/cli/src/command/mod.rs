@@ -8,6 +8,7 @@ pub mod change;
 pub mod drift;
 pub mod key;
 pub mod keystore;
+mod keystore_kill;
 pub mod local;
 pub mod operation;
 pub mod pages;

@@ -3,11 +3,13 @@
 pub mod alert;
 pub mod audit;
 pub mod batch;
+pub mod blast;
 pub mod ceremony;
 pub mod drift;
 pub mod json;
 pub mod key;
 pub mod keystore;
+pub mod kill;
 pub mod link;
 pub mod operation;
 pub mod restore;

@@ -29,6 +29,7 @@ fn reach_of_primary(event: Event) -> Reach {
     match event {
         Event::Deactivate
         | Event::Retire
+        | Event::Kill
         | Event::Activate
         | Event::Upload
         | Event::Renew
@@ -45,6 +46,8 @@ fn reach_of_replica(event: Event, primary: Option<KeyState>) -> Reach {
     match event {
         // Name, tags, alias and description are a replica's own; its end is not, which whoever updates it looks at.
         Event::ScheduleDeletion | Event::CleanUp | Event::PrepareExport | Event::DownloadExport | Event::Update | Event::Promote => Reach::Alone,
+        // It takes the whole family along, whichever member is named.
+        Event::Kill => Reach::Family,
         // What was kept comes back into step alone.
         Event::Activate if primary == Some(KeyState::Active) => Reach::Alone,
         // A primary waits for its last replica: one that lives again would stop it half-way.

@@ -28,6 +28,8 @@ pub enum Event {
     Deactivate,
     /// The same, by the schedule, of a key whose successor has been in use for the grace of its rotation (FT-077).
     Retire,
+    /// Take the key out of use wherever it is, with everything that has its material, and show that it is (FT-019).
+    Kill,
     /// Import the material again and enable (CM-055).
     Activate,
     /// Import the material again, whatever the cloud lost (CM-056).
@@ -76,7 +78,7 @@ pub const STATES: [KeyState; 6] = [KeyState::Creating, KeyState::Active, KeyStat
 
 /// The table: one row an event, one column a state.
 #[rustfmt::skip]
-pub const TABLE: [(Event, [Verdict; 6]); 16] = {
+pub const TABLE: [(Event, [Verdict; 6]); 17] = {
     use Event::*;
     use KeyState::{Active as A, Inactive as I, Replaced as R, PendingDeletion as P, Deleted as D};
     use Verdict::{NoOp as NOP, Refused as NO, Stay as STAY, To};
@@ -84,6 +86,7 @@ pub const TABLE: [(Event, [Verdict; 6]); 16] = {
         //                 CREATING  ACTIVE   INACTIVE  REPLACED  PENDING_DELETION  DELETED
         (Deactivate,       [NO,      To(I),   NOP,      NO,       NO,               NO  ]),
         (Retire,           [NO,      NO,      NOP,      To(I),    NO,               NO  ]),
+        (Kill,             [NO,      To(I),   NOP,      To(I),    NOP,              NO  ]),
         (Activate,         [NO,      NOP,     To(A),    NO,       NO,               NO  ]),
         (Upload,           [NO,      STAY,    NO,       STAY,     NO,               NO  ]),
         (Renew,            [NO,      To(R),   NO,       NO,       NO,               NO  ]),
@@ -147,6 +150,7 @@ impl Event {
         match self {
             Self::Deactivate => "deactivated",
             Self::Retire => "retired",
+            Self::Kill => "killed",
             Self::Activate => "activated",
             Self::Upload => "uploaded",
             Self::Renew => "renewed",

@@ -61,6 +61,12 @@ impl Application {
         self.0.rotate_key_on_demand().key_id(key).send().await.expect("rotates");
     }
 
+    /// The code with which the cloud refuses to encrypt; `None` when it does it.
+    pub async fn refused(&self, key: &str) -> Option<String> {
+        let answer = self.0.encrypt().key_id(key).plaintext(Blob::new(b"x")).send().await;
+        answer.err().map(|error| aws_sdk_kms::error::ProvideErrorMetadata::code(&error).unwrap_or_default().to_owned())
+    }
+
     pub async fn decrypt(&self, blob: &[u8]) -> Vec<u8> {
         let answer = self.0.decrypt().ciphertext_blob(Blob::new(blob)).send().await.expect("decrypts");
         answer.plaintext.expect("a plaintext").into_inner()

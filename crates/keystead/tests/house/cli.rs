@@ -121,6 +121,23 @@ fn a_keystore_is_kept_warm_and_restored_from_the_command_line_cm_037_fx_029() {
 }
 
 #[test]
+fn keys_are_killed_and_restored_from_the_command_line_ft_019() {
+    let (desk, _terminal) = demo();
+    desk.json(&["key", "create", "doomed", "--keystore", "demo-eu", "--tag", "fate=dark"]);
+    desk.json(&["key", "renew", "doomed"]);
+    desk.table(&["keystore", "kill", "demo-eu", "--tag", "fate=dark", "--dry-run"], &["takes at least", "Reached", "REPLACED", "is removed"]);
+    assert!(desk.fails(2, &["keystore", "kill", "demo-eu", "--all"]).to_string().contains("--yes"), "nobody can be asked");
+    assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "ACTIVE");
+    desk.table(&["key", "blast-radius", "doomed"], &["POLICY ALLOWS", "itself", "predecessor", "not known"]);
+    desk.table(&["key", "kill", "doomed"], &["DARK AFTER", "refused", "Encrypt: ", "REPLACED", "removed"]);
+    assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "INACTIVE");
+    desk.table(&["key", "kills", "doomed"], &["SUCCEEDED", "LAST DARK AFTER"]);
+    assert_eq!(desk.json(&["key", "restore", "doomed"])["state"], "ACTIVE");
+    desk.table(&["keystore", "kill", "demo-eu", "--tag", "fate=dark", "--yes"], &["doomed", "refused"]);
+    assert_eq!(desk.json(&["key", "restore", "doomed"])["state"], "ACTIVE");
+}
+
+#[test]
 fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
     let (desk, _terminal) = demo();
     desk.json(&["sandbox", "seed", "legacy", "--count", "3", "--account", "123456789012", "--region", "eu-west-1"]);

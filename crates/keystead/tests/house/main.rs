@@ -10,6 +10,8 @@ mod cli;
 mod comeback;
 mod comparison;
 mod crash;
+mod dark;
+mod dark_proof;
 mod desk;
 mod drift;
 mod expiry;

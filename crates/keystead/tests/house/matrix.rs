@@ -1,5 +1,5 @@
-//! The lifecycle matrix of `capabilities.md`, all 50 cells, through the REST API, on SQLite and on PostgreSQL: each checks the key's state, the cloud's raw state
-//! and the audit entry (CM-053 to CM-068).
+//! The lifecycle matrix of `capabilities.md`, all 50 cells, and the five of the kill switch, through the REST API, on SQLite and on PostgreSQL: each checks the key's
+//! state, the cloud's raw state and the audit entry (CM-053 to CM-068, FT-019).
 
 use keystead_app::keys::lifecycle::Ask;
 use keystead_domain::{KeyState, key::deletion::WaitingDays, time::DAY};
@@ -24,8 +24,9 @@ const STATES: [&str; 5] = ["ACTIVE", "INACTIVE", "REPLACED", "PENDING_DELETION",
 
 /// The matrix as `capabilities.md` has it: operation, audit action, and a cell a state.
 #[rustfmt::skip]
-const MATRIX: [(&str, &str, [Cell; 5]); 10] = [
+const MATRIX: [(&str, &str, [Cell; 5]); 11] = [
     ("deactivate",        "key.deactivate",        [Ok("INACTIVE", "PendingImport"), Nop, No, No, No]),
+    ("kill",              "key.kill",              [Ok("INACTIVE", "PendingImport"), Nop, Ok("INACTIVE", "PendingImport"), Nop, No]),
     ("activate",          "key.activate",          [Nop, Ok("ACTIVE", "Enabled"), No, No, No]),
     ("upload",            "key.upload",            [Ok("ACTIVE", "Enabled"), No, Ok("REPLACED", "Enabled"), No, No]),
     ("renew",             "key.renew",             [Ok("REPLACED", "Enabled"), No, No, No, No]),
@@ -142,7 +143,7 @@ async fn every_cell(engine: Engine) {
         }
     }
     println!("lifecycle matrix on {engine:?}: {cells} cells");
-    assert_eq!(cells, 50);
+    assert_eq!(cells, 55);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

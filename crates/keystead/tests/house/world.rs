@@ -38,7 +38,7 @@ pub enum Engine {
 
 pub const CUSTOMER: &str = "123456789012";
 pub const ROLE: &str = "arn:aws:iam::123456789012:role/keystead";
-const IDENTITY: &str = "arn:aws:iam::111122223333:user/keystead";
+pub const IDENTITY: &str = "arn:aws:iam::111122223333:user/keystead";
 
 /// A world.
 pub struct World {
@@ -80,7 +80,7 @@ pub struct Ended {
     ann: Principal,
     tokens: [String; 2],
     names: AtomicU32,
-    settings: Settings,
+    pub settings: Settings,
     directory: tempfile::TempDir,
     http: reqwest::Client,
 }
@@ -314,6 +314,16 @@ impl World {
     /// Asks for an event and waits until it is done.
     pub async fn does(&self, name: &str, ask: Ask) {
         let started = self.start(name, ask).await;
+        self.succeeds(started).await;
+    }
+
+    pub async fn start_kill(&self, name: &str) -> Started {
+        self.house.app.kill_key(&self.ann, &Request::default(), name, true).await.unwrap_or_else(|error| panic!("{name}: {error:?}"))
+    }
+
+    /// Kills a key and its lineage, and waits until that is done.
+    pub async fn kills(&self, name: &str) {
+        let started = self.start_kill(name).await;
         self.succeeds(started).await;
     }
 

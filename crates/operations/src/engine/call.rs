@@ -33,6 +33,8 @@ pub enum StepError {
     Store(StoreError),
     /// The cloud does not show yet what was just done.
     NotVisible,
+    /// The cloud still lets be used what was cut off.
+    StillUsable,
     /// The cloud still has what should be gone.
     NotYet(String),
     /// The cloud no longer has the key.

@@ -70,7 +70,7 @@ enum Wish {
 
 fn wish(error: &StepError, at: Standing) -> Wish {
     match error {
-        StepError::Store(_) => Wish::Again,
+        StepError::Store(_) | StepError::StillUsable => Wish::Again,
         // A vault is opened, and a hardware module that is busy, silent or away comes back; meanwhile nothing is lost.
         StepError::Vault(error) if error.passes() => Wish::Again,
         // The row was read before a rotation put another in its place; each attempt reads it anew.

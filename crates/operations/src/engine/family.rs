@@ -23,8 +23,8 @@ impl Engine {
     async fn beside(&self, bench: &Bench, keystore: &KeystoreId) -> Result<Bench, StepError> {
         let site = self.site(keystore).await?;
         let cloud = site.cloud.ok_or_else(|| StoreError::Corrupt("a member of a family lives in no cloud".to_owned()))?;
-        let (operation, touched, lease) = (bench.operation.clone(), bench.touched.clone(), bench.lease.clone());
-        Ok(Bench { keystore: site.keystore, cloud, operation, touched, lease })
+        let (operation, began, touched, lease) = (bench.operation.clone(), bench.began, bench.touched.clone(), bench.lease.clone());
+        Ok(Bench { keystore: site.keystore, cloud, operation, began, touched, lease })
     }
 
     /// Makes the replica that a row stands for. A Region has one replica of a key at most: one that is there already is ours if it carries this operation's tag.

@@ -119,6 +119,6 @@ impl Engine {
         let cloud = self.parts.clouds.connect(keystore).await?;
         // The sweep makes nothing, so the id names no operation; it is only there because a bench has one.
         let operation = OperationId::new(self.now(), [0; 10]);
-        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, touched: Arc::default(), lease: None }).await.map(drop)
+        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, began: self.now(), touched: Arc::default(), lease: None }).await.map(drop)
     }
 }

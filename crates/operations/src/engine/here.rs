@@ -34,13 +34,17 @@ fn here(step: &Step, key: &KeyRow, now: Timestamp) -> Result<Option<CloudFacts>,
         // A new key is in use at once; one that comes back is enabled by a step of its own.
         Step::ImportMaterial(..) => Some(CloudFacts { enabled: (key.state == KeyState::Creating).then_some(true), material_present: Some(true), ..nothing }),
         Step::Enable(_) => Some(CloudFacts { enabled: Some(true), ..nothing }),
-        Step::Disable(_) => Some(CloudFacts { enabled: Some(false), ..nothing }),
+        Step::Disable(_) | Step::CutOff(_) => Some(CloudFacts { enabled: Some(false), ..nothing }),
         Step::ScheduleDeletion(_, days) => Some(CloudFacts { enabled: Some(false), deletion_at: Some(Some(now.plus_days(i64::from(days.get())))), ..nothing }),
         Step::CancelDeletion(_) => Some(CloudFacts { deletion_at: Some(None), ..nothing }),
         Step::ConfirmGone(_) if key.deletion_at.is_some_and(|at| at > now) => return Err(StepError::NotYet("PendingDeletion".to_owned())),
         Step::ConfirmGone(_) => Some(CloudFacts { enabled: Some(false), material_present: Some(false), ..nothing }),
         // The vault keeps the material: out of use means that the row says so.
-        Step::DeleteMaterial(_) => None,
+        Step::DeleteMaterial(_) | Step::Empty(_) => None,
+        // Nobody can use a key of the vault: it wraps its material for clouds, and does nothing else with it.
+        Step::ConfirmDark(_) => None,
+        // Each of them is done by itself.
+        Step::Together(_) => None,
         Step::CreateCloudKey(_) | Step::AbandonCloudKey(_) | Step::PointAlias { .. } | Step::TakeAlias { .. } | Step::TagOwn(_) | Step::RemoveAlias(..) => None,
         Step::ChangeTags(..) | Step::Describe(..) | Step::Sweep => None,
         // The vault has no keys but its own: there is nothing to find.

@@ -7,6 +7,7 @@ mod find;
 mod here;
 mod hooks;
 mod import;
+mod kill;
 pub mod material;
 mod perform;
 mod restore;
@@ -32,7 +33,7 @@ pub use run::Interrupted;
 pub(crate) use run::action_of;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-use crate::{Clouds, alerts::Alerting, quota::Quotas, words::Who};
+use crate::{Clouds, alerts::Alerting, quota::Quotas, saga::kill_key, words::Who};
 
 /// How long an interrupted operation rests, in microseconds: what interrupted it may still be there.
 const BREATH: i64 = 2 * SECOND;
@@ -189,8 +190,8 @@ impl Engine {
         // Given back however the task ends, by a panic too: what stays in hand for ever is refused for ever.
         let hand = Hand { engine: self.clone(), operation: operation.id.clone() };
         tokio::spawn(async move {
-            // The semaphore is never closed.
-            let _permit = engine.permits.acquire().await;
+            // What takes keys out of use at once waits for nobody. The semaphore is never closed.
+            let _permit = if operation.kind == kill_key::NAME { None } else { engine.permits.acquire().await.ok() };
             let id = operation.id.clone();
             let ended = engine.run(operation, fence.clone(), fresh).await;
             match ended {

@@ -1,6 +1,7 @@
 //! A step turned into calls. Each answers what was learnt of the key; the run writes it down.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,6 +38,8 @@ pub(super) struct Bench {
     pub(super) keystore: KeystoreRow,
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) operation: OperationId,
+    /// Since when the operation runs.
+    pub(super) began: Timestamp,
     /// Whether a call of this step has had an effect.
     pub(super) touched: Arc<AtomicBool>,
     /// Under which lease; a look needs none.
@@ -53,8 +56,8 @@ impl Bench {
 /// What came of a step.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Outcome {
-    /// What was learnt of which key.
-    pub(super) facts: Option<(KeyId, CloudFacts)>,
+    /// What was learnt of which keys.
+    pub(super) facts: Vec<(KeyId, CloudFacts)>,
     /// What was learnt of which versions' copies.
     pub(super) materials: Vec<(VersionId, MaterialFacts)>,
     /// Pending versions that turned out to be rotated in.
@@ -64,7 +67,7 @@ pub(super) struct Outcome {
     /// The cloud's id of the request that had the effect.
     pub(super) request_id: Option<String>,
     /// More, for journal and audit log.
-    pub(super) details: Vec<(&'static str, String)>,
+    pub(super) details: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Outcome {
@@ -73,7 +76,7 @@ impl Outcome {
     }
 
     pub(super) fn facts(mut self, key: &KeyId, facts: CloudFacts) -> Self {
-        self.facts = Some((key.clone(), facts));
+        self.facts.push((key.clone(), facts));
         self
     }
 
@@ -92,11 +95,12 @@ impl Outcome {
         self.materials.extend(later.materials);
         self.rotated_in.extend(later.rotated_in);
         self.spent.extend(later.spent);
-        Self { materials: self.materials, rotated_in: self.rotated_in, spent: self.spent, facts: later.facts.or(self.facts), ..later }
+        self.facts.extend(later.facts);
+        Self { materials: self.materials, rotated_in: self.rotated_in, spent: self.spent, facts: self.facts, ..later }
     }
 
-    pub(super) fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.details.push((name, value.into()));
+    pub(super) fn detail(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.details.push((name.into(), value.into()));
         self
     }
 }
@@ -113,6 +117,11 @@ impl Engine {
             Step::ImportPending { key, version, expires } => self.import_pending(bench, key, version, *expires).await,
             Step::DeletePending(key, version) => self.delete_pending(bench, key, version).await,
             Step::RotateIn(key, version) => self.rotate_in(bench, key, version).await,
+            // Each of them has a bench of its own, which the run makes.
+            Step::Together(_) => Ok(Outcome::default()),
+            Step::CutOff(key) => self.cut_off(bench, key).await,
+            Step::Empty(key) => self.empty(bench, key).await,
+            Step::ConfirmDark(key) => self.confirm_dark(bench, key).await,
             Step::Enable(key) => self.enable(bench, key).await,
             Step::Disable(key) => self.disable(bench, key).await,
             Step::DeleteMaterial(key) => self.delete_materials(bench, key).await,
@@ -177,7 +186,7 @@ impl Engine {
         Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
     }
 
-    async fn disable(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+    pub(super) async fn disable(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
         let id = self.cloud_id(key).await?;
         let tried = self.call(bench, Call::Disable, bench.cloud.disable(&id)).await;
         let reply = match tried {
@@ -257,7 +266,7 @@ impl Engine {
     /// Somebody deleted the key in the cloud. The countdown then runs here alone: the material stays for as long as people expect, and the key is not stuck.
     async fn count_down_alone(&self, bench: &Bench, key: &KeyId, days: WaitingDays) -> Result<Outcome, StepError> {
         let Outcome { facts, .. } = self.confirm_gone(bench, key).await?;
-        let (_, gone) = facts.unwrap_or_else(|| (key.clone(), CloudFacts::default()));
+        let gone = facts.into_iter().next().map_or_else(CloudFacts::default, |(_, gone)| gone);
         let deletion_at = Some(Some(self.now().plus_days(i64::from(days.get()))));
         Ok(Outcome::default().facts(key, CloudFacts { deletion_at, ..gone }).detail("already_gone", "true"))
     }
@@ -294,7 +303,7 @@ impl Engine {
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &wanted)).await?;
         let keystore = keystore.ok_or_else(|| StepError::Missing(key.id.clone()))?;
         let cloud = self.parts.clouds.connect(&keystore).await?;
-        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), touched: Arc::default(), lease: None };
+        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), began: self.now(), touched: Arc::default(), lease: None };
         let seen = self.observe(&bench, &self.cloud_id(&key.id).await?).await?;
         let (row, now) = (key.clone(), self.now());
         let has_expired = key.material_present && seen.material_present == Some(false);

@@ -61,9 +61,9 @@ const NAP: i64 = 2 * SECOND;
 
 /// A keystore and the connection to its cloud; the vault has none.
 #[derive(Clone)]
-pub(super) struct Site {
-    pub(super) keystore: KeystoreRow,
-    pub(super) cloud: Option<Arc<dyn Cloud>>,
+pub(crate) struct Site {
+    pub(crate) keystore: KeystoreRow,
+    pub(crate) cloud: Option<Arc<dyn Cloud>>,
 }
 
 struct Run {
@@ -122,20 +122,47 @@ impl Engine {
         let Some(planned) = run.plan.get(position).cloned() else {
             return self.conclude(run, None).await;
         };
-        let bench = match self.bench(run, &planned.step).await {
-            Ok(bench) => bench,
+        let benches = match self.benches(run, &planned.step).await {
+            Ok(benches) => benches,
             Err(error) => return self.cope(run, &planned, error).await,
         };
         self.announce(run, &planned).await?;
-        match self.perform_at(bench.as_ref(), &planned.step, run.unknown, &run.who).await {
+        match self.perform_all(&benches, run.unknown, &run.who).await {
             Ok(outcome) => self.note_done(run, &planned, outcome).await,
             Err(StepError::Died) => Err(Interrupted::Died),
             Err(error) => {
                 // A refusal that comes behind an effect of the same step leaves that effect standing.
-                run.unknown |= bench.is_some_and(|bench| bench.touched.load(Ordering::SeqCst));
+                run.unknown |= benches.iter().filter_map(|(_, bench)| bench.as_ref()).any(|bench| bench.touched.load(Ordering::SeqCst));
                 self.cope(run, &planned, error).await
             }
         }
+    }
+
+    /// Each step that is to be done now, with where.
+    async fn benches(&self, run: &mut Run, step: &Step) -> Result<Vec<(Step, Option<Bench>)>, StepError> {
+        let steps = match step {
+            Step::Together(steps) => steps.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut benches = Vec::new();
+        for step in steps {
+            benches.push((step.clone(), self.bench(run, step).await?));
+        }
+        Ok(benches)
+    }
+
+    /// Does these steps side by side. All of them end before one that failed counts.
+    async fn perform_all(&self, benches: &[(Step, Option<Bench>)], unknown: bool, who: &words::Who) -> Result<Outcome, StepError> {
+        if let [(step, bench)] = benches {
+            return self.perform_at(bench.as_ref(), step, unknown, who).await;
+        }
+        let all = benches.iter().map(|(step, bench)| self.perform_at(bench.as_ref(), step, unknown, who));
+        let ended = futures::future::join_all(all).await;
+        let mut together = Outcome::default();
+        for ((step, _), outcome) in benches.iter().zip(ended) {
+            together.add(step, outcome?);
+        }
+        Ok(together)
     }
 
     /// Writes *about to* for an attempt behind a failed one. The first attempt's stands already: it shares a transaction with the intent or the step before.
@@ -162,10 +189,17 @@ impl Engine {
         };
         let Some(cloud) = site.cloud else { return Ok(None) };
         let lease = Lease { operation: run.operation.id.clone(), fence: run.fence.clone() };
-        Ok(Some(Bench { keystore: site.keystore, cloud, operation: run.operation.id.clone(), touched: Arc::default(), lease: Some(lease) }))
+        Ok(Some(Bench {
+            keystore: site.keystore,
+            cloud,
+            operation: run.operation.id.clone(),
+            began: run.operation.created_at,
+            touched: Arc::default(),
+            lease: Some(lease),
+        }))
     }
 
-    pub(super) async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
+    pub(crate) async fn site(&self, id: &KeystoreId) -> Result<Site, StepError> {
         let id = id.clone();
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await?;
         let keystore = keystore.ok_or_else(|| StoreError::Corrupt("the operation's keystore is not there".to_owned()))?;
@@ -340,8 +374,8 @@ impl Engine {
     }
 
     async fn undo(&self, run: &mut Run, step: &Step) -> Result<Outcome, StepError> {
-        let bench = self.bench(run, step).await?;
-        self.perform_at(bench.as_ref(), step, true, &run.who).await
+        let benches = self.benches(run, step).await?;
+        self.perform_all(&benches, true, &run.who).await
     }
 
     async fn note_undone(&self, run: &mut Run, planned: &Planned, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
@@ -474,6 +508,8 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::CreateKey(saga) if saga.copy_of.is_some() => "key.copy",
         Saga::CreateKey(_) => "key.create",
         Saga::DeactivateKey(_) => "key.deactivate",
+        Saga::KillKey(_) => "key.kill",
+        Saga::RestoreKey(_) => "key.restore",
         Saga::ActivateKey(_) => "key.activate",
         Saga::UploadKey(_) => "key.upload",
         Saga::RenewKey(saga) if saga.adopts => "key.adopt",
@@ -499,14 +535,11 @@ fn keep_facts(tx: &mut Tx<'_>, outcome: &Outcome, now: Timestamp) -> Result<(), 
     outcome.materials.iter().try_for_each(|(version, facts)| versions::keep_facts(tx, version, facts))?;
     outcome.rotated_in.iter().try_for_each(|version| versions::rotated_in(tx, version))?;
     outcome.spent.iter().try_for_each(|(key, fetched_at)| warm::spend(tx, key, *fetched_at))?;
-    match &outcome.facts {
-        Some((key, facts)) => keys::keep_facts(tx, key, facts, now),
-        None => Ok(()),
-    }
+    outcome.facts.iter().try_for_each(|(key, facts)| keys::keep_facts(tx, key, facts, now))
 }
 
 fn record(outcome: &Outcome) -> String {
-    let mut fields: BTreeMap<&str, &str> = outcome.details.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut fields: BTreeMap<&str, &str> = outcome.details.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect();
     if let Some(id) = &outcome.request_id {
         fields.insert("request_id", id);
     }
@@ -523,6 +556,11 @@ fn problem_of(error: &StepError) -> Problem {
         StepError::Vault(error) => error.into(),
         StepError::Store(error) => error.into(),
         StepError::NotVisible => Problem::new("cloud-not-visible-yet", "The cloud does not show the change yet.", "Nothing is needed: Keystead looks again."),
+        StepError::StillUsable => Problem::new(
+            "still-usable",
+            "The cloud shows the key as disabled, and lets it be used all the same.",
+            "Keystead goes on trying. AWS may take some minutes; if it lasts, deny the key's use in its policy and call AWS.",
+        ),
         StepError::NotYet(state) => Problem::new(
             "cloud-key-still-there",
             format!("The cloud still has the key, in the state {state}."),

@@ -70,6 +70,7 @@ impl Engine {
             keystore: keystore.clone(),
             cloud: cloud.clone(),
             operation: OperationId::new(self.now(), [0; 10]),
+            began: self.now(),
             touched: Default::default(),
             lease: None,
         };

@@ -8,9 +8,11 @@ pub mod create_key;
 pub mod deactivate_key;
 pub mod delete_keystore;
 pub mod forget_key;
+pub mod kill_key;
 pub mod promote_replica;
 pub mod renew_key;
 pub mod repair_key;
+pub mod restore_key;
 pub mod restore_keystore;
 pub mod revert_key;
 pub mod rotate_in_place;
@@ -38,6 +40,10 @@ pub enum Saga {
     DeactivateKey(deactivate_key::DeactivateKey),
     /// Take it into use again (CM-055).
     ActivateKey(activate_key::ActivateKey),
+    /// Take a key out of use wherever its material is (FT-019).
+    KillKey(kill_key::KillKey),
+    /// Undo a kill.
+    RestoreKey(restore_key::RestoreKey),
     /// Import the material again (CM-056).
     UploadKey(upload_key::UploadKey),
     /// Make a successor that takes over the aliases (CM-057).
@@ -87,6 +93,8 @@ impl Saga {
             Self::CreateKey(_) => "create-key",
             Self::DeactivateKey(_) => "deactivate-key",
             Self::ActivateKey(_) => "activate-key",
+            Self::KillKey(_) => kill_key::NAME,
+            Self::RestoreKey(_) => "restore-key",
             Self::UploadKey(_) => "upload-key",
             Self::RenewKey(_) => "renew-key",
             Self::RotateInPlace(_) => "rotate-in-place",
@@ -111,6 +119,8 @@ impl Saga {
             Self::CreateKey(saga) => saga,
             Self::DeactivateKey(saga) => saga,
             Self::ActivateKey(saga) => saga,
+            Self::KillKey(saga) => saga,
+            Self::RestoreKey(saga) => saga,
             Self::UploadKey(saga) => saga,
             Self::RenewKey(saga) => saga,
             Self::RotateInPlace(saga) => saga,
@@ -135,6 +145,8 @@ impl Saga {
             Self::CreateKey(saga) => Some(&saga.key.0),
             Self::DeactivateKey(saga) => Some(&saga.key.0),
             Self::ActivateKey(saga) => Some(&saga.key.0),
+            Self::KillKey(saga) => Some(&saga.key.0),
+            Self::RestoreKey(saga) => Some(&saga.key.0),
             Self::UploadKey(saga) => Some(&saga.key.0),
             Self::RenewKey(saga) => Some(&saga.predecessor.0),
             Self::RotateInPlace(saga) => Some(&saga.rotated.key.0),
@@ -158,6 +170,8 @@ impl Saga {
                 let replicas = saga.replicas.iter().flat_map(|replica| [&replica.predecessor.0, &replica.successor.0]);
                 [&saga.predecessor.0, &saga.successor.0].into_iter().chain(replicas).collect()
             }
+            Self::KillKey(saga) => with_key(&saga.key, saga.victims.iter().map(|victim| &victim.key)),
+            Self::RestoreKey(saga) => with_key(&saga.key, saga.restored.iter().map(|restored| &restored.key)),
             Self::RevertKey(saga) => saga.replicas.iter().chain([saga]).flat_map(|one| [&one.key.0, &one.predecessor.0]).collect(),
             Self::RotateInPlace(saga) => std::iter::once(&saga.rotated).chain(&saga.replicas).map(|member| &member.key.0).collect(),
             Self::AddReplica(saga) => vec![&saga.replica.0, &saga.primary.0],
@@ -211,6 +225,12 @@ impl Saga {
         };
         self.keys().into_iter().chain(primary.map(|primary| &primary.0)).map(ToString::to_string).collect()
     }
+}
+
+/// These keys and the one that was named, which may stand beside them.
+fn with_key<'a>(key: &'a Stored<KeyId>, keys: impl Iterator<Item = &'a Stored<KeyId>>) -> Vec<&'a KeyId> {
+    let others = keys.map(|key| &key.0).filter(|other| **other != key.0);
+    others.chain([&key.0]).collect()
 }
 
 /// The step that gives a key an alias which nobody has.

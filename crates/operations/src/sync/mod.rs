@@ -3,6 +3,7 @@
 mod compare;
 pub(crate) mod drift;
 mod keep;
+mod principals;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use keystead_domain::{Aliases, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use keep::{Keeper, Kept, end_native};
+
+pub use principals::principals;
 
 use crate::stored::StoredTime;
 

@@ -435,6 +435,18 @@ pub fn replicas_of(tx: &mut Tx<'_>, primary: &KeyId) -> Result<Vec<KeyRow>, Stor
     tx.query(&sql, &[primary.as_str().into()])?.into_iter().map(read).collect()
 }
 
+/// The keys of a keystore that can be used: ACTIVE or REPLACED, in the order in which they were made.
+pub fn usable_in(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE k.keystore_id = $1 AND k.state IN ('ACTIVE', 'REPLACED') ORDER BY k.id");
+    tx.query(&sql, &[keystore.as_str().into()])?.into_iter().map(read).collect()
+}
+
+/// A key, and every key that is not DELETED and has its material from it: copies in other keystores, and replicas in other Regions.
+pub fn sharing(tx: &mut Tx<'_>, holder: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE (k.id = $1 OR k.source_key_id = $1 OR k.primary_key_id = $1) AND k.state <> 'DELETED' ORDER BY k.id");
+    tx.query(&sql, &[holder.as_str().into()])?.into_iter().map(read).collect()
+}
+
 /// Makes a replica the primary of its family, and the primary a replica; every other member follows the new one. Whose the material is does not change.
 pub fn promote(tx: &mut Tx<'_>, primary: &KeyId, replica: &KeyId, now: Timestamp) -> Result<(), StoreError> {
     let values = [replica.as_str().into(), primary.as_str().into(), now.into()];

@@ -146,6 +146,15 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, key: Option<&KeyId>, page: &Pa
     Ok(page.cut(rows?, |operation| operation.id.to_string()))
 }
 
+/// A page of the operations of one kind that were asked of a key, newest first.
+pub fn of_kind(tx: &mut Tx<'_>, key: &KeyId, kind: &str, page: &Page) -> Result<Listed<OperationRow>, StoreError> {
+    let before = page.after.as_deref().unwrap_or("p");
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE key_id = $1 AND kind = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
+    let rows = tx.query(&sql, &[key.as_str().into(), kind.into(), before.into(), page.fetch().into()])?;
+    let rows: Result<Vec<_>, _> = rows.into_iter().map(read).collect();
+    Ok(page.cut(rows?, |operation| operation.id.to_string()))
+}
+
 /// Leases operations that are due and that nobody holds, oldest first.
 pub fn lease_due(tx: &mut Tx<'_>, owner: &str, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<OperationRow>, StoreError> {
     // MATERIALIZED: run once, whatever the planner thinks. Run again, the inner SELECT would skip what it has locked and take more than it may.

@@ -109,6 +109,8 @@ on_both! {
     the_kinds_of_key_are_those_with_material,
     material_is_resealed_in_rounds,
     material_of_which_no_copy_is_kept_goes_before_the_key_is_in_use,
+    keys_with_the_same_material_are_the_holder_its_copies_and_its_replicas,
+    operations_of_a_kind_are_those_that_were_asked_of_the_key,
     links_are_listed_from_both_ends_in_pages,
     the_link_of_a_copy_that_never_was_is_taken_back,
     names_in_use_are_found_by_their_beginning,

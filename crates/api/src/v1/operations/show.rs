@@ -42,7 +42,8 @@ pub(crate) async fn show_operation(
     }
     let (row, journal) = api.app.show_operation(&caller, &id).await?;
     let (sync, restore) = (api.app.sync_of(&row.id).await?, api.app.restore_of(&row.id).await?);
-    Ok(Json(Operation::of(row).with_sync(sync).with_restore(restore).with_journal(journal)))
+    let killed = api.app.killed_by(&row).await?;
+    Ok(Json(Operation::of(row).with_sync(sync).with_restore(restore).with_kill(killed).with_journal(journal)))
 }
 
 fn wait(text: &str) -> Result<Wait, Invalid> {

@@ -2,6 +2,7 @@
 
 mod copy;
 mod export;
+mod kill;
 pub(super) mod new;
 mod replica;
 mod update;
@@ -28,7 +29,7 @@ use crate::{
     },
     client::{Client, read},
     error::CliError,
-    output::{audit::AuditEntry, key::Key, link::Link, rotation::Rotation, wave::Wave},
+    output::{audit::AuditEntry, key::Key, kill::Kill, link::Link, rotation::Rotation, wave::Wave},
     route::Route,
 };
 
@@ -51,6 +52,10 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Activate(chosen) => act(context, &chosen, "activate", Shown::Same).await,
         KeyVerb::Upload(chosen) => act(context, &chosen, "upload", Shown::Same).await,
         KeyVerb::Renew(chosen) => act(context, &chosen, "renew", Shown::Successor).await,
+        KeyVerb::Kill(args) => kill::kill(context, &args).await,
+        KeyVerb::BlastRadius(one) => kill::blast_radius(context, &one).await,
+        KeyVerb::Kills(args) => pages::list::<Kill>(context, route(&args.one)?.then("kills"), &args.listing, None, |_| true).await,
+        KeyVerb::Restore(one) => ask(context, &one, "restore", Shown::Same).await,
         KeyVerb::Rotate(args) => rotate(context, &args).await,
         KeyVerb::Copy(args) => copy::copy(context, &args).await,
         KeyVerb::Links(args) => pages::list::<Link>(context, route(&args.one)?.then("links"), &args.listing, None, |_| true).await,

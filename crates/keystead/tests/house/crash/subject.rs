@@ -28,6 +28,8 @@ pub enum Subject {
     Create,
     Deactivate,
     Activate,
+    Kill,
+    RestoreKilled,
     Upload,
     Renew,
     RotateInPlace,
@@ -46,6 +48,8 @@ pub enum Subject {
     Ceremony,
     AddReplica,
     Promote,
+    KillFamily,
+    RestoreFamily,
     DeactivateFamily,
     ActivateFamily,
     UploadFamily,
@@ -64,10 +68,12 @@ pub enum Subject {
     Repair,
 }
 
-pub const SUBJECTS: [Subject; 19] = [
+pub const SUBJECTS: [Subject; 21] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
+    Subject::Kill,
+    Subject::RestoreKilled,
     Subject::Upload,
     Subject::Renew,
     Subject::RotateInPlace,
@@ -87,9 +93,11 @@ pub const SUBJECTS: [Subject; 19] = [
 ];
 
 /// The same of a multi-Region key: a primary, and a replica in another Region.
-pub const FAMILIES: [Subject; 9] = [
+pub const FAMILIES: [Subject; 11] = [
     Subject::AddReplica,
     Subject::Promote,
+    Subject::KillFamily,
+    Subject::RestoreFamily,
     Subject::DeactivateFamily,
     Subject::ActivateFamily,
     Subject::UploadFamily,
@@ -141,6 +149,12 @@ impl Subject {
         match self {
             Self::Repair => meddle(world, name).await,
             Self::Activate | Self::ActivateFamily => world.does(name, Ask::Deactivate).await,
+            Self::Kill => world.does(name, Ask::Renew).await,
+            Self::RestoreKilled => {
+                world.does(name, Ask::Renew).await;
+                world.kills(name).await;
+            }
+            Self::RestoreFamily => world.kills(name).await,
             Self::DeactivateRotated => world.does(name, Ask::RotateInPlace).await,
             Self::Follow => {
                 let made = copy(world, name).await;
@@ -174,6 +188,8 @@ impl Subject {
             Self::Create => world.start_create(name).await,
             Self::Deactivate | Self::DeactivateFamily | Self::DeactivateRotated => world.start(name, Ask::Deactivate).await,
             Self::Activate | Self::ActivateFamily | Self::ActivateRotated => world.start(name, Ask::Activate).await,
+            Self::Kill | Self::KillFamily => world.start_kill(name).await,
+            Self::RestoreKilled | Self::RestoreFamily => world.house.app.restore_key(&world.ann, &Request::default(), name).await.expect("an intent"),
             Self::RotateInPlace | Self::RotateFamilyInPlace => world.start(name, Ask::RotateInPlace).await,
             Self::Upload | Self::UploadFamily => world.start(name, Ask::Upload).await,
             Self::Renew | Self::RenewFamily => world.start(name, Ask::Renew).await,
@@ -312,6 +328,8 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::Create | Subject::Vaulted | Subject::Copy | Subject::Unkept | Subject::Ceremony => (vec![], vec![Active]),
         Subject::Deactivate | Subject::DeactivateRotated => (vec![Active], vec![Inactive]),
         Subject::Activate | Subject::ActivateRotated => (vec![Inactive], vec![Active]),
+        Subject::Kill => (vec![Replaced, Active], vec![Inactive; 2]),
+        Subject::RestoreKilled => (vec![Inactive; 2], vec![Replaced, Active]),
         Subject::Upload | Subject::Update | Subject::RotateInPlace | Subject::Restore => (vec![Active], vec![Active]),
         Subject::Renew | Subject::Follow => (vec![Active], vec![Replaced, Active]),
         Subject::Retire => (vec![Replaced, Active], vec![Inactive, Active]),
@@ -321,8 +339,8 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::CleanUp => (vec![PendingDeletion], vec![Deleted]),
         Subject::AddReplica => (vec![Active], vec![Active, Active]),
         Subject::Promote | Subject::UploadFamily | Subject::UpdateFamily | Subject::RotateFamilyInPlace => (vec![Active; 2], vec![Active; 2]),
-        Subject::DeactivateFamily => (vec![Active; 2], vec![Inactive; 2]),
-        Subject::ActivateFamily => (vec![Inactive; 2], vec![Active; 2]),
+        Subject::DeactivateFamily | Subject::KillFamily => (vec![Active; 2], vec![Inactive; 2]),
+        Subject::ActivateFamily | Subject::RestoreFamily => (vec![Inactive; 2], vec![Active; 2]),
         Subject::RenewFamily => (vec![Active; 2], vec![Replaced, Active, Replaced, Active]),
         Subject::RevertFamily => (vec![Replaced, Active, Replaced, Active], vec![Active, Replaced, Active, Replaced]),
         Subject::Sync => (vec![], vec![Active]),

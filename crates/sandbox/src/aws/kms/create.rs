@@ -131,6 +131,7 @@ fn place_key(scene: &mut Scene<'_>, order: Order, bytes: Option<Secret>) -> Resu
         policy: order.policy.into(),
         tags: order.tags,
         disabled: false,
+        dark_at: 0,
         countdown: None,
         forced: None,
         materials: first.into_iter().collect(),

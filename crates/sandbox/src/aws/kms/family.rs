@@ -190,6 +190,7 @@ fn replica_of(primary: &Key, place: Place) -> Key {
         policy: Default::default(),
         tags: Default::default(),
         disabled: false,
+        dark_at: 0,
         countdown: None,
         forced: None,
         materials: primary.materials.iter().map(held).collect(),

@@ -86,6 +86,8 @@ pub(crate) struct Key {
     pub(crate) policy: Arc<str>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) disabled: bool,
+    /// Before that, a key that is disabled is used on.
+    pub(crate) dark_at: Micros,
     pub(crate) countdown: Option<Countdown>,
     /// A state that the control plane forces, whatever the facts say.
     pub(crate) forced: Option<KeyState>,
@@ -130,6 +132,11 @@ impl Key {
     /// Refuses an operation that this state does not allow.
     pub(crate) fn check(&self, operation: &str, now: Micros) -> Result<(), AwsError> {
         state::check(operation, self.state(now), &self.arn())
+    }
+
+    /// Whether it is used on although it was disabled.
+    pub(crate) fn lingers(&self, now: Micros) -> bool {
+        self.disabled && now < self.dark_at && self.forced.is_none() && self.countdown.is_none()
     }
 
     /// Materials that belong to the key for ever: the first, and those rotated in.

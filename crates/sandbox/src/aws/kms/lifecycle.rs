@@ -33,7 +33,13 @@ pub(crate) fn enable(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
 }
 
 pub(crate) fn disable(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
-    scene.open(Naming::KeyOnly)?.disabled = true;
+    let lag = i64::try_from(scene.world.settings.disable_lag_ms).unwrap_or(i64::MAX);
+    let dark_at = scene.now.saturating_add(lag.saturating_mul(1_000));
+    let key = scene.open(Naming::KeyOnly)?;
+    if !key.disabled {
+        key.dark_at = dark_at;
+    }
+    key.disabled = true;
     Ok(Stage::Done(None))
 }
 

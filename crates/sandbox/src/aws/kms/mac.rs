@@ -34,9 +34,9 @@ fn prepare(scene: &mut Scene<'_>) -> Result<Prepared, AwsError> {
         "HMAC_SHA_384" => hmac::HMAC_SHA384,
         _ => hmac::HMAC_SHA512,
     };
-    let prepared = Prepared { arn: key.arn(), key: hmac::Key::new(hash, key.usable_bytes()?), key_id, algorithm, message };
     scene.end_dry_run()?;
-    Ok(prepared)
+    let key = scene.key(&key_id)?;
+    Ok(Prepared { arn: key.arn(), key: hmac::Key::new(hash, key.usable_bytes()?), key_id, algorithm, message })
 }
 
 pub(crate) fn generate(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {

@@ -55,9 +55,9 @@ fn prepare(scene: &mut Scene<'_>) -> Result<Prepared, AwsError> {
     key.check_algorithm(algorithm)?;
     let wrong_len = || AwsError::new(Code::Validation, format!("Digest is invalid length for algorithm {algorithm}."));
     let digest = asymmetric::hash(key.spec, algorithm, &message, is_digest).ok_or_else(wrong_len)?;
-    let prepared = Prepared { arn: key.arn(), spec: key.spec, material: key.usable_bytes()?.clone(), key_id, algorithm, digest };
     scene.end_dry_run()?;
-    Ok(prepared)
+    let key = scene.key(&key_id)?;
+    Ok(Prepared { arn: key.arn(), spec: key.spec, material: key.usable_bytes()?.clone(), key_id, algorithm, digest })
 }
 
 pub(crate) fn sign(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {

@@ -13,7 +13,9 @@ impl Scene<'_> {
         let (now, operation) = (self.now, self.call.operation.name);
         let key_id = self.find_named(name, Naming::AliasToo, action)?;
         let key = self.key(&key_id)?;
-        key.check(operation, now)?;
+        if !key.lingers(now) {
+            key.check(operation, now)?;
+        }
         if key.usage == usage {
             return Ok(key_id);
         }

@@ -1,0 +1,220 @@
+//! The kill switch: a key is taken out of use wherever its material is, with proof, and comes back by a restore (FT-019).
+
+use std::collections::BTreeMap;
+
+use keystead_domain::{Event, Invalid, KeyId, KeyState, Verdict, verdict};
+use keystead_identity::Principal;
+use keystead_operations::{
+    Saga,
+    dark::{self, Dark},
+    kill::{self, Reached},
+    saga::{
+        kill_key::{self, KillKey},
+        restore_key::{RestoreKey, Restored},
+    },
+    stored::Stored,
+};
+use keystead_store::{
+    StoreError, Tx, journal,
+    journal::JournalRow,
+    keys,
+    keys::KeyRow,
+    operations,
+    operations::OperationRow,
+    page::{Listed, Page},
+};
+
+use super::lifecycle::{Also, TRIES, expiry_of};
+use crate::{App, Error, Request, Started, error::TxError};
+
+/// The audit log's words.
+pub(crate) const KILL: &str = "key.kill";
+const RESTORE: &str = "key.restore";
+
+/// A key that a kill took out of use, as the kill's record and journal tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Killed {
+    /// The key as it is now.
+    pub key: KeyRow,
+    /// The state that it had before.
+    pub from: String,
+    /// Whether its material stays in the cloud, because it could not come back.
+    pub material_stays: bool,
+    /// What showed that it is out of use; `None` while nobody has tried, and for a key that is in no cloud.
+    pub dark: Option<Dark>,
+}
+
+impl App {
+    /// Takes a key out of use wherever its material is: in its cloud, its replicas' and its copies'; with `lineage` its predecessors, too, whose ciphertext could be
+    /// read on. The answer comes when the intent is durable.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] for a key that is being made or is deleted; [`Error::Busy`] when another operation has one of them.
+    pub async fn kill_key(&self, principal: &Principal, request: &Request, id_or_name: &str, lineage: bool) -> Result<Started, Error> {
+        if let Some(earlier) = self.earlier(principal, request).await? {
+            return Ok(earlier);
+        }
+        for _ in 0..TRIES {
+            let key = self.key(principal, id_or_name).await?;
+            match self.try_kill(principal, request, key, lineage).await {
+                Err(Error::MovedOn) => {}
+                begun => return begun,
+            }
+        }
+        Err(Error::MovedOn)
+    }
+
+    async fn try_kill(&self, principal: &Principal, request: &Request, key: KeyRow, lineage: bool) -> Result<Started, Error> {
+        if verdict(key.state, Event::Kill) == Verdict::Refused {
+            let error = Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Kill };
+            return Err(self.refuse(principal, KILL, "lifecycle-table", &key, error).await);
+        }
+        let Some(saga) = self.reached(&key, lineage).await?.saga(&key.id) else {
+            // The same request may have brought it there.
+            if let Some(earlier) = self.earlier(principal, request).await? {
+                return Ok(earlier);
+            }
+            self.note_no_op(principal, KILL, &key).await?;
+            return Ok(Started { operation: None, key: Some(key) });
+        };
+        let also = as_planned(key.clone(), lineage, saga.clone());
+        self.begin(principal, request, key, Saga::KillKey(saga), also).await
+    }
+
+    async fn reached(&self, key: &KeyRow, lineage: bool) -> Result<Reached, Error> {
+        let key = key.clone();
+        Ok(self.store().read("kill.reached", move |tx| kill::reached(tx, &key, lineage)).await?)
+    }
+
+    /// What a kill of a key would take out of use, and what it would not reach because it is being made just now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn kill_reach(&self, principal: &Principal, id_or_name: &str, lineage: bool) -> Result<Reached, Error> {
+        let key = self.key(principal, id_or_name).await?;
+        self.reached(&key, lineage).await
+    }
+
+    /// Undoes the newest kill that was asked of a key: each key that it took out of use, and that still is, gets its material back and stands as it stood.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a key of which no kill was asked; [`Error::Busy`].
+    pub async fn restore_key(&self, principal: &Principal, request: &Request, id_or_name: &str) -> Result<Started, Error> {
+        if let Some(earlier) = self.earlier(principal, request).await? {
+            return Ok(earlier);
+        }
+        for _ in 0..TRIES {
+            let key = self.key(principal, id_or_name).await?;
+            match self.try_restore(principal, request, key).await {
+                Err(Error::MovedOn) => {}
+                begun => return begun,
+            }
+        }
+        Err(Error::MovedOn)
+    }
+
+    async fn try_restore(&self, principal: &Principal, request: &Request, key: KeyRow) -> Result<Started, Error> {
+        let Some(operation) = self.newest_kill(&key).await? else {
+            let mend = format!(
+                "Restore the key that the kill was asked of: `keystead key history {0}` names its operation. `keystead key activate {0}` brings back this key.",
+                key.name
+            );
+            let refused = Invalid::new("key", "was not killed under its own name", mend);
+            return Err(self.refuse(principal, RESTORE, "was-killed", &key, refused.into()).await);
+        };
+        let killed = self.killed(&operation, &[]).await?;
+        let gone: Vec<&Killed> = killed.iter().filter(|one| one.key.state == KeyState::Inactive).collect();
+        if gone.is_empty() {
+            if let Some(earlier) = self.earlier(principal, request).await? {
+                return Ok(earlier);
+            }
+            self.note_no_op(principal, RESTORE, &key).await?;
+            return Ok(Started { operation: None, key: Some(key) });
+        }
+        let now = self.now();
+        let restored = gone.iter().map(|one| Restored {
+            key: Stored(one.key.id.clone()),
+            to: one.from.clone(),
+            material_stays: one.material_stays,
+            expires: expiry_of(&one.key, now),
+        });
+        let saga = RestoreKey { key: Stored(key.id.clone()), restored: restored.collect() };
+        let seen: Vec<KeyRow> = gone.into_iter().map(|one| one.key.clone()).collect();
+        self.begin(principal, request, key, Saga::RestoreKey(saga), unchanged(seen)).await
+    }
+
+    async fn newest_kill(&self, key: &KeyRow) -> Result<Option<OperationRow>, Error> {
+        let id = key.id.clone();
+        let first = Page { after: None, limit: 1 };
+        let kills = self.store().read("operations.of_kind", move |tx| operations::of_kind(tx, &id, kill_key::NAME, &first)).await?;
+        Ok(kills.rows.into_iter().next())
+    }
+
+    /// A page of the kills that were asked of a key, the newest first, each with what it came to.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn key_kills(&self, principal: &Principal, id_or_name: &str, page: Page) -> Result<Listed<(OperationRow, Vec<Killed>)>, Error> {
+        let key = self.key(principal, id_or_name).await?;
+        let look = move |tx: &mut Tx<'_>| {
+            let listed = operations::of_kind(tx, &key.id, kill_key::NAME, &page)?;
+            let rows = listed.rows.into_iter().map(|operation| journal::of_operation(tx, &operation.id).map(|lines| (operation, lines)));
+            Ok::<_, StoreError>(Listed { rows: rows.collect::<Result<Vec<_>, _>>()?, next: listed.next })
+        };
+        let Listed { rows, next } = self.store().read("operations.kills", look).await?;
+        let mut kills = Vec::new();
+        for (operation, lines) in rows {
+            let killed = self.killed(&operation, &lines).await?;
+            kills.push((operation, killed));
+        }
+        Ok(Listed { rows: kills, next })
+    }
+
+    /// What a kill took out of use, with its proof; nothing of an operation that is none.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn killed_by(&self, operation: &OperationRow) -> Result<Option<Vec<Killed>>, Error> {
+        if operation.kind != kill_key::NAME {
+            return Ok(None);
+        }
+        let id = operation.id.clone();
+        let lines = self.store().read("journal.of_operation", move |tx| journal::of_operation(tx, &id)).await?;
+        self.killed(operation, &lines).await.map(Some)
+    }
+
+    async fn killed(&self, operation: &OperationRow, lines: &[JournalRow]) -> Result<Vec<Killed>, Error> {
+        let Ok(Saga::KillKey(saga)) = serde_json::from_str::<Saga>(&operation.params) else { return Ok(Vec::new()) };
+        let proofs: BTreeMap<KeyId, Dark> = dark::of_journal(lines).into_iter().collect();
+        let look = move |tx: &mut Tx<'_>| {
+            let victims = saga.victims.iter().map(|victim| Ok(keys::by_id(tx, &victim.key.0)?.map(|key| (key, victim.clone()))));
+            victims.collect::<Result<Vec<_>, StoreError>>()
+        };
+        let rows = self.store().read("keys.killed", look).await?;
+        let told = rows.into_iter().flatten().map(|(key, victim)| {
+            let dark = proofs.get(&key.id).cloned();
+            Killed { key, from: victim.from, material_stays: victim.material_stays, dark }
+        });
+        Ok(told.collect())
+    }
+}
+
+/// Behind the locks a kill still reaches what it was planned for.
+fn as_planned(key: KeyRow, lineage: bool, planned: KillKey) -> Also {
+    Box::new(move |tx: &mut Tx<'_>| {
+        let now = kill::reached(tx, &key, lineage)?.saga(&key.id);
+        if now.as_ref() == Some(&planned) { Ok::<_, TxError>(()) } else { Err(Error::MovedOn.into()) }
+    })
+}
+
+/// Behind the locks these keys are as they were seen.
+fn unchanged(seen: Vec<KeyRow>) -> Also {
+    Box::new(move |tx: &mut Tx<'_>| {
+        for key in &seen {
+            if keys::by_id(tx, &key.id)?.is_none_or(|now| now.revision != key.revision) {
+                return Err(Error::MovedOn.into());
+            }
+        }
+        Ok(())
+    })
+}
