@@ -11,7 +11,7 @@ use keystead_operations::{
     Saga,
     saga::repair_key::{fixes, refresh_words},
     schedule::drift::{repair_of, sweep_name},
-    sync::View,
+    sync::{View, sha256},
 };
 use keystead_store::{
     StoreError, Tx,
@@ -170,12 +170,20 @@ impl App {
     }
 
     async fn repair(&self, principal: &Principal, request: &Request, key: KeyRow, open: Vec<DriftRow>) -> Result<Started, Error> {
-        let Some(saga) = repair_of(&key, &open, &who(principal), self.now()) else {
+        let id = key.id.clone();
+        let all = self.store().read("drifts.open_of_key", move |tx| drifts::open_of_key(tx, &id)).await?;
+        let Some(saga) = repair_of(&key, &open, &all, &who(principal), self.now()) else {
             let mends: Vec<String> = open.iter().map(|drift| drift.attribute.instead_of_repairing(&key.name)).collect();
             let invalid = Invalid::new("key", "has no difference that Keystead can put right", mends.join(" "));
             return Err(self.refuse(principal, "key.repair", "drift-table", &key, invalid.into()).await);
         };
-        self.begin(principal, request, key, Saga::RepairKey(saga), Box::new(|_| Ok(()))).await
+        let (id, mended) = (key.id.clone(), saga.drifts.clone());
+        let still_open = move |tx: &mut Tx<'_>| {
+            let open = drifts::open_of_key(tx, &id)?;
+            let all = mended.iter().all(|drift| open.iter().any(|one| one.id == drift.0));
+            if all { Ok(()) } else { Err(Error::MovedOn.into()) }
+        };
+        self.begin(principal, request, key, Saga::RepairKey(saga), Box::new(still_open)).await
     }
 
     async fn key_of(&self, row: &DriftRow) -> Result<Option<KeyRow>, Error> {
@@ -242,7 +250,7 @@ fn shown(tx: &mut Tx<'_>, drift: Drift, now: keystead_domain::Timestamp) -> Resu
     let is_open = row.state == DriftState::Open;
     let name = drift.key_name.as_deref().unwrap_or_default();
     let repair: Vec<String> = match &key {
-        Some(key) if is_open => fixes(key, std::slice::from_ref(row), now).iter().map(|fix| fix.told()).collect(),
+        Some(key) if is_open => fixes(key, std::slice::from_ref(row), &drifts::open_of_key(tx, &key.id)?, now).iter().map(|fix| fix.told()).collect(),
         _ => Vec::new(),
     };
     let instead_of_repairing = (is_open && repair.is_empty()).then(|| row.attribute.instead_of_repairing(name));
@@ -333,7 +341,7 @@ fn accept_access(tx: &mut Tx<'_>, view: views::ViewRow, seen: &View, attribute: 
     Ok(views::put(tx, &views::ViewRow { baseline: Some(wanted.write_baseline()), ..view })?)
 }
 
-/// A text for the audit log: policies are long, and stand in the difference.
+/// A text for the audit log: policies are long, and stand in the difference; what exactly was accepted, their digest says.
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= 200 { text.to_owned() } else { format!("{}…", text.chars().take(200).collect::<String>()) }
+    if text.chars().count() <= 200 { text.to_owned() } else { format!("SHA-256 {}", sha256(text)) }
 }

@@ -40,6 +40,8 @@ pub enum Attribute {
     Tags,
     /// The description.
     Description,
+    /// What Keystead could look at, and may not any more.
+    Hidden,
     /// A key with Keystead's tags that no row names.
     Unmanaged,
 }
@@ -135,6 +137,7 @@ named!(Attribute, "attribute", "Give one that `keystead drift list` shows.", {
     OwnTags = "own-tags",
     Tags = "tags",
     Description = "description",
+    Hidden = "hidden",
     Unmanaged = "unmanaged",
 });
 named!(DriftClass, "class", "Give hostile, needs-person, repairable or benign.", {
@@ -162,7 +165,7 @@ impl Attribute {
 
     /// Whether `drift repair` can put back what is wanted. Policies and grants hand out the use of a key: Keystead has no permission to write them, on purpose.
     pub const fn is_mended_by_keystead(self) -> bool {
-        !matches!(self, Self::Vanished | Self::MaterialId | Self::Policy | Self::Grants | Self::RegionRole | Self::Replicas | Self::Unmanaged)
+        !matches!(self, Self::Vanished | Self::MaterialId | Self::Policy | Self::Grants | Self::RegionRole | Self::Replicas | Self::Unmanaged | Self::Hidden)
     }
 
     /// Whether `drift accept` can take what is for what is wanted; the other cases have a command of their own.
@@ -189,6 +192,7 @@ impl Attribute {
             Self::OwnTags | Self::Unmanaged => {
                 "Keystead's tags say whose a key is: put them back with `keystead drift repair`, or remove them in the cloud.".to_owned()
             }
+            Self::Hidden => "What may not be looked at is not watched: let Keystead's role look again, in the key's policy and in its own.".to_owned(),
             _ => String::new(),
         }
     }
@@ -200,6 +204,10 @@ impl Attribute {
                  or take the new one as wanted with `keystead drift accept`."
                 .to_owned(),
             Self::Grants => "Keystead may not write grants: revoke what is not wanted with `aws kms revoke-grant`, or take them as wanted with `keystead drift accept`.".to_owned(),
+            Self::Expires => format!("The wanted end has come. Take the cloud's as wanted with `keystead drift accept`, or say what shall be: `keystead key update {key} --expires`, `keystead key deactivate {key}`."),
+            Self::Deletion | Self::Material | Self::State => {
+                format!("The key's wanted end has come, or other material was rotated in: nothing is imported or enabled then. Look at it, then renew it with `keystead key renew {key}`.")
+            }
             Self::Unmanaged => "Look at the key in the cloud: delete it there, or remove the keystead: tags from it.".to_owned(),
             other => other.instead_of_accepting(key),
         }
@@ -219,18 +227,30 @@ pub const fn class_of(attribute: Attribute, use_is_wanted: bool) -> DriftClass {
                 DriftClass::Hostile
             }
         }
-        Policy | Grants | RegionRole | Replicas | Unmanaged => DriftClass::NeedsPerson,
+        Policy | Grants | RegionRole | Replicas | Unmanaged | Hidden => DriftClass::NeedsPerson,
         AliasMissing | Expires | OwnTags | Tags => DriftClass::Repairable,
         AliasAdded | Description => DriftClass::Benign,
     }
 }
 
-/// How bad it is that a policy changed: hostile when it names somebody outside of the account whom the wanted one did not, or everybody, under whatever condition.
-pub fn class_of_policy(account: &str, wanted: &str, live: &str) -> DriftClass {
-    let strangers = |text: &str| accounts_named(text).filter(|named| named != account).collect::<Vec<_>>();
+/// How bad it is that a policy changed, by the principals that it allows something: hostile when they are everybody, under whatever condition, or somebody outside of the
+/// account whom the wanted policy did not allow anything; and when the live one cannot be read (`None`).
+pub fn class_of_policy(account: &str, wanted: &[String], live: Option<&[String]>) -> DriftClass {
+    let strangers = |principals: &[String]| principals.iter().flat_map(|principal| accounts_named(principal)).filter(|named| named != account).collect::<Vec<_>>();
     let known = strangers(wanted);
-    let is_hostile = strangers(live).iter().any(|stranger| !known.contains(stranger)) || names_everybody(live);
-    if is_hostile { DriftClass::Hostile } else { DriftClass::NeedsPerson }
+    let is_harmless = live.is_some_and(|live| !live.iter().any(|principal| principal.contains('*')) && strangers(live).iter().all(|stranger| known.contains(stranger)));
+    if is_harmless { DriftClass::NeedsPerson } else { DriftClass::Hostile }
+}
+
+/// How bad it is that the end of material is another one. A later one lets it live longer than is wanted, and is put back without harm; an earlier one may be somebody
+/// who contains an incident, and behind the wanted end nothing is imported any more.
+pub fn class_of_end(wanted: Option<crate::Timestamp>, live: Option<crate::Timestamp>, has_come: bool) -> DriftClass {
+    let is_later = match (wanted, live) {
+        (Some(_), None) => true,
+        (Some(wanted), Some(live)) => live > wanted,
+        (None, _) => false,
+    };
+    if is_later && !has_come { DriftClass::Repairable } else { DriftClass::NeedsPerson }
 }
 
 /// How bad it is that grants came: hostile when one goes to another account, or lets its holder give more. `grants` are those that were not there before, as the
@@ -240,18 +260,6 @@ pub fn class_of_grants<'a>(account: &str, grants: impl IntoIterator<Item = (&'a 
         accounts_named(grantee).any(|named| named != account) || operations.iter().any(|operation| operation == "CreateGrant")
     };
     if grants.into_iter().any(is_hostile) { DriftClass::Hostile } else { DriftClass::NeedsPerson }
-}
-
-/// Whether a policy has a principal that is everybody, or everybody but some. What is written in escapes may hide one.
-fn names_everybody(policy: &str) -> bool {
-    let text: String = policy.chars().filter(|c| !c.is_whitespace()).collect();
-    let principals = text.split("\"Principal\":").skip(1).map(|rest| match rest.find(['}', ',']) {
-        // Of an object up to its end; of a text up to the next member.
-        Some(_) if rest.starts_with('{') => rest.split('}').next().unwrap_or(rest),
-        Some(end) => &rest[..end],
-        None => rest,
-    });
-    text.contains("\\u") || text.contains("\"NotPrincipal\":") || principals.into_iter().any(|principal| principal.contains("\"*\""))
 }
 
 /// The account numbers in a text: runs of exactly twelve digits.
@@ -302,19 +310,23 @@ mod tests {
 
     #[test]
     fn a_policy_that_lets_strangers_in_is_hostile() {
-        let own = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}"#;
-        let class = |live: &str| class_of_policy("111122223333", own, live);
-        assert_eq!(class(&own.replace("kms:*", "kms:Decrypt")), DriftClass::NeedsPerson);
-        assert_eq!(class(&own.replace("111122223333", "999988887777")), DriftClass::Hostile);
-        assert_eq!(class(&own.replace("\"arn:aws:iam::111122223333:root\"", "\"*\"")), DriftClass::Hostile);
-        assert_eq!(class(&own.replace("{\"AWS\":\"arn:aws:iam::111122223333:root\"}", " \"*\"")), DriftClass::Hostile);
-        assert_eq!(
-            class(&own.replace("{\"AWS\":\"arn:aws:iam::111122223333:root\"}", "{ \"AWS\" : [ \"arn:aws:iam::111122223333:root\", \"*\" ] }")),
-            DriftClass::Hostile
-        );
-        assert_eq!(class(&own.replace("Principal", "NotPrincipal")), DriftClass::Hostile);
-        assert_eq!(class(&own.replace("root", "\\u002a")), DriftClass::Hostile);
-        assert_eq!(class_of_policy("111122223333", &own.replace("111122223333", "999988887777"), own), DriftClass::NeedsPerson, "a stranger who goes");
+        let of = |principals: &[&str]| principals.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        let (own, other) = ("arn:aws:iam::111122223333:root", "arn:aws:iam::999988887777:root");
+        let class = |wanted: &[&str], live: &[&str]| class_of_policy("111122223333", &of(wanted), Some(&of(live)));
+        assert_eq!(class(&[own], &[own, "arn:aws:iam::111122223333:role/}/x"]), DriftClass::NeedsPerson);
+        assert_eq!(class(&[own], &[own, other]), DriftClass::Hostile);
+        assert_eq!(class(&[own, other], &[own]), DriftClass::NeedsPerson, "a stranger who goes");
+        assert_eq!(class(&[own, "*"], &[own, "*"]), DriftClass::Hostile, "a condition may have gone");
+        assert_eq!(class_of_policy("111122223333", &[], None), DriftClass::Hostile, "what cannot be read");
+    }
+
+    #[test]
+    fn an_end_that_came_nearer_or_has_come_is_a_persons_to_judge() {
+        let at = |secs| Some(crate::Timestamp::from_secs(secs));
+        assert_eq!((class_of_end(at(5), at(9), false), class_of_end(at(5), None, false)), (DriftClass::Repairable, DriftClass::Repairable));
+        for (wanted, live, has_come) in [(at(5), at(3), false), (None, at(3), false), (at(5), at(9), true), (at(5), None, true)] {
+            assert_eq!(class_of_end(wanted, live, has_come), DriftClass::NeedsPerson);
+        }
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Engine {
         let id = self.cloud_id(key).await?;
         let reply = self.call(bench, Call::Enable, bench.cloud.enable(&id)).await?;
         let seen = self.look_until(bench, &id, |seen| seen.enabled).await?;
-        Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
+        Ok(Outcome::of(reply).facts(key, facts_but_material(&seen)))
     }
 
     pub(super) async fn disable(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
@@ -275,7 +275,7 @@ impl Engine {
         let id = self.cloud_id(key).await?;
         let reply = self.call(bench, Call::CancelDeletion, bench.cloud.cancel_deletion(&id)).await?;
         let seen = self.look_until(bench, &id, |seen| !seen.is_ending()).await?;
-        Ok(Outcome::of(reply).facts(key, facts_of(&seen)))
+        Ok(Outcome::of(reply).facts(key, facts_but_material(&seen)))
     }
 
     /// Looks twice, a moment apart: one "not found" may be the cloud's own delay.
@@ -313,7 +313,7 @@ impl Engine {
             let unchanged = keys::by_id(tx, &row.id)?.is_some_and(|now| now.revision == row.revision);
             if unchanged && locks::holder(tx, row.id.as_str())?.is_none() {
                 end.iter().try_for_each(|end| end.write(tx).map(drop))?;
-                keys::keep_facts(tx, &row.id, &facts_of(&seen), now)
+                keys::keep_facts(tx, &row.id, &facts_but_material(&seen), now)
             } else {
                 Ok::<_, StoreError>(())
             }
@@ -336,6 +336,11 @@ impl Engine {
         }
         Err(StepError::NotVisible)
     }
+}
+
+/// The same without the id of the material: which one a key shall have is learnt where Keystead imports or rotates one, and not by looking.
+fn facts_but_material(seen: &Observed) -> CloudFacts {
+    CloudFacts { material_id: None, ..facts_of(seen) }
 }
 
 /// What is ordered of the cloud for a row.

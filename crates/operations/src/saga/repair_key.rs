@@ -42,6 +42,15 @@ pub struct RepairKey {
 pub enum Fix {
     /// Stop the countdown. The key is disabled then.
     CancelDeletion,
+    /// Write and remove people's tags: first, so that there is room for Keystead's own.
+    ChangeTags {
+        /// As they are.
+        from: BTreeMap<String, String>,
+        /// As they shall be.
+        to: BTreeMap<String, String>,
+    },
+    /// Write Keystead's own tags, by which its role is allowed the rest.
+    TagOwn,
     /// Start the countdown again.
     ScheduleDeletion {
         /// How many days.
@@ -74,15 +83,6 @@ pub enum Fix {
     RemoveAlias {
         /// The alias.
         alias: String,
-    },
-    /// Write Keystead's own tags.
-    TagOwn,
-    /// Write and remove people's tags.
-    ChangeTags {
-        /// As they are.
-        from: BTreeMap<String, String>,
-        /// As they shall be.
-        to: BTreeMap<String, String>,
     },
     /// Write the description.
     Describe {
@@ -133,8 +133,13 @@ impl Fix {
 }
 
 /// What puts a key's differences right, in the order in which it is done; those that Keystead cannot put right are left out. What is wanted is what the row says.
-pub fn fixes(row: &KeyRow, drifts: &[DriftRow], now: Timestamp) -> Vec<Fix> {
+///
+/// `open` are all open differences of the key: on material that is not Keystead's, nothing is enabled.
+pub fn fixes(row: &KeyRow, drifts: &[DriftRow], open: &[DriftRow], now: Timestamp) -> Vec<Fix> {
     let mut fixes: Vec<Fix> = drifts.iter().flat_map(|drift| fixes_of(row, drift, now)).collect();
+    if open.iter().any(|drift| drift.attribute == Attribute::MaterialId) {
+        fixes.retain(|fix| !matches!(fix, Fix::Import { .. } | Fix::Enable));
+    }
     // The order of the variants: first what lets the others be done, and what an application uses before what is only told.
     fixes.sort();
     fixes.dedup();
@@ -143,9 +148,14 @@ pub fn fixes(row: &KeyRow, drifts: &[DriftRow], now: Timestamp) -> Vec<Fix> {
 
 fn fixes_of(row: &KeyRow, drift: &DriftRow, now: Timestamp) -> Vec<Fix> {
     let in_use = matches!(row.state, KeyState::Active | KeyState::Replaced);
-    let import = Fix::Import { expires: row.expires_at.filter(|end| *end > now).map(Into::into) };
+    // What shall have ended is not brought back.
+    let has_ended = row.expires_at.is_some_and(|end| end <= now);
+    let import = Fix::Import { expires: row.expires_at.map(Into::into) };
     match drift.attribute {
-        Attribute::Deletion if row.state == KeyState::PendingDeletion => vec![Fix::ScheduleDeletion { days: days_left(row, now) }],
+        // One that counts down until another day counts down anew.
+        Attribute::Deletion if row.state == KeyState::PendingDeletion => vec![Fix::CancelDeletion, Fix::ScheduleDeletion { days: days_left(row, now) }],
+        Attribute::Deletion if has_ended => vec![Fix::CancelDeletion],
+        Attribute::Material | Attribute::Expires | Attribute::State if in_use && has_ended => Vec::new(),
         // A key whose countdown is stopped is disabled, and may have been emptied before.
         Attribute::Deletion if in_use => vec![Fix::CancelDeletion, import, Fix::Enable],
         Attribute::Deletion => vec![Fix::CancelDeletion],
@@ -164,7 +174,7 @@ fn fixes_of(row: &KeyRow, drift: &DriftRow, now: Timestamp) -> Vec<Fix> {
         }
         Attribute::Description => vec![Fix::Describe { text: row.description.clone() }],
         Attribute::Vanished | Attribute::MaterialId | Attribute::Policy | Attribute::Grants => Vec::new(),
-        Attribute::RegionRole | Attribute::Replicas | Attribute::Unmanaged => Vec::new(),
+        Attribute::RegionRole | Attribute::Replicas | Attribute::Unmanaged | Attribute::Hidden => Vec::new(),
     }
 }
 

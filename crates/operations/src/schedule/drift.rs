@@ -29,6 +29,8 @@ use crate::{
 
 /// How many keys one look mends at most.
 const MENDED_AT_ONCE: u32 = 32;
+/// For how long what a look saw is gone by, without a person.
+const FRESH: i64 = 900 * SECOND;
 /// How long a difference rests behind a try to mend it, doubled each time, at most a day.
 const REST: i64 = 900 * SECOND;
 
@@ -79,7 +81,11 @@ impl Engine {
         let more = keys.len() == MENDED_AT_ONCE as usize;
         let mut acted = 0;
         for key in keys {
-            acted += usize::from(self.mend_key(&key).await?);
+            match self.mend_key(&key).await {
+                Ok(begun) => acted += usize::from(begun),
+                Err(error @ StoreError::Corrupt(_)) => tracing::error!(%key, %error, "the differences of a key cannot be read; it is left out"),
+                Err(error) => return Err(error),
+            }
         }
         Ok(Looked { acted, more })
     }
@@ -95,12 +101,14 @@ impl Engine {
         };
         let Some((row, keystore, open)) = self.parts().store.read("drifts.to_mend", read).await? else { return Ok(false) };
         // Where something graver is open, somebody may be at work on the key: nothing is done beside it.
-        if open.iter().any(|drift| !harms_nobody(drift)) {
+        // And what was seen a while ago may be otherwise now: the next look says it again.
+        let is_stale = open.iter().any(|drift| now.as_micros() - drift.seen_at.as_micros() > FRESH);
+        if is_stale || open.iter().any(|drift| !harms_nobody(drift)) {
             return self.rest_drift(open, now).await.map(|()| false);
         }
         // An alias that somebody gave the key by hand stays: an application may use it.
         let alone: Vec<DriftRow> = open.iter().filter(|drift| drift.attribute.is_mended_alone()).cloned().collect();
-        let Some(saga) = repair_of(&row, &alone, &Who::system(), now) else { return self.rest_drift(open, now).await.map(|()| false) };
+        let Some(saga) = repair_of(&row, &alone, &open, &Who::system(), now) else { return self.rest_drift(open, now).await.map(|()| false) };
         self.begin_repair(row, Arc::new(keystore), saga, open, now).await
     }
 
@@ -110,6 +118,11 @@ impl Engine {
             let operation = intent.write(tx)?;
             if keys::by_id(tx, &row.id)?.is_none_or(|now| now.revision != row.revision) {
                 return Err(StoreError::MovedOn("key"));
+            }
+            // The same differences, and no other: one that says something else now is another one.
+            let ids = |rows: &[DriftRow]| rows.iter().map(|drift| drift.id.clone()).collect::<Vec<_>>();
+            if ids(&drifts::open_of_key(tx, &row.id)?) != ids(&open) {
+                return Err(StoreError::MovedOn("drift"));
             }
             open.iter().try_for_each(|drift| drifts::tried(tx, &drift.id, now.plus_micros(rest(drift.tries))))?;
             Ok::<_, StoreError>(operation)
@@ -137,9 +150,10 @@ pub fn sweep_name(keystore: &KeystoreId) -> String {
 }
 
 /// The operation that puts a key's differences right; `None` when Keystead can put none of them right.
-pub fn repair_of(row: &KeyRow, drifts: &[DriftRow], who: &Who, now: Timestamp) -> Option<RepairKey> {
-    let mended: Vec<DriftRow> = drifts.iter().filter(|drift| drift.attribute.is_mended_by_keystead()).cloned().collect();
-    let fixes = fixes(row, &mended, now);
+pub fn repair_of(row: &KeyRow, drifts: &[DriftRow], open: &[DriftRow], who: &Who, now: Timestamp) -> Option<RepairKey> {
+    let has_fix = |drift: &&DriftRow| drift.attribute.is_mended_by_keystead() && !fixes(row, std::slice::from_ref(*drift), open, now).is_empty();
+    let mended: Vec<DriftRow> = drifts.iter().filter(has_fix).cloned().collect();
+    let fixes = fixes(row, &mended, open, now);
     let ended = mended.into_iter().map(|drift| Stored(drift.id)).collect();
     (!fixes.is_empty()).then(|| RepairKey { key: Stored(row.id.clone()), drifts: ended, fixes, asked_by: who.id.clone() })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_domain::{
     Aliases, KeyState, RegionRole, Timestamp,
-    drift::{Attribute, Difference, DriftClass, class_of, class_of_grants, class_of_policy},
+    drift::{Attribute, Difference, DriftClass, class_of, class_of_end, class_of_grants, class_of_policy},
     tags::OWN_PREFIX,
 };
 use keystead_store::keys::KeyRow;
@@ -46,6 +46,7 @@ pub(super) fn differences(row: &KeyRow, around: &Surroundings, last: Option<&Vie
     comparison.aliases(around, seen);
     comparison.access(&around.baseline, seen);
     comparison.family(around, seen);
+    comparison.hidden(&around.baseline, seen);
     let mut found = comparison.found;
     found.sort_by_key(|difference| (difference.class, difference.attribute));
     found
@@ -62,6 +63,49 @@ pub(super) fn vanished(row: &KeyRow, last: Option<&View>) -> Difference {
         wanted: format!("{}, in the cloud", row.state.as_str()),
         last_seen,
         live: "gone".into(),
+    }
+}
+
+/// Something of a key that may not be looked at.
+pub(super) fn hidden(row: &KeyRow, item: &str) -> Difference {
+    let class = class_of(Attribute::Hidden, is_in_use(row));
+    let (wanted, live) = ("may be looked at".to_owned(), "may not be looked at".to_owned());
+    Difference { attribute: Attribute::Hidden, item: item.to_owned(), class, wanted, last_seen: None, live }
+}
+
+/// Whether a look says something of an attribute at all: what was hidden from it says nothing of what was found before.
+pub(super) fn was_looked_at(attribute: Attribute, seen: &Seen) -> bool {
+    match attribute {
+        Attribute::Policy => seen.policy.is_some(),
+        Attribute::Grants => seen.grants.is_some(),
+        Attribute::Tags | Attribute::OwnTags => seen.tags.is_some(),
+        _ => true,
+    }
+}
+
+/// Whom a policy allows something; `*` for everybody and for everybody but some. `None` when it cannot be read.
+fn principals(policy: &str) -> Option<Vec<String>> {
+    let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
+    let statements = match &policy["Statement"] {
+        serde_json::Value::Array(statements) => statements.clone(),
+        one => vec![one.clone()],
+    };
+    let mut named = Vec::new();
+    for statement in statements.iter().filter(|statement| statement["Effect"] != "Deny") {
+        if !statement["NotPrincipal"].is_null() {
+            named.push("*".to_owned());
+        }
+        texts_in(&statement["Principal"], &mut named);
+    }
+    Some(named)
+}
+
+fn texts_in(value: &serde_json::Value, into: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => into.push(text.clone()),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| texts_in(value, into)),
+        serde_json::Value::Object(members) => members.values().for_each(|value| texts_in(value, into)),
+        _ => {}
     }
 }
 
@@ -128,7 +172,8 @@ impl Comparison<'_> {
             self.differs(Attribute::State, said(in_use), |view| view.facts.as_ref().map(|facts| said(facts.enabled)));
         }
         if in_use && observed.material_present == Some(true) && self.row.expires_at.map(seconds) != observed.expires.map(seconds) {
-            self.differs(Attribute::Expires, said_of_end(self.row.expires_at), |view| {
+            let class = class_of_end(self.row.expires_at, observed.expires, has_ended);
+            self.add(Attribute::Expires, "", class, said_of_end(self.row.expires_at), |view| {
                 view.facts.as_ref().map(|facts| said_of_end(facts.expires.map(Into::into)))
             });
         }
@@ -179,14 +224,24 @@ impl Comparison<'_> {
         if let Some((wanted, live)) = baseline.policy.as_ref().zip(seen.policy.as_ref())
             && wanted != live
         {
-            self.add(Attribute::Policy, "", class_of_policy(account, wanted, live), wanted.clone(), |view| view.policy.clone());
+            let (known, allowed) = (principals(wanted).unwrap_or_default(), principals(live));
+            self.add(Attribute::Policy, "", class_of_policy(account, &known, allowed.as_deref()), wanted.clone(), |view| view.policy.clone());
         }
         let live = self.live;
         if baseline.grants.is_some() && live.grants.is_some() && (baseline.grants, &baseline.grantees) != (live.grants, &live.grantees) {
-            let came = live.grantees.iter().filter(|grant| !baseline.grantees.contains(grant));
-            let class = class_of_grants(account, came.map(|grant| (grant.grantee.as_str(), grant.operations.as_slice())));
-            let class = if live.grants < baseline.grants && class != DriftClass::Hostile { DriftClass::Benign } else { class };
+            let came: Vec<&GrantView> = live.grantees.iter().filter(|grant| !baseline.grantees.contains(grant)).collect();
+            let class = class_of_grants(account, came.iter().map(|grant| (grant.grantee.as_str(), grant.operations.as_slice())));
+            let class = if came.is_empty() && live.grants < baseline.grants { DriftClass::Benign } else { class };
             self.add(Attribute::Grants, "", class, said_of_grants(baseline), |view| view.grants.map(|_| said_of_grants(view)));
+        }
+    }
+
+    /// What was to be seen once, and is not any more: whoever shuts Keystead out must not pass unseen.
+    fn hidden(&mut self, baseline: &View, seen: &Seen) {
+        let checks =
+            [("policy", baseline.policy.is_some() && seen.policy.is_none()), ("grants", baseline.grants.is_some() && seen.grants.is_none()), ("tags", seen.tags.is_none())];
+        for (item, _) in checks.into_iter().filter(|(_, is_hidden)| *is_hidden) {
+            self.found.push(hidden(self.row, item));
         }
     }
 

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     Engine,
     alerts::About,
+    saga::repair_key::refresh_words,
     words::{self, Who},
 };
 
@@ -77,7 +78,8 @@ impl Keeper {
     pub(crate) fn keep(&self, tx: &mut Tx<'_>, sighting: &Sighting, kept: &mut Kept) -> Result<(), StoreError> {
         let row = keys::by_cloud_key(tx, &self.keystore.id, &sighting.id)?;
         match (&sighting.seen, row) {
-            (Sight::Gone, _) | (Sight::Hidden, Some(_)) => Ok(()),
+            (Sight::Gone, _) => Ok(()),
+            (Sight::Hidden, Some(row)) => self.keep_hidden(tx, &row, sighting.at),
             (Sight::LeftOut, _) => {
                 kept.strange.left_out += 1;
                 Ok(())
@@ -156,7 +158,16 @@ impl Keeper {
         self.put_view(tx, &row.id, seen, &row.aliases, &drift::words(&found))?;
         kept.counts.own += 1;
         kept.counts.different += i64::from(!found.is_empty());
-        self.note_drift(tx, row, &found)
+        self.note_drift(tx, row, &found, |attribute| drift::was_looked_at(attribute, seen))
+    }
+
+    /// A key of Keystead's own that may not be looked at any more.
+    fn keep_hidden(&self, tx: &mut Tx<'_>, row: &KeyRow, at: Timestamp) -> Result<(), StoreError> {
+        if row.ties.custody == Custody::Native || row.updated_at >= at || locks::holder(tx, row.id.as_str())?.is_some() {
+            return Ok(());
+        }
+        self.note_drift(tx, row, &[drift::hidden(row, "all")], |attribute| attribute == Attribute::Hidden)?;
+        refresh_words(tx, &row.id)
     }
 
     /// What the comparison goes by beside the row.
@@ -179,26 +190,37 @@ impl Keeper {
         Ok(around)
     }
 
-    /// Keeps the differences of a key: new ones are told, known ones brought up to date, and those that are there no more end.
-    fn note_drift(&self, tx: &mut Tx<'_>, row: &KeyRow, found: &[Difference]) -> Result<(), StoreError> {
-        let mut open = drifts::open_of_key(tx, &row.id)?;
-        let mut news = Vec::new();
+    /// Keeps the differences of a key: new ones are told, known ones brought up to date, and those that are there no more end. One that says something else now, or is
+    /// graver, is another one: whoever was shown the one before has not seen this. One that cannot be read holds up no other key.
+    fn note_drift(&self, tx: &mut Tx<'_>, row: &KeyRow, found: &[Difference], was_looked_at: impl Fn(Attribute) -> bool) -> Result<(), StoreError> {
+        let mut open = match drifts::open_of_key(tx, &row.id) {
+            Err(StoreError::Corrupt(what)) => {
+                tracing::error!(key = %row.id, what, "the differences of a key cannot be read; it is left out");
+                return Ok(());
+            }
+            open => open?,
+        };
+        let mut is_news = false;
         for difference in found {
-            let known = open.iter().position(|one| one.attribute == difference.attribute && one.item == difference.item);
-            match known.map(|at| open.swap_remove(at)) {
-                Some(known) => self.see_again(tx, &known, difference)?,
-                None => {
+            let known = open.iter().position(|one| (one.attribute, &one.item) == (difference.attribute, &difference.item)).map(|at| open.swap_remove(at));
+            match known {
+                Some(known) if known.live == difference.live && known.class == difference.class => self.see_again(tx, &known, difference)?,
+                known => {
+                    if let Some(known) = known {
+                        drifts::end(tx, &known.id, DriftState::Gone, "system", self.now)?;
+                    }
                     let drift = self.drift(Some(&row.id), row.cloud_arn.as_deref().unwrap_or_default(), difference);
                     drifts::insert(tx, &drift)?;
                     self.tell(tx, &drift, &row.name)?;
-                    news.push(difference);
+                    is_news = true;
                 }
             }
         }
-        for ended in &open {
-            drifts::end(tx, &ended.id, DriftState::Gone, "system", self.now)?;
+        let ended: Vec<_> = open.iter().filter(|drift| was_looked_at(drift.attribute)).collect();
+        for drift in &ended {
+            drifts::end(tx, &drift.id, DriftState::Gone, "system", self.now)?;
         }
-        if !news.is_empty() || !open.is_empty() {
+        if is_news || !ended.is_empty() {
             let changed = if found.is_empty() { "nothing any more".to_owned() } else { drift::words(found) };
             let class = found.first().map_or("", |difference| difference.class.as_str()).to_owned();
             tx.audit(self.entry("key.changed-in-cloud", row, &[("changed", changed), ("class", class)]));
@@ -207,10 +229,7 @@ impl Keeper {
     }
 
     fn see_again(&self, tx: &mut Tx<'_>, known: &DriftRow, now: &Difference) -> Result<(), StoreError> {
-        // A cause belongs to the value that it brought about.
-        let cause = known.cause.clone().filter(|_| known.live == now.live);
-        let (wanted, last_seen, live) = (now.wanted.clone(), now.last_seen.clone(), now.live.clone());
-        drifts::see_again(tx, &DriftRow { class: now.class, wanted, last_seen, live, cause, seen_at: self.now, ..known.clone() })
+        drifts::see_again(tx, &DriftRow { wanted: now.wanted.clone(), last_seen: now.last_seen.clone(), seen_at: self.now, ..known.clone() })
     }
 
     fn drift(&self, key: Option<&KeyId>, cloud_key: &str, difference: &Difference) -> DriftRow {
@@ -261,7 +280,10 @@ impl Keeper {
         let arn = &seen.key.observed.arn;
         let tag = |name: &str| seen.tags.iter().flatten().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default();
         let making = match OperationId::parse(&tag("keystead:operation")) {
-            Ok(operation) => operations::by_id(tx, &operation)?.is_some_and(|operation| operation.state == "RUNNING"),
+            Ok(operation) => operations::by_id(tx, &operation)?.is_some_and(|operation| {
+                let makes = matches!(operation.kind.as_str(), "create-key" | "renew-key" | "add-replica");
+                operation.state == "RUNNING" && makes && operation.account_id == self.keystore.account_id
+            }),
             Err(_) => false,
         };
         if making || seen.key.counts_down {
@@ -460,7 +482,7 @@ impl Keeper {
         if is_native {
             end_native(tx, &row, self.now)?;
         } else {
-            self.note_drift(tx, &row, &found)?;
+            self.note_drift(tx, &row, &found, |_| true)?;
         }
         if !was_told && !is_due {
             tx.audit(self.entry("key.vanished-from-cloud", &row, &[("from_state", row.state.as_str().to_owned())]));

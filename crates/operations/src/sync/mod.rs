@@ -165,7 +165,8 @@ fn grant_view(grant: &Grant) -> GrantView {
     GrantView { grantee: grant.grantee.clone(), operations: grant.operations.clone() }
 }
 
-fn sha256(text: &str) -> String {
+/// SHA-256 of a text, hexadecimal.
+pub fn sha256(text: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

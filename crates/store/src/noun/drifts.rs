@@ -202,36 +202,31 @@ pub fn strangers_gone(tx: &mut Tx<'_>, keystore: &KeystoreId, since: Timestamp, 
 
 /// A page of differences, the oldest first.
 pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &DriftFilter, page: &Page) -> Result<Listed<Drift>, StoreError> {
-    let sql = format!(
-        "{COLUMNS} WHERE d.account_id = $1 AND d.id > $2 AND ($3 = '' OR d.keystore_id = $3) AND ($4 = '' OR d.key_id = $4) AND ($5 = '' OR d.class = $5)
-           AND ($6 = '' OR d.state = $6) ORDER BY d.id LIMIT $7"
-    );
-    let rows = tx.query(
-        &sql,
-        &[
-            account.as_str().into(),
-            page.after_or_start().into(),
-            filter.keystore.as_ref().map_or("", KeystoreId::as_str).into(),
-            filter.key.as_ref().map_or("", KeyId::as_str).into(),
-            filter.class.map_or("", DriftClass::as_str).into(),
-            filter.state.map_or("", DriftState::as_str).into(),
-            page.fetch().into(),
-        ],
-    )?;
-    let rows: Result<Vec<_>, _> = rows.into_iter().map(read).collect();
-    Ok(page.cut(rows?, |drift| drift.row.id.to_string()))
+    let sql = |limit: u32| {
+        format!(
+            "{COLUMNS} WHERE d.account_id = $1 AND d.id > $2 AND ($3 = '' OR d.keystore_id = $3) AND ($4 = '' OR d.key_id = $4) AND ($5 = '' OR d.class = $5)
+               AND ($6 = '' OR d.state = $6) ORDER BY d.id LIMIT {limit}"
+        )
+    };
+    let values = [
+        account.as_str().into(),
+        page.after_or_start().into(),
+        filter.keystore.as_ref().map_or("", KeystoreId::as_str).into(),
+        filter.key.as_ref().map_or("", KeyId::as_str).into(),
+        filter.class.map_or("", DriftClass::as_str).into(),
+        filter.state.map_or("", DriftState::as_str).into(),
+    ];
+    Ok(page.cut(readable::first(tx, sql, &values, page.fetch_in_text(), read)?, |drift| drift.row.id.to_string()))
 }
 
 /// How many open differences of each class there are, by keystore.
 pub fn counts(tx: &mut Tx<'_>) -> Result<Vec<(String, DriftClass, i64)>, StoreError> {
     let sql = "SELECT s.name, d.class, COUNT(*) FROM drifts d JOIN keystores s ON s.id = d.keystore_id WHERE d.state = 'OPEN' GROUP BY s.name, d.class ORDER BY s.name, d.class";
-    tx.query(sql, &[])?
-        .into_iter()
-        .map(|row| {
-            let mut row = row.read();
-            Ok((row.text()?, DriftClass::parse(&row.text()?)?, row.int()?))
-        })
-        .collect()
+    let read = |row: Row| {
+        let mut row = row.read();
+        Ok((row.text()?, DriftClass::parse(&row.text()?)?, row.int()?))
+    };
+    Ok(readable::readable(tx.query(sql, &[])?, read))
 }
 
 /// The keys with open differences that Keystead may try to mend by itself now, a page of them; a key that an operation holds is left out.
