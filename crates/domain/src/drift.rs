@@ -236,9 +236,11 @@ pub const fn class_of(attribute: Attribute, use_is_wanted: bool) -> DriftClass {
 /// How bad it is that a policy changed, by the principals that it allows something: hostile when they are everybody, under whatever condition, or somebody outside of the
 /// account whom the wanted policy did not allow anything; and when the live one cannot be read (`None`).
 pub fn class_of_policy(account: &str, wanted: &[String], live: Option<&[String]>) -> DriftClass {
-    let strangers = |principals: &[String]| principals.iter().flat_map(|principal| accounts_named(principal)).filter(|named| named != account).collect::<Vec<_>>();
+    let strangers =
+        |principals: &[String]| principals.iter().flat_map(|principal| accounts_named(principal)).filter(|named| named != account).collect::<Vec<_>>();
     let known = strangers(wanted);
-    let is_harmless = live.is_some_and(|live| !live.iter().any(|principal| principal.contains('*')) && strangers(live).iter().all(|stranger| known.contains(stranger)));
+    let is_harmless =
+        live.is_some_and(|live| !live.iter().any(|principal| principal.contains('*')) && strangers(live).iter().all(|stranger| known.contains(stranger)));
     if is_harmless { DriftClass::NeedsPerson } else { DriftClass::Hostile }
 }
 

@@ -2,10 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::{
-    listing::Listing,
-    parse,
-};
+use super::{listing::Listing, parse};
 
 /// What can be done with keystores.
 #[derive(Subcommand)]

@@ -501,7 +501,7 @@ fn many_keys_are_acted_on_from_the_command_line_behind_a_dry_run() {
     let updated = desk.json(&["batch", "update", "--tag", "lot=yes", "--set-tag", "team=pay", "--yes"]);
     assert_eq!(updated["counts"]["done"], 2, "{updated}");
     assert_eq!(desk.json(&["key", "show", "m2"])["tags"], json!({ "lot": "yes", "team": "pay" }));
-    let lost = desk.json(&["keystore", "restore", "demo-eu", "--first", "lot=yes", "--dry-run"]);
+    let lost = desk.json(&["key", "upload", "--keystore", "demo-eu", "--without-material", "--first", "lot=yes", "--dry-run"]);
     assert_eq!(lost["changes"], 0, "nothing is lost: {lost}");
     assert_eq!(desk.fails(2, &["batch", "stop", id])["field"], "batch");
     assert_eq!(desk.fails(2, &["key", "rotate", "--all", "--strategy", "in-place", "--dry-run"])["field"], "strategy");

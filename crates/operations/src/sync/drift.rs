@@ -238,8 +238,11 @@ impl Comparison<'_> {
 
     /// What was to be seen once, and is not any more: whoever shuts Keystead out must not pass unseen.
     fn hidden(&mut self, baseline: &View, seen: &Seen) {
-        let checks =
-            [("policy", baseline.policy.is_some() && seen.policy.is_none()), ("grants", baseline.grants.is_some() && seen.grants.is_none()), ("tags", seen.tags.is_none())];
+        let checks = [
+            ("policy", baseline.policy.is_some() && seen.policy.is_none()),
+            ("grants", baseline.grants.is_some() && seen.grants.is_none()),
+            ("tags", seen.tags.is_none()),
+        ];
         for (item, _) in checks.into_iter().filter(|(_, is_hidden)| *is_hidden) {
             self.found.push(hidden(self.row, item));
         }

@@ -53,7 +53,7 @@ async fn with_drifts(world: World, rows: Vec<DriftRow>) -> World {
 
 async fn found(world: &World, n: u64) -> DriftRow {
     let drift = world.read(move |tx| drifts::find(tx, &account_id(1), &drift_id(n))).await.expect("is read").expect("is there");
-    assert_eq!(drift.keystore_name, "keystore-1");
+    assert_eq!(drift.keystore_name, "main");
     drift.row
 }
 
@@ -93,7 +93,7 @@ pub async fn differences_are_listed_by_every_filter_and_counted(world: World) {
     let open = world.read(|tx| drifts::open_of_key(tx, &key_id(1))).await.expect("is read");
     assert_eq!(open.into_iter().map(|row| row.id).collect::<Vec<_>>(), [drift_id(1)]);
     let counts = world.read(drifts::counts).await.expect("are counted");
-    let name = "keystore-1".to_owned();
+    let name = "main".to_owned();
     assert_eq!(counts, [(name.clone(), DriftClass::Hostile, 1), (name, DriftClass::NeedsPerson, 2)]);
     let page = world.read(|tx| drifts::list(tx, &account_id(1), &DriftFilter::default(), &Page { after: None, limit: 2 })).await.expect("is read");
     assert_eq!((page.rows.len(), page.next), (2, Some(drift_id(2).to_string())));
