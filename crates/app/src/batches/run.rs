@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    KeystoreId, UserId,
+    KeyState, KeystoreId, UserId,
     batch::{BatchState, IN_FLIGHT_MAX, ItemState, REST, in_flight},
 };
 use keystead_identity::Principal;
@@ -25,7 +25,10 @@ use super::{
 };
 use crate::{
     App, Error, Request, Started,
-    keys::waves::{Copies, RotateCopies},
+    keys::{
+        lifecycle::Ask,
+        waves::{Copies, RotateCopies},
+    },
     request,
 };
 
@@ -137,7 +140,7 @@ impl App {
             if flying + begun >= most {
                 break;
             }
-            begun += u32::from(self.begin_item(asker, action, &item).await?);
+            begun += u32::from(self.begin_item(batch, asker, action, &item).await?);
         }
         Ok(begun as usize)
     }
@@ -156,7 +159,10 @@ impl App {
     }
 
     /// Asks for one key's operation, as its own command would. Answers whether one began.
-    async fn begin_item(&self, asker: &Principal, action: &BatchAction, item: &Item) -> Result<bool, Error> {
+    async fn begin_item(&self, batch: &BatchRow, asker: &Principal, action: &BatchAction, item: &Item) -> Result<bool, Error> {
+        if let Some(why) = self.was_taken_out(batch, action, item).await? {
+            return self.end_unbegun(item, ItemState::Failed, Some(why)).await.map(|()| false);
+        }
         let tie = request::Item { batch: item.row.batch_id.clone(), position: item.row.position };
         let request = Request { idempotency: None, item: Some(tie) };
         match self.ask_one(asker, &request, action, item.row.key_id.as_str()).await {
@@ -168,6 +174,18 @@ impl App {
             Err(error) if passes(&error) => self.rest_item(item, &problem_of(&error)).await.map(|()| false),
             Err(error) => self.end_unbegun(item, ItemState::Failed, Some(problem_of(&error))).await.map(|()| false),
         }
+    }
+
+    /// Why a key is not brought back: somebody took it out of use since the batch began, perhaps by a kill. Whoever began the batch has not seen that.
+    async fn was_taken_out(&self, batch: &BatchRow, action: &BatchAction, item: &Item) -> Result<Option<Problem>, Error> {
+        if !matches!(action.ask(), Some(Ask::Activate)) {
+            return Ok(None);
+        }
+        let id = item.row.key_id.clone();
+        let key = self.store().read("keys.by_id", move |tx| keys::by_id(tx, &id)).await?;
+        let is_newly_out = key.is_some_and(|key| key.state == KeyState::Inactive && key.updated_at > batch.created_at);
+        let detail = "The key was taken out of use, or changed, since the batch began.";
+        Ok(is_newly_out.then(|| Problem::new("moved-on", detail.to_owned(), "Look at it, and activate it by itself if that is wanted.")))
     }
 
     async fn ask_one(&self, asker: &Principal, request: &Request, action: &BatchAction, key: &str) -> Result<Started, Error> {

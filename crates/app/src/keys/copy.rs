@@ -26,6 +26,7 @@ use keystead_store::{
     lineages,
     lineages::LineageRow,
     links::{self, Link},
+    locks,
     operations::{Idempotency, OperationRow},
     page::{Listed, Page},
 };
@@ -123,6 +124,10 @@ impl App {
                 // Since the look somebody may have taken it out of use, or promised that its material stays.
                 if keys::by_id(tx, &seen.id)?.is_none_or(|now| now.revision != seen.revision) {
                     return Err(Error::MovedOn.into());
+                }
+                // Somebody may be taking it out of use right now: a copy must not slip away from a kill.
+                if let Some(operation) = locks::holder(tx, seen.id.as_str())? {
+                    return Err(Error::Busy { name: seen.name.clone(), operation: operation.to_string() }.into());
                 }
                 plans.iter().map(|plan| plan.write(tx)).collect::<Result<Vec<_>, TxError>>()
             })

@@ -122,6 +122,17 @@ impl App {
             let refused = Invalid::new("key", "was not killed under its own name", mend);
             return Err(self.refuse(principal, RESTORE, "was-killed", &key, refused.into()).await);
         };
+        if self.is_undone(&key, &operation).await? {
+            if let Some(earlier) = self.earlier(principal, request).await? {
+                return Ok(earlier);
+            }
+            let reason = "is restored already from the newest kill that was asked of it";
+            let mend = format!(
+                "If another kill took it out of use since, restore the key that that one was asked of; else bring this one back with `keystead key activate {}`.",
+                key.name
+            );
+            return Err(self.refuse(principal, RESTORE, "was-killed", &key, Invalid::new("key", reason, mend).into()).await);
+        }
         let killed = self.killed(&operation, &[]).await?;
         let gone: Vec<&Killed> = killed.iter().filter(|one| one.key.state == KeyState::Inactive).collect();
         if gone.is_empty() {
@@ -141,6 +152,13 @@ impl App {
         let saga = RestoreKey { key: Stored(key.id.clone()), restored: restored.collect() };
         let seen: Vec<KeyRow> = gone.into_iter().map(|one| one.key.clone()).collect();
         self.begin(principal, request, key, Saga::RestoreKey(saga), unchanged(seen)).await
+    }
+
+    /// Whether a kill was undone since: what is out of use now was taken out by somebody else's decision.
+    async fn is_undone(&self, key: &KeyRow, kill: &OperationRow) -> Result<bool, Error> {
+        let (id, first) = (key.id.clone(), Page { after: None, limit: 1000 });
+        let restores = self.store().read("operations.of_kind", move |tx| operations::of_kind(tx, &id, "restore-key", &first)).await?;
+        Ok(restores.rows.iter().any(|restore| restore.state == "SUCCEEDED" && restore.created_at >= kill.created_at))
     }
 
     async fn newest_kill(&self, key: &KeyRow) -> Result<Option<OperationRow>, Error> {

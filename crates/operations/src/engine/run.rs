@@ -54,6 +54,14 @@ pub enum Interrupted {
     Unreadable,
 }
 
+/// How little a failure says of what has happened.
+fn weight(error: &StepError) -> u8 {
+    match error {
+        StepError::Died => 2,
+        error => u8::from(error.outcome_unknown()),
+    }
+}
+
 /// What the store calls a lease that is no longer ours.
 const LEASE: &str = "operation lease";
 /// Pauses up to this long are slept in hand; longer ones let the lease go.
@@ -159,10 +167,16 @@ impl Engine {
         let all = benches.iter().map(|(step, bench)| self.perform_at(bench.as_ref(), step, unknown, who));
         let ended = futures::future::join_all(all).await;
         let mut together = Outcome::default();
+        let mut failed: Option<StepError> = None;
         for ((step, _), outcome) in benches.iter().zip(ended) {
-            together.add(step, outcome?);
+            match outcome {
+                Ok(outcome) => together.add(step, outcome),
+                // Of several the one counts that leaves least of a way back.
+                Err(error) if failed.as_ref().is_none_or(|known| weight(&error) > weight(known)) => failed = Some(error),
+                Err(_) => {}
+            }
         }
-        Ok(together)
+        failed.map_or(Ok(together), Err)
     }
 
     /// Writes *about to* for an attempt behind a failed one. The first attempt's stands already: it shares a transaction with the intent or the step before.

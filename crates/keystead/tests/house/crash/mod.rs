@@ -254,8 +254,8 @@ async fn prove(engine: Engine, subjects: &[Subject]) {
     world.make_keystore_in("payments-us", "us-east-1").await;
     let mut total = 0;
     for subject in subjects {
-        let died = dies_everywhere(&world, *subject).await;
-        let spoilt = replies_spoilt_everywhere(&world, *subject).await;
+        let died = Box::pin(dies_everywhere(&world, *subject)).await;
+        let spoilt = Box::pin(replies_spoilt_everywhere(&world, *subject)).await;
         println!("crash harness: {subject:?} on {engine:?}: {died} runs with deaths, {spoilt} with spoilt replies, no third state");
         total += died + spoilt;
     }
