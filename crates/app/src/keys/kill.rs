@@ -122,6 +122,15 @@ impl App {
             let refused = Invalid::new("key", "was not killed under its own name", mend);
             return Err(self.refuse(principal, RESTORE, "was-killed", &key, refused.into()).await);
         };
+        let killed = self.killed(&operation, &[]).await?;
+        let gone: Vec<&Killed> = killed.iter().filter(|one| one.key.state == KeyState::Inactive).collect();
+        if gone.is_empty() {
+            if let Some(earlier) = self.earlier(principal, request).await? {
+                return Ok(earlier);
+            }
+            self.note_no_op(principal, RESTORE, &key).await?;
+            return Ok(Started { operation: None, key: Some(key) });
+        }
         if self.is_undone(&key, &operation).await? {
             if let Some(earlier) = self.earlier(principal, request).await? {
                 return Ok(earlier);
@@ -132,15 +141,6 @@ impl App {
                 key.name
             );
             return Err(self.refuse(principal, RESTORE, "was-killed", &key, Invalid::new("key", reason, mend).into()).await);
-        }
-        let killed = self.killed(&operation, &[]).await?;
-        let gone: Vec<&Killed> = killed.iter().filter(|one| one.key.state == KeyState::Inactive).collect();
-        if gone.is_empty() {
-            if let Some(earlier) = self.earlier(principal, request).await? {
-                return Ok(earlier);
-            }
-            self.note_no_op(principal, RESTORE, &key).await?;
-            return Ok(Started { operation: None, key: Some(key) });
         }
         let now = self.now();
         let restored = gone.iter().map(|one| Restored {
