@@ -112,7 +112,7 @@ pub struct One {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  keystead drift accept drift_01997c2044117a3e8b5c6d7e8f901234 --reason 'ticket 4711'")]
+  keystead drift accept drift_01997c2044117a3e8b5c6d7e8f901234 --reason ticket-4711")]
 pub struct Accept {
     #[command(flatten)]
     pub one: One,

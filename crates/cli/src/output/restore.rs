@@ -132,7 +132,7 @@ mod tests {
         let outlook = serde_json::json!({"keystore": "eu", "keeps_warm": true, "all": expected, "lost": expected, "order": [{"importance": 1, "keys": 3}]});
         let outlook: Outlook = serde_json::from_value(outlook).expect("an outlook");
         assert_eq!(outlook.all.told(), "3 keys (2 warm, 1 cold) in 1 min 1 s; the tightest quota is that of import");
-        assert!(outlook.below().contains("importance"));
+        assert!(outlook.below().contains("IMPORTANCE"));
     }
 
     #[test]
