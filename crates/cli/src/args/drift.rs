@@ -1,6 +1,6 @@
 //! `keystead drift …`
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::{listing::Listing, parse};
 
@@ -123,7 +123,7 @@ pub struct Accept {
 
 /// `drift repair`
 #[derive(Args)]
-#[group(id = "what", required = true, multiple = false)]
+#[command(group = ArgGroup::new("what").required(true).multiple(false).args(["drift", "key"]))]
 #[command(after_help = "\
 Examples:
   keystead drift repair drift_01997c2044117a3e8b5c6d7e8f901234 --plan
@@ -131,10 +131,10 @@ Examples:
   keystead drift repair --key orders")]
 pub struct Repair {
     /// One difference, by its id
-    #[arg(value_name = "DRIFT", group = "what")]
+    #[arg(value_name = "DRIFT")]
     pub drift: Option<String>,
     /// Every difference of this key that Keystead can put right, by name or id
-    #[arg(long, value_name = "KEY", group = "what")]
+    #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
     /// Only show what would be done
     #[arg(long)]
