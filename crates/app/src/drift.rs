@@ -9,9 +9,9 @@ use keystead_domain::{
 use keystead_identity::{Action, Principal};
 use keystead_operations::{
     Saga,
-    saga::repair_key::{fixes, refresh_words},
+    saga::repair_key::fixes,
     schedule::drift::{repair_of, sweep_name},
-    sync::{View, sha256},
+    sync::{View, refresh_words, sha256},
 };
 use keystead_store::{
     StoreError, Tx,

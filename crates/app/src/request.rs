@@ -1,6 +1,6 @@
 //! What comes with every request that changes something, and what it is answered with.
 
-use keystead_domain::BatchId;
+use keystead_domain::{BatchId, Timestamp};
 use keystead_store::{keys::KeyRow, operations::Idempotency, operations::OperationRow};
 
 /// What comes with a request.
@@ -19,6 +19,8 @@ pub struct Item {
     pub batch: BatchId,
     /// Its place there.
     pub position: u32,
+    /// When the batch began: what was taken out of use since is not brought back by it.
+    pub began: Timestamp,
 }
 
 /// What became of a request.

@@ -11,7 +11,7 @@ use keystead_store::{
     operations::{self, Idempotency, OperationRow},
 };
 
-use crate::{Engine, Saga, engine, family, words, words::Who};
+use crate::{Engine, Saga, family, words, words::Who};
 
 /// An operation that is about to be written.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Engine {
         self.parts().random.fill(&mut random);
         let id = OperationId::new(now, random);
         let mut entry =
-            words::entry(self.parts().random.as_ref(), now, &keystore.account_id, who, &engine::action_of(saga), rule).operation(&id).outcome(Outcome::Allowed);
+            words::entry(self.parts().random.as_ref(), now, &keystore.account_id, who, &words::action_of(saga), rule).operation(&id).outcome(Outcome::Allowed);
         if let Some(key) = saga.key() {
             entry = entry.subject("key", key.as_str(), "");
         }

@@ -5,6 +5,8 @@ use keystead_store::StoreError;
 use keystead_vault::{HsmError, VaultError};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::call::StepError;
+
 /// A problem with a stable type; the API shows it as RFC 9457 problem details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -131,6 +133,49 @@ impl From<&StoreError> for Problem {
                 "Repeat the request with the same Idempotency-Key, or look whether it was done.",
             ),
             _ => Self::new("store-unavailable", "The database does not answer. Nothing was changed.", "See the server's log, and try again."),
+        }
+    }
+}
+
+impl From<&StepError> for Problem {
+    fn from(error: &StepError) -> Self {
+        match error {
+            StepError::Cloud(error) => error.into(),
+            StepError::Vault(error) => error.into(),
+            StepError::Store(error) => error.into(),
+            StepError::NotVisible => Self::new("cloud-not-visible-yet", "The cloud does not show the change yet.", "Nothing is needed: Keystead looks again."),
+            StepError::StillUsable => Self::new(
+                "still-usable",
+                "The cloud shows the key as disabled, and lets it be used all the same.",
+                "Keystead goes on trying. AWS may take some minutes; if it lasts, deny the key's use in its policy and call AWS.",
+            ),
+            StepError::NotYet(state) => Self::new(
+                "cloud-key-still-there",
+                format!("The cloud still has the key, in the state {state}."),
+                "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten only when its key is gone.",
+            ),
+            StepError::Gone => {
+                Self::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")
+            }
+            StepError::NotImportable(spec) => Self::new(
+                "not-importable",
+                format!("The keystore's cloud takes no {} key.", spec.as_str()),
+                "Choose another kind of key, or a keystore in another Region.",
+            ),
+            StepError::OtherMaterial => Self::new(
+                "other-material",
+                "The cloud says that it holds other material than Keystead sent.",
+                "Do not use this key. Look in the cloud's audit trail who else imports material, and tell your security team.",
+            ),
+            StepError::Missing(key) => {
+                Self::new("key-incomplete", format!("The record of {key} lacks what this step needs."), "Look in the operation's journal and the server's log.")
+            }
+            StepError::Unfinished(count) => Self::new(
+                "restore-unfinished",
+                format!("{count} keys or more are still on their way: what gives them their material back waits itself."),
+                "See why: `keystead operation list` shows the uploads and what each waits for. Nothing is needed here: Keystead looks again.",
+            ),
+            StepError::Died => Self::new("died", "The process died.", "Nothing is needed."),
         }
     }
 }

@@ -7,6 +7,8 @@ use keystead_domain::{AccountId, EntryId, KeystoreId, OperationId, Timestamp};
 use keystead_store::keys::KeyRow;
 use keystead_vault::Random;
 
+use crate::Saga;
+
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
@@ -113,4 +115,33 @@ impl Words {
     pub fn done(self) -> Entry {
         self.0
     }
+}
+
+/// The audit log's word for what a saga does: `key.renew`.
+pub(crate) fn action_of(saga: &Saga) -> String {
+    match saga {
+        Saga::CreateKey(saga) if saga.copy_of.is_some() => "key.copy",
+        Saga::CreateKey(_) => "key.create",
+        Saga::DeactivateKey(_) => "key.deactivate",
+        Saga::KillKey(_) => "key.kill",
+        Saga::RestoreKey(_) => "key.restore",
+        Saga::ActivateKey(_) => "key.activate",
+        Saga::UploadKey(_) => "key.upload",
+        Saga::RenewKey(saga) if saga.adopts => "key.adopt",
+        Saga::RenewKey(_) => "key.renew",
+        Saga::RotateInPlace(_) => "key.rotate-in-place",
+        Saga::RevertKey(_) => "key.revert",
+        Saga::RepairKey(_) => "key.repair",
+        Saga::ScheduleDeletion(_) => "key.schedule-deletion",
+        Saga::CancelDeletion(_) => "key.cancel-deletion",
+        Saga::CleanUpKey(_) => "key.clean-up",
+        Saga::ForgetKey(_) => "key.forget",
+        Saga::UpdateKey(_) => "key.update",
+        Saga::AddReplica(_) => "key.replicate",
+        Saga::PromoteReplica(_) => "key.promote",
+        Saga::DeleteKeystore(_) => "keystore.delete",
+        Saga::SyncKeystore(_) => "keystore.sync",
+        Saga::RestoreKeystore(_) => "keystore.restore",
+    }
+    .to_owned()
 }

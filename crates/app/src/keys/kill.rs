@@ -10,7 +10,7 @@ use keystead_operations::{
     kill::{self, Reached},
     saga::{
         kill_key::{self, KillKey},
-        restore_key::{RestoreKey, Restored},
+        restore_key::{self, RestoreKey, Restored},
     },
     stored::Stored,
 };
@@ -157,7 +157,7 @@ impl App {
     /// Whether a kill was undone since: what is out of use now was taken out by somebody else's decision.
     async fn is_undone(&self, key: &KeyRow, kill: &OperationRow) -> Result<bool, Error> {
         let (id, first) = (key.id.clone(), Page { after: None, limit: 1000 });
-        let restores = self.store().read("operations.of_kind", move |tx| operations::of_kind(tx, &id, "restore-key", &first)).await?;
+        let restores = self.store().read("operations.of_kind", move |tx| operations::of_kind(tx, &id, restore_key::NAME, &first)).await?;
         Ok(restores.rows.iter().any(|restore| restore.state == "SUCCEEDED" && restore.created_at >= kill.created_at))
     }
 

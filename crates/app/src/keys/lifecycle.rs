@@ -208,6 +208,10 @@ impl App {
             .detail("name", key.name.clone())
             .detail("from_state", key.state.as_str());
         let item = request.item.clone();
+        // Since the batch looked, somebody may have taken it out of use: the next look tells so.
+        if matches!(proof.payload, Saga::ActivateKey(_)) && item.as_ref().is_some_and(|item| key.updated_at > item.began) {
+            return Err(Error::MovedOn);
+        }
         let intent = item.iter().fold(intent, |intent, item| intent.detail("batch", item.batch.as_str()));
         let holds: Vec<_> = proof.payload.locks(&keystore.id).into_iter().map(|id| (id, key.name.clone())).collect();
         let seen = key.clone();
@@ -221,7 +225,7 @@ impl App {
                     return Err(Error::MovedOn.into());
                 }
                 also(tx)?;
-                if let Some(Item { batch, position }) = &item {
+                if let Some(Item { batch, position, .. }) = &item {
                     batches::begin_item(tx, batch, *position, &operation.id)?;
                 }
                 Ok::<_, TxError>(operation)

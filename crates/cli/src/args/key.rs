@@ -1,9 +1,14 @@
 //! `keystead key …`
 
+mod export;
+mod replica;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+pub use export::{Download, ExportVerb, Prepare};
 use keystead_domain::{KeySpec, KeyUsage, WrapMethod};
+pub use replica::{AddReplica, ReplicaVerb, ScheduleDeletion};
 
 use super::{chosen::Chosen, listing::Listing, parse, rotation::Strategy};
 
@@ -426,17 +431,6 @@ pub struct ScheduleDeletions {
     pub days: u8,
 }
 
-/// `key replica remove`
-#[derive(Args)]
-#[command(after_help = "Example:\n  keystead key replica remove orders_us-east-1 --days 7")]
-pub struct ScheduleDeletion {
-    #[command(flatten)]
-    pub one: One,
-    /// Days until the cloud deletes it: 7 to 30
-    #[arg(long, value_name = "DAYS", default_value = "30", value_parser = parse::days)]
-    pub days: u8,
-}
-
 /// `key update`
 #[derive(Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true)
@@ -485,94 +479,6 @@ pub struct Update {
     /// From now on its material never leaves the vault: no export, no copy; this cannot be taken back
     #[arg(long)]
     pub not_exportable: bool,
-}
-
-/// `key replica …`
-#[derive(Subcommand)]
-pub enum ReplicaVerb {
-    /// Make a replica in a keystore of another Region, with the same material
-    ///
-    /// What one Region encrypts, the other decrypts. State, expiry and rotation are asked of the primary, and the replicas go along.
-    Add(AddReplica),
-    /// Remove a replica: start its countdown to deletion. The others stay
-    #[command(after_help = "Example:\n  keystead key replica remove orders_us-east-1 --days 7")]
-    Remove(ScheduleDeletion),
-    /// Make a replica the primary, and the primary a replica
-    #[command(after_help = "Example:\n  keystead key replica promote orders_us-east-1")]
-    Promote(One),
-}
-
-/// `key replica add`
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  keystead key replica add orders --to payments-us
-  keystead key replica add orders --to payments-us --name orders-us --alias orders-us")]
-pub struct AddReplica {
-    #[command(flatten)]
-    pub one: One,
-    /// The keystore in the other Region, by id or name: of the same AWS account
-    #[arg(long = "to", value_name = "KEYSTORE")]
-    pub keystore: String,
-    /// Its name; otherwise the primary's with the Region behind it
-    #[arg(long, value_name = "NAME", value_parser = parse::name)]
-    pub name: Option<String>,
-    /// An alias there; without any, it has the primary's
-    #[arg(long = "alias", value_name = "ALIAS,…", value_delimiter = ',', value_parser = parse::alias)]
-    pub aliases: Vec<String>,
-    /// No aliases
-    #[arg(long, conflicts_with = "aliases")]
-    pub no_alias: bool,
-    /// A tag; otherwise it has the primary's
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse::tag)]
-    pub tags: Vec<(String, String)>,
-    /// What it is for; otherwise as the primary says
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
-}
-
-/// `key export …`
-#[derive(Subcommand)]
-pub enum ExportVerb {
-    /// Name the public key that shall receive the material; another person then downloads it
-    Prepare(Prepare),
-    /// Fetch the material, wrapped under the prepared public key; works once, and not for the person who prepared it
-    Download(Download),
-}
-
-/// `key export prepare`
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  keystead key export prepare orders --public-key me.pem
-  keystead key export prepare orders --public-key me.pem --as ann")]
-pub struct Prepare {
-    #[command(flatten)]
-    pub one: One,
-    /// Your RSA public key of at least 2048 bits, in PEM
-    #[arg(long, value_name = "FILE")]
-    pub public_key: PathBuf,
-}
-
-/// `key export download`
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  keystead key export download orders --out orders.wrapped
-  keystead key export download orders --out orders.wrapped --as bob
-
-The file is opened with the private key, for example:
-  openssl pkeyutl -decrypt -inkey me.key -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256 \\
-    -in orders.wrapped -out orders.bin")]
-pub struct Download {
-    #[command(flatten)]
-    pub one: One,
-    /// The new file that the wrapped material goes to
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-    /// The number of a version, of a key that was rotated in place; the current one when left out
-    #[arg(long, value_name = "NUMBER")]
-    pub of_version: Option<u32>,
 }
 
 #[cfg(test)]

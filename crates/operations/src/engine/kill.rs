@@ -29,6 +29,7 @@ impl Outcome {
         self.facts.extend(other.facts);
         self.materials.extend(other.materials);
         self.rotated_in.extend(other.rotated_in);
+        self.spent.extend(other.spent);
         self.details.extend(other.details);
         if let Some((key, id)) = step.key().zip(other.request_id) {
             self.details.push((format!("request_{key}").into(), id));

@@ -30,7 +30,6 @@ use keystead_domain::{Clock, OperationId, Timestamp, time::SECOND};
 use keystead_store::{Store, StoreError, operations, operations::OperationRow, users};
 use keystead_vault::{Random, Vault};
 pub use run::Interrupted;
-pub(crate) use run::action_of;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::{Clouds, alerts::Alerting, quota::Quotas, saga::kill_key, words::Who};

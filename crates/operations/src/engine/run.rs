@@ -298,7 +298,7 @@ impl Engine {
         run.operation.attempts += 1;
         run.sites.clear();
         run.unknown |= error.outcome_unknown();
-        let problem = problem_of(&error);
+        let problem = Problem::from(&error);
         tracing::info!(operation = %run.operation.id, step = planned.step.name(), attempts = run.operation.attempts, ?error, "step did not succeed");
         match decide(&error, self.standing(run, planned).await) {
             Decision::Again(pause) => self.pause(run, planned, &problem, pause).await.map(|()| false),
@@ -492,7 +492,7 @@ impl Engine {
 
     async fn ending_entry(&self, run: &Run, key: Option<&KeyId>, ended: Ended, problem: Option<&str>) -> Entry {
         let operation = &run.operation;
-        let mut entry = words::entry(self.parts.random.as_ref(), self.now(), &operation.account_id, &run.who, &action_of(&run.saga), "operation-ended")
+        let mut entry = words::entry(self.parts.random.as_ref(), self.now(), &operation.account_id, &run.who, &words::action_of(&run.saga), "operation-ended")
             .operation(&operation.id)
             .outcome(ended);
         if let Some(key) = key {
@@ -516,35 +516,6 @@ fn is_elsewhere(step: &Step, error: &StepError) -> bool {
     is_taken && matches!(step, Step::PointAlias { .. })
 }
 
-/// The audit log's word for what a saga does: `key.renew`.
-pub(crate) fn action_of(saga: &Saga) -> String {
-    match saga {
-        Saga::CreateKey(saga) if saga.copy_of.is_some() => "key.copy",
-        Saga::CreateKey(_) => "key.create",
-        Saga::DeactivateKey(_) => "key.deactivate",
-        Saga::KillKey(_) => "key.kill",
-        Saga::RestoreKey(_) => "key.restore",
-        Saga::ActivateKey(_) => "key.activate",
-        Saga::UploadKey(_) => "key.upload",
-        Saga::RenewKey(saga) if saga.adopts => "key.adopt",
-        Saga::RenewKey(_) => "key.renew",
-        Saga::RotateInPlace(_) => "key.rotate-in-place",
-        Saga::RevertKey(_) => "key.revert",
-        Saga::RepairKey(_) => "key.repair",
-        Saga::ScheduleDeletion(_) => "key.schedule-deletion",
-        Saga::CancelDeletion(_) => "key.cancel-deletion",
-        Saga::CleanUpKey(_) => "key.clean-up",
-        Saga::ForgetKey(_) => "key.forget",
-        Saga::UpdateKey(_) => "key.update",
-        Saga::AddReplica(_) => "key.replicate",
-        Saga::PromoteReplica(_) => "key.promote",
-        Saga::DeleteKeystore(_) => "keystore.delete",
-        Saga::SyncKeystore(_) => "keystore.sync",
-        Saga::RestoreKeystore(_) => "keystore.restore",
-    }
-    .to_owned()
-}
-
 fn keep_facts(tx: &mut Tx<'_>, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
     outcome.materials.iter().try_for_each(|(version, facts)| versions::keep_facts(tx, version, facts))?;
     outcome.rotated_in.iter().try_for_each(|version| versions::rotated_in(tx, version))?;
@@ -562,45 +533,4 @@ fn record(outcome: &Outcome) -> String {
 
 fn unknown_problem() -> Problem {
     Problem::new("unknown", "Nothing says why.", "Look in the operation's journal and the server's log.")
-}
-
-fn problem_of(error: &StepError) -> Problem {
-    match error {
-        StepError::Cloud(error) => error.into(),
-        StepError::Vault(error) => error.into(),
-        StepError::Store(error) => error.into(),
-        StepError::NotVisible => Problem::new("cloud-not-visible-yet", "The cloud does not show the change yet.", "Nothing is needed: Keystead looks again."),
-        StepError::StillUsable => Problem::new(
-            "still-usable",
-            "The cloud shows the key as disabled, and lets it be used all the same.",
-            "Keystead goes on trying. AWS may take some minutes; if it lasts, deny the key's use in its policy and call AWS.",
-        ),
-        StepError::NotYet(state) => Problem::new(
-            "cloud-key-still-there",
-            format!("The cloud still has the key, in the state {state}."),
-            "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten only when its key is gone.",
-        ),
-        StepError::Gone => {
-            Problem::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")
-        }
-        StepError::NotImportable(spec) => Problem::new(
-            "not-importable",
-            format!("The keystore's cloud takes no {} key.", spec.as_str()),
-            "Choose another kind of key, or a keystore in another Region.",
-        ),
-        StepError::OtherMaterial => Problem::new(
-            "other-material",
-            "The cloud says that it holds other material than Keystead sent.",
-            "Do not use this key. Look in the cloud's audit trail who else imports material, and tell your security team.",
-        ),
-        StepError::Missing(key) => {
-            Problem::new("key-incomplete", format!("The record of {key} lacks what this step needs."), "Look in the operation's journal and the server's log.")
-        }
-        StepError::Unfinished(count) => Problem::new(
-            "restore-unfinished",
-            format!("{count} keys or more are still on their way: what gives them their material back waits itself."),
-            "See why: `keystead operation list` shows the uploads and what each waits for. Nothing is needed here: Keystead looks again.",
-        ),
-        StepError::Died => Problem::new("died", "The process died.", "Nothing is needed."),
-    }
 }

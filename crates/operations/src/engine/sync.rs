@@ -274,7 +274,7 @@ impl Engine {
             stream::iter(rows).map(|row| self.end_if_gone(bench, who, row)).buffer_unordered(LOOKS_AT_ONCE).try_collect::<Vec<()>>().await?;
         }
         let (keeper, now) = (self.keeper(bench, who).await?, self.now());
-        self.note("sync.strangers", move |tx| keystead_store::drifts::strangers_gone(tx, &keeper.keystore.id, keeper.began, now)).await?;
+        self.note("sync.strangers", move |tx| keystead_store::drifts::end_unseen(tx, &keeper.keystore.id, keeper.began, now)).await?;
         let counts = self.sync(bench).await?.counts;
         Ok(Outcome::default().detail("vanished", counts.vanished.to_string()))
     }

@@ -94,7 +94,7 @@ impl Saga {
             Self::DeactivateKey(_) => "deactivate-key",
             Self::ActivateKey(_) => "activate-key",
             Self::KillKey(_) => kill_key::NAME,
-            Self::RestoreKey(_) => "restore-key",
+            Self::RestoreKey(_) => restore_key::NAME,
             Self::UploadKey(_) => "upload-key",
             Self::RenewKey(_) => "renew-key",
             Self::RotateInPlace(_) => "rotate-in-place",

@@ -13,7 +13,6 @@ use keystead_store::{
     StoreError, Tx,
     drifts::{self, DriftRow},
     keys::KeyRow,
-    views,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +20,7 @@ use super::Shape;
 use crate::{
     step::{Planned, Step, harmless},
     stored::{Stored, StoredTime},
+    sync::refresh_words,
 };
 
 /// The key, the differences that end with it, and what is done, in order.
@@ -199,20 +199,4 @@ impl Shape for RepairKey {
     fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
-}
-
-/// Brings the words of a key's view up to date with the differences that are open still.
-///
-/// # Errors
-/// What the store says.
-pub fn refresh_words(tx: &mut Tx<'_>, key: &KeyId) -> Result<(), StoreError> {
-    let Some(view) = views::of(tx, key)? else { return Ok(()) };
-    let open = drifts::open_of_key(tx, key)?;
-    let mut words: Vec<&str> = Vec::new();
-    for drift in &open {
-        if !words.contains(&drift.attribute.as_str()) {
-            words.push(drift.attribute.as_str());
-        }
-    }
-    views::put(tx, &views::ViewRow { differences: words.join(" "), ..view })
 }

@@ -10,6 +10,9 @@ use crate::{
     stored::{Stored, StoredTime},
 };
 
+/// The name of the operation.
+pub const NAME: &str = "restore-key";
+
 /// A key that comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {

@@ -10,7 +10,10 @@ use keystead_domain::{
 };
 use keystead_store::keys::KeyRow;
 
-use super::{GrantView, Seen, View};
+use super::{
+    GrantView, Seen, View,
+    principals::{principals, read_principals},
+};
 use crate::stored::StoredTime;
 
 /// What is wanted of a key beside its row.
@@ -83,38 +86,16 @@ pub(super) fn was_looked_at(attribute: Attribute, seen: &Seen) -> bool {
     }
 }
 
-/// Whom a policy allows something; `*` for everybody and for everybody but some. `None` when it cannot be read.
-fn principals(policy: &str) -> Option<Vec<String>> {
-    let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
-    let statements = match &policy["Statement"] {
-        serde_json::Value::Array(statements) => statements.clone(),
-        one => vec![one.clone()],
-    };
-    let mut named = Vec::new();
-    for statement in statements.iter().filter(|statement| statement["Effect"] != "Deny") {
-        if !statement["NotPrincipal"].is_null() {
-            named.push("*".to_owned());
-        }
-        texts_in(&statement["Principal"], &mut named);
-    }
-    Some(named)
+/// The attributes of differences as words, each once: what a view says of its key.
+pub(super) fn words_of(differences: &[Difference]) -> String {
+    words(differences.iter().map(|difference| difference.attribute))
 }
 
-fn texts_in(value: &serde_json::Value, into: &mut Vec<String>) {
-    match value {
-        serde_json::Value::String(text) => into.push(text.clone()),
-        serde_json::Value::Array(values) => values.iter().for_each(|value| texts_in(value, into)),
-        serde_json::Value::Object(members) => members.values().for_each(|value| texts_in(value, into)),
-        _ => {}
-    }
-}
-
-/// The attributes of differences as words, each once.
-pub(super) fn words(differences: &[Difference]) -> String {
+pub(super) fn words(attributes: impl Iterator<Item = Attribute>) -> String {
     let mut words: Vec<&str> = Vec::new();
-    for difference in differences {
-        if !words.contains(&difference.attribute.as_str()) {
-            words.push(difference.attribute.as_str());
+    for attribute in attributes {
+        if !words.contains(&attribute.as_str()) {
+            words.push(attribute.as_str());
         }
     }
     words.join(" ")
@@ -224,7 +205,8 @@ impl Comparison<'_> {
         if let Some((wanted, live)) = baseline.policy.as_ref().zip(seen.policy.as_ref())
             && wanted != live
         {
-            let (known, allowed) = (principals(wanted).unwrap_or_default(), principals(live));
+            let known: Vec<String> = principals(wanted).into_iter().collect();
+            let allowed: Option<Vec<String>> = read_principals(live).map(|named| named.into_iter().collect());
             self.add(Attribute::Policy, "", class_of_policy(account, &known, allowed.as_deref()), wanted.clone(), |view| view.policy.clone());
         }
         let live = self.live;

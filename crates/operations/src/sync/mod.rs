@@ -3,6 +3,7 @@
 mod compare;
 pub(crate) mod drift;
 mod keep;
+mod note;
 mod principals;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use keystead_domain::{Aliases, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use keep::{Keeper, Kept, end_native};
+pub use note::refresh_words;
 
 pub use principals::principals;
 

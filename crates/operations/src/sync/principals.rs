@@ -4,14 +4,23 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// The principals of every statement that allows something, in the policy's own words; `*` is everybody. What cannot be read is nothing.
+/// The principals of every statement that allows something, in the policy's own words; `*` is everybody, and everybody but some. What cannot be read is nothing.
 ///
 /// Conditions and denials are not weighed: this says who may depend on the key, and not who can use it.
 pub fn principals(policy: &str) -> BTreeSet<String> {
-    let document: Value = serde_json::from_str(policy).unwrap_or_default();
+    read_principals(policy).unwrap_or_default()
+}
+
+/// The same; `None` for what cannot be read.
+pub(super) fn read_principals(policy: &str) -> Option<BTreeSet<String>> {
+    let document: Value = serde_json::from_str(policy).ok()?;
     let statements = one_or_many(&document["Statement"]);
-    let allowing = statements.into_iter().filter(|statement| statement["Effect"] == "Allow");
-    allowing.flat_map(|statement| named(&statement["Principal"])).collect()
+    let allowing = statements.into_iter().filter(|statement| statement["Effect"] != "Deny");
+    Some(allowing.flat_map(whom).collect())
+}
+
+fn whom(statement: &Value) -> Vec<String> {
+    if statement["NotPrincipal"].is_null() { named(&statement["Principal"]) } else { vec!["*".to_owned()] }
 }
 
 /// A name, a list of names, or such by their kind: `{"AWS": […]}`.
@@ -45,6 +54,7 @@ mod tests {
         let expected = ["arn:aws:iam::123456789012:role/app", "arn:aws:iam::123456789012:root", "s3.amazonaws.com"];
         assert_eq!(principals(policy).into_iter().collect::<Vec<_>>(), expected);
         assert_eq!(principals(r#"{"Statement": {"Effect": "Allow", "Principal": "*"}}"#).into_iter().collect::<Vec<_>>(), ["*"]);
-        assert_eq!(principals("no JSON"), BTreeSet::new());
+        assert_eq!(principals(r#"{"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "a"}}}"#).into_iter().collect::<Vec<_>>(), ["*"]);
+        assert_eq!((principals("no JSON"), read_principals("no JSON")), (BTreeSet::new(), None));
     }
 }

@@ -193,10 +193,10 @@ pub fn open_of_stranger(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str)
     tx.query_opt(&sql, &[keystore.as_str().into(), cloud_key.into()])?.map(|row| read(row).map(|drift| drift.row)).transpose()
 }
 
-/// The strangers of a keystore that were not seen since then: they have gone.
-pub fn strangers_gone(tx: &mut Tx<'_>, keystore: &KeystoreId, since: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-    let sql =
-        "UPDATE drifts SET state = 'GONE', ended_at = $3, ended_by = 'system' WHERE keystore_id = $1 AND key_id IS NULL AND state = 'OPEN' AND seen_at < $2";
+/// Ends what no look tells of any more: strangers of a keystore that were not seen since then, and whatever was open on keys that are DELETED.
+pub fn end_unseen(tx: &mut Tx<'_>, keystore: &KeystoreId, since: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE drifts SET state = 'GONE', ended_at = $3, ended_by = 'system' WHERE keystore_id = $1 AND state = 'OPEN'
+      AND ((key_id IS NULL AND seen_at < $2) OR key_id IN (SELECT k.id FROM keys k WHERE k.keystore_id = $1 AND k.state = 'DELETED'))";
     tx.execute(sql, &[keystore.as_str().into(), since.into(), now.into()]).map(drop)
 }
 
@@ -221,7 +221,7 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &DriftFilter, page: &P
 
 /// How many open differences of each class there are, by keystore.
 pub fn counts(tx: &mut Tx<'_>) -> Result<Vec<(String, DriftClass, i64)>, StoreError> {
-    let sql = "SELECT s.name, d.class, COUNT(*) FROM drifts d JOIN keystores s ON s.id = d.keystore_id WHERE d.state = 'OPEN' GROUP BY s.name, d.class ORDER BY s.name, d.class";
+    let sql = "SELECT s.name, d.class, COUNT(*) FROM drifts d JOIN keystores s ON s.id = d.keystore_id WHERE d.state = 'OPEN' AND s.state = 'ACTIVE' GROUP BY s.name, d.class ORDER BY s.name, d.class";
     let read = |row: Row| {
         let mut row = row.read();
         Ok((row.text()?, DriftClass::parse(&row.text()?)?, row.int()?))

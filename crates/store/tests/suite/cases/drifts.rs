@@ -1,14 +1,14 @@
 //! Differences between what is wanted and what is, and how keystores are looked through.
 
 use keystead_domain::{
-    DriftId,
+    DriftId, KeyState,
     drift::{Attribute, AutoRepair, DriftClass, DriftState},
     time::DAY,
 };
 use keystead_store::{
     StoreError, Tx,
     drifts::{self, DriftFilter, DriftPolicyRow, DriftRow},
-    locks, operations,
+    keys, locks, operations,
     page::Page,
 };
 
@@ -104,10 +104,13 @@ pub async fn a_stranger_is_open_until_it_is_not_seen_again(world: World) {
     let world = with_drifts(world, vec![stranger, row(2, 1, Attribute::State)]).await;
     let of = async || world.read(|tx| drifts::open_of_stranger(tx, &keystore_id(1), "arn:9")).await.expect("is read").map(|row| row.id);
     assert_eq!(of().await, Some(drift_id(1)));
-    world.write(|tx| drifts::strangers_gone(tx, &keystore_id(1), NOW, NOW)).await.expect("is no harm");
+    world.write(|tx| drifts::end_unseen(tx, &keystore_id(1), NOW, NOW)).await.expect("is no harm");
     assert_eq!(of().await, Some(drift_id(1)), "it was seen since");
-    world.write(|tx| drifts::strangers_gone(tx, &keystore_id(1), NOW.plus_micros(1), NOW)).await.expect("is no harm");
+    world.write(|tx| drifts::end_unseen(tx, &keystore_id(1), NOW.plus_micros(1), NOW)).await.expect("is no harm");
     assert_eq!((of().await, found(&world, 1).await.state, found(&world, 2).await.state), (None, DriftState::Gone, DriftState::Open));
+    world.write(|tx| keys::transition(tx, &key_id(1), KeyState::Active, KeyState::Deleted, NOW)).await.expect("ends");
+    world.write(|tx| drifts::end_unseen(tx, &keystore_id(1), NOW, NOW)).await.expect("is no harm");
+    assert_eq!(found(&world, 2).await.state, DriftState::Gone, "nothing is wanted of a key that is no more");
 }
 
 fn policy(n: u64, every: Option<i64>, auto_repair: AutoRepair) -> DriftPolicyRow {
