@@ -222,7 +222,7 @@ impl App {
         let found = self.active_keystore(principal, keystore).await?;
         demand_cloud(&found)?;
         if every.is_some_and(|every| every < EVERY_MIN) {
-            return Err(Invalid::new("every", "is shorter than a sweep may be", "Give 15m or more: events of the cloud are what is quick.").into());
+            return Err(Invalid::new("every", "is shorter than a sweep may be", "Give 15m or more: a look at a large keystore takes as long.").into());
         }
         if every.is_none() && auto_repair == AutoRepair::Safe {
             return Err(Invalid::new("auto_repair", "is safe, and nobody looks", "Say how often the keystore is looked through: every 6h, for example.").into());
