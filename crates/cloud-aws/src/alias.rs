@@ -3,21 +3,10 @@
 //! AWS has no "move only if it points there": between our look and our move somebody else may act. The look comes right before, and `operations` lets only one
 //! operation at a time change a key; what a person does in the same instant in the console is drift, and is found as such.
 
-use keystead_cloud::{CloudError, CloudKeyId, Fault, Kind, Reply, Retry};
+use keystead_cloud::{CloudError, CloudKeyId, Fault, Kind, Reply, Retry, Target};
 use keystead_domain::Alias;
 
 use crate::{client::AwsCloud, send::send};
-
-/// Where an alias points.
-#[derive(Debug, PartialEq, Eq)]
-enum Target {
-    /// Nowhere that we can see.
-    Nobody,
-    /// At this key.
-    Key(CloudKeyId),
-    /// We may not look: at a key that is not ours, or at nothing, if AWS checks the permission before it looks for the alias.
-    Hidden,
-}
 
 impl AwsCloud {
     /// Creates the alias, or moves it from `from`.
@@ -76,8 +65,9 @@ impl AwsCloud {
         Ok(send!(self, "UpdateAlias", self.kms.update_alias().alias_name(alias.with_prefix()).target_key_id(&key.0))?.map(drop))
     }
 
-    /// DescribeKey takes an alias, and is asked with a permission that we have anyway; ListAliases would page through all of the account.
-    async fn target(&self, alias: &Alias) -> Result<Reply<Target>, CloudError> {
+    /// DescribeKey takes an alias, and is asked with a permission that we have anyway; ListAliases would page through all of the account. What may not be looked at is at
+    /// a key that is not ours, or at nothing, if AWS checks the permission before it looks for the alias.
+    pub(crate) async fn target(&self, alias: &Alias) -> Result<Reply<Target>, CloudError> {
         match self.metadata(&alias.with_prefix()).await {
             Ok(reply) => Ok(reply.map(|key| Target::Key(CloudKeyId(key.key_id)))),
             Err(error) if error.kind == Kind::NotFound => Ok(Reply { value: Target::Nobody, request_id: error.request_id }),

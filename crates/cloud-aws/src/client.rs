@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     capabilities,
+    events::{Reader, session_arn},
     regions::{Region, check_region},
     session::Session,
 };
@@ -26,6 +27,8 @@ pub struct Endpoints {
     pub kms: Option<String>,
     /// For AWS STS.
     pub sts: Option<String>,
+    /// For Amazon SQS.
+    pub sqs: Option<String>,
 }
 
 /// The credentials that Keystead itself has; with them it assumes the keystore's role. No `Debug`: one of them holds a secret.
@@ -85,6 +88,11 @@ pub struct Settings {
 pub struct AwsCloud {
     pub(crate) kms: aws_sdk_kms::Client,
     pub(crate) sts: aws_sdk_sts::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) sqs_endpoint: Option<String>,
+    /// For how many seconds a call may wait for a message.
+    pub(crate) longest_wait: i32,
+    pub(crate) events: Reader,
     pub(crate) session: Session,
     pub(crate) region: Region,
     pub(crate) account: String,
@@ -115,6 +123,14 @@ impl AwsCloud {
         Ok(Self {
             kms: aws_sdk_kms::Client::new(&with_session(here(&settings.endpoints.kms, settings.timeouts))),
             sts: aws_sdk_sts::Client::new(&with_session(here(&settings.endpoints.sts, settings.timeouts))),
+            sqs: aws_sdk_sqs::Client::new(&with_session(here(&settings.endpoints.sqs, settings.timeouts))),
+            sqs_endpoint: settings.endpoints.sqs,
+            longest_wait: longest_wait(settings.timeouts),
+            events: Reader {
+                region: region.name.clone(),
+                account: settings.location.account.clone(),
+                own_session: settings.location.role_arn.as_deref().and_then(|role| session_arn(role, &settings.session_name)),
+            },
             capabilities: capabilities::of(&region, &settings.location.account, &settings.quotas),
             account_checked: OnceCell::new_with(settings.location.role_arn.is_some().then_some(())),
             account: settings.location.account,
@@ -132,7 +148,7 @@ fn check(settings: &Settings) -> Result<Region, Invalid> {
     role_arn.as_deref().map_or(Ok(()), |role| check_role_arn(role, region.partition.name, account))?;
     external_id.as_deref().map_or(Ok(()), check_external_id)?;
     check_session_name(&settings.session_name)?;
-    for (field, address) in [("endpoints.kms", &settings.endpoints.kms), ("endpoints.sts", &settings.endpoints.sts)] {
+    for (field, address) in [("endpoints.kms", &settings.endpoints.kms), ("endpoints.sts", &settings.endpoints.sts), ("endpoints.sqs", &settings.endpoints.sqs)] {
         address.as_deref().map_or(Ok(()), |address| check_address(field, address))?;
     }
     Ok(region)
@@ -157,6 +173,11 @@ fn check_address(field: &str, address: &str) -> Result<(), Invalid> {
 /// STS gets the smaller half of the time, so that its own failure is reported and not only that the whole call was late.
 fn half(timeouts: Timeouts) -> Timeouts {
     Timeouts { connect: timeouts.connect.min(timeouts.call / 2), call: timeouts.call / 2 }
+}
+
+/// A wait for messages ends before the call's own time is over; 20 seconds is the longest that SQS knows.
+fn longest_wait(timeouts: Timeouts) -> i32 {
+    i32::try_from(timeouts.call.as_secs() / 2).unwrap_or(20).min(20)
 }
 
 async fn base_credentials(base: &BaseCredentials, region: &Region) -> SharedCredentialsProvider {

@@ -32,6 +32,19 @@ impl AwsCloud {
         Ok(Page { items: page.aliases.unwrap_or_default().into_iter().filter_map(|alias| read(alias.alias_name, alias.target_key_id)).collect(), next })
     }
 
+    /// ListAliases of one key.
+    pub(crate) async fn aliases_of_key(&self, key: &CloudKeyId) -> Result<Vec<Alias>, CloudError> {
+        let (mut aliases, mut marker) = (Vec::new(), None::<String>);
+        loop {
+            let page = send!(self, "ListAliases", self.kms.list_aliases().key_id(&key.0).limit(ROWS_A_PAGE).set_marker(marker.clone()))?.value;
+            aliases.extend(page.aliases.unwrap_or_default().into_iter().filter_map(|alias| Alias::parse(&alias.alias_name?).ok()));
+            marker = next_marker("ListAliases", page.truncated, page.next_marker)?;
+            if marker.is_none() {
+                return Ok(aliases);
+            }
+        }
+    }
+
     /// DescribeKey, read whole.
     pub(crate) async fn inspect_one(&self, key: &CloudKeyId) -> Result<Option<Inspected>, CloudError> {
         match self.metadata(&key.0).await {

@@ -9,6 +9,7 @@ mod alias;
 pub mod capabilities;
 mod client;
 pub mod error;
+pub mod events;
 mod family;
 mod import;
 mod inspect;
@@ -21,6 +22,7 @@ pub mod own;
 pub mod policy;
 pub mod prices;
 mod probe;
+mod queue;
 pub mod quotas;
 pub mod regions;
 mod send;
@@ -31,8 +33,8 @@ pub mod usable;
 use async_trait::async_trait;
 pub use client::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
 use keystead_cloud::{
-    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, MaterialSeen, NewCloudKey, Observed, OwnTags, Page,
-    Pointing, ProbeReport, Reply, UseSeen, WrappingKey,
+    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, MaterialSeen, Message, NewCloudKey, Observed, OwnTags,
+    Page, Pointing, ProbeReport, Reply, Target, UseSeen, WrappingKey,
 };
 use keystead_domain::{Alias, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use policy::{Reach, permission_policy, trust_policy};
@@ -134,6 +136,22 @@ impl Cloud for AwsCloud {
 
     async fn list_aliases(&self, after: Option<&str>) -> Result<Page<Pointing>, CloudError> {
         self.aliases_behind(after).await
+    }
+
+    async fn aliases_of(&self, key: &CloudKeyId) -> Result<Vec<Alias>, CloudError> {
+        self.aliases_of_key(key).await
+    }
+
+    async fn target_of(&self, alias: &Alias) -> Result<Target, CloudError> {
+        Ok(self.target(alias).await?.value)
+    }
+
+    async fn receive(&self, queue: &str) -> Result<Vec<Message>, CloudError> {
+        self.receive_from(queue).await
+    }
+
+    async fn take_out(&self, queue: &str, receipts: &[String]) -> Result<(), CloudError> {
+        self.take_out_of(queue, receipts).await
     }
 
     async fn inspect(&self, key: &CloudKeyId) -> Result<Option<Inspected>, CloudError> {

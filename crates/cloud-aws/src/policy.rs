@@ -24,6 +24,8 @@ pub struct Reach<'a> {
     pub alias_prefix: &'a str,
     /// Whether keys whose material is the cloud's shall be managed too, and not only be looked at (FT-017, FT-018).
     pub native: bool,
+    /// The queue that tells what is done to the keys, by its ARN (CM-018).
+    pub queue: Option<&'a str>,
 }
 
 /// The role's trust policy: only our identity may take it, and only with the external id that we made for this keystore, so that nobody can make us take it
@@ -62,7 +64,13 @@ pub fn permission_policy(reach: &Reach<'_>) -> String {
     if reach.native {
         statements.extend([manage_native(reach), delete_native(reach)]);
     }
+    statements.extend(reach.queue.map(hear));
     pretty(&json!({ "Version": "2012-10-17", "Statement": statements }))
+}
+
+/// On request: what was done to the keys, out of a queue. DeleteMessageBatch asks for DeleteMessage.
+fn hear(queue: &str) -> Value {
+    allow("HearWhatIsDoneToKeys", &["sqs:ReceiveMessage", "sqs:DeleteMessage"], &json!(queue), None)
 }
 
 /// Only keys whose material comes from outside, marked as ours, in one Region each, and never locked away from the account's administrators.
@@ -226,7 +234,7 @@ mod tests {
 
     fn statements_for(region: &str, alias_prefix: &str, native: bool) -> Vec<Value> {
         let region = check_region(region).expect("a Region");
-        let text = permission_policy(&Reach { region: &region, only_this_region: true, account: "123456789012", alias_prefix, native });
+        let text = permission_policy(&Reach { region: &region, only_this_region: true, account: "123456789012", alias_prefix, native, queue: None });
         assert!(text.chars().filter(|c| !c.is_whitespace()).count() <= MANAGED_POLICY_MAX);
         let document: Value = serde_json::from_str(&text).expect("JSON");
         document["Statement"].as_array().expect("a list").clone()

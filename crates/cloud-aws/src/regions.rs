@@ -85,6 +85,19 @@ impl Partition {
 }
 
 impl Region {
+    /// The name of a queue of this Region and account, out of its ARN.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `queue`.
+    pub fn queue_name<'a>(&self, arn: &'a str, account: &str) -> Result<&'a str, Invalid> {
+        let here = format!("arn:{}:sqs:{}:{account}:", self.partition.name, self.name);
+        let is_name = |name: &&str| (1..=80).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        arn.strip_prefix(&here).filter(is_name).ok_or_else(|| {
+            let mend = format!("Give the ARN of a standard queue in the keystore's own account and Region, for example {here}keystead-events.");
+            Invalid::new("queue", "is not a queue of this keystore's account and Region", mend)
+        })
+    }
+
     /// Whether it lies in mainland China, where KMS knows other algorithms.
     pub fn is_china(&self) -> bool {
         self.partition.name == "aws-cn"

@@ -5,6 +5,7 @@
 
 pub mod capability;
 pub mod error;
+pub mod events;
 pub mod inspect;
 pub mod key;
 pub mod probe;
@@ -13,6 +14,7 @@ pub mod usable;
 use async_trait::async_trait;
 pub use capability::{Call, Capabilities, Importable, Prices, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
+pub use events::{CloudEvent, Message, Target};
 pub use inspect::{Family, Grant, Inspected, Page, Pointing};
 pub use key::{CloudKey, CloudKeyId, FamilySeen, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};
 use keystead_domain::{Alias, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
@@ -104,6 +106,24 @@ pub trait Cloud: Send + Sync {
 
     /// One page of the aliases of every key.
     async fn list_aliases(&self, after: Option<&str>) -> Result<Page<Pointing>, CloudError>;
+
+    /// The aliases of one key.
+    async fn aliases_of(&self, key: &CloudKeyId) -> Result<Vec<Alias>, CloudError>;
+
+    /// Where an alias points.
+    async fn target_of(&self, alias: &Alias) -> Result<Target, CloudError>;
+
+    /// Takes the next messages of a queue into hand, at most ten; who does not take them out of it gets them again. Waits a while for the first.
+    async fn receive(&self, queue: &str) -> Result<Vec<Message>, CloudError> {
+        let _ = queue;
+        Err(CloudError::unsupported("receive", "This cloud tells nothing by itself."))
+    }
+
+    /// Takes messages out of a queue for good. A receipt that is not good any more is a success: somebody else has the message in hand.
+    async fn take_out(&self, queue: &str, receipts: &[String]) -> Result<(), CloudError> {
+        let _ = (queue, receipts);
+        Err(CloudError::unsupported("take_out", "This cloud tells nothing by itself."))
+    }
 
     /// What the cloud says of one key by itself: `None` when it says that it does not exist.
     async fn inspect(&self, key: &CloudKeyId) -> Result<Option<Inspected>, CloudError>;

@@ -53,6 +53,8 @@ pub struct Settings {
     /// Milliseconds (of the virtual clock) for which a key that was just disabled is used on: its state shows at once, and the hosts that encrypt learn of it later.
     /// One that is emptied meanwhile too answers dry runs only.
     pub disable_lag_ms: u64,
+    /// Milliseconds (of the virtual clock) until an event arrives in a queue.
+    pub events_delay_ms: u64,
     /// Customer keys an account may have in one Region.
     pub keys_max: usize,
     /// Aliases a key may have.
@@ -62,7 +64,16 @@ pub struct Settings {
 impl Default for Settings {
     /// Limits of cloud-byok.md, section 2.8; no throttling, no delays.
     fn default() -> Self {
-        Self { quotas: false, quota_overrides: BTreeMap::new(), latency_ms: 0, visibility_ms: 0, disable_lag_ms: 0, keys_max: 100_000, aliases_per_key_max: 50 }
+        Self {
+            quotas: false,
+            quota_overrides: BTreeMap::new(),
+            latency_ms: 0,
+            visibility_ms: 0,
+            disable_lag_ms: 0,
+            events_delay_ms: 0,
+            keys_max: 100_000,
+            aliases_per_key_max: 50,
+        }
     }
 }
 
@@ -149,14 +160,14 @@ pub struct RoleSeed {
 }
 
 impl RoleSeed {
-    /// A role that allows every action of KMS.
+    /// A role that allows every action of KMS and SQS.
     pub fn new(arn: &str, trusted: &[&str], external_id: Option<&str>) -> Self {
         Self {
             arn: arn.to_owned(),
             trusted: trusted.iter().map(|arn| (*arn).to_owned()).collect(),
             external_id: external_id.map(str::to_owned),
             max_session_seconds: one_hour(),
-            allow: vec![Statement { actions: vec!["kms:*".to_owned()], resources: everything() }],
+            allow: vec![Statement { actions: vec!["kms:*".to_owned(), "sqs:*".to_owned()], resources: everything() }],
             deny: Vec::new(),
         }
     }

@@ -20,7 +20,7 @@
 //! | `POST users` | a user, see [`crate::UserSeed`] | `{}`; replaces the user of the same access key |
 //! | `POST roles` | a role, see [`crate::RoleSeed`] | `{}`; replaces the role of the same ARN |
 //! | `GET config` | | the members below, and `quotas_as_of`, the date of AWS's rates |
-//! | `POST config` | any of `quotas`, `quota_overrides`, `latency_ms`, `visibility_ms`, `disable_lag_ms`, `keys_max`, `aliases_per_key_max` | as `GET config` |
+//! | `POST config` | any of `quotas`, `quota_overrides`, `latency_ms`, `visibility_ms`, `disable_lag_ms`, `events_delay_ms`, `keys_max`, `aliases_per_key_max` | as `GET config` |
 //!
 //! A fault is `{"operation": NAME or "*", "skip": 0, "count": 1, "fault": KIND, ...}`; `count` 0 means every call until the plan is cleared. Kinds:
 //! `error` (`code`, `status` default 400, `message`), `lost`, `late` (`calls` or `millis`), `duplicate`, `delay` (`millis`), `drop`, `http_500`;
@@ -284,7 +284,7 @@ async fn show_config(State(shared): Control) -> Outcome {
 fn settings_json(settings: &Settings) -> Value {
     json!({
         "quotas": settings.quotas, "quotas_as_of": quota::AS_OF, "quota_overrides": settings.quota_overrides, "latency_ms": settings.latency_ms,
-        "visibility_ms": settings.visibility_ms, "disable_lag_ms": settings.disable_lag_ms, "keys_max": settings.keys_max,
+        "visibility_ms": settings.visibility_ms, "disable_lag_ms": settings.disable_lag_ms, "events_delay_ms": settings.events_delay_ms, "keys_max": settings.keys_max,
         "aliases_per_key_max": settings.aliases_per_key_max
     })
 }
@@ -297,6 +297,7 @@ struct ConfigChange {
     latency_ms: Option<u64>,
     visibility_ms: Option<u64>,
     disable_lag_ms: Option<u64>,
+    events_delay_ms: Option<u64>,
     keys_max: Option<usize>,
     aliases_per_key_max: Option<usize>,
 }
@@ -309,6 +310,7 @@ impl ConfigChange {
             latency_ms: self.latency_ms.unwrap_or(old.latency_ms),
             visibility_ms: self.visibility_ms.unwrap_or(old.visibility_ms),
             disable_lag_ms: self.disable_lag_ms.unwrap_or(old.disable_lag_ms),
+            events_delay_ms: self.events_delay_ms.unwrap_or(old.events_delay_ms),
             keys_max: self.keys_max.unwrap_or(old.keys_max),
             aliases_per_key_max: self.aliases_per_key_max.unwrap_or(old.aliases_per_key_max),
         }

@@ -56,6 +56,23 @@ impl World {
         self.realms.entry(place.clone()).or_default()
     }
 
+    /// When an event that happens now arrives in a queue.
+    fn arrives_at(&self, now: Micros) -> Micros {
+        now.saturating_add(i64::try_from(self.settings.events_delay_ms).unwrap_or(i64::MAX).saturating_mul(1_000))
+    }
+
+    /// Records a call in the trail. `error` is code and message.
+    pub(crate) fn record_call(&mut self, call: &Call, touched: &[String], error: Option<(String, String)>, now: Micros) {
+        let seen_at = self.arrives_at(now);
+        self.trail.record_call(call, touched, error, now, seen_at);
+    }
+
+    /// Records in the trail what the cloud did by itself to a key.
+    pub(crate) fn record_service(&mut self, name: &str, place: &Place, key_id: &str, event_id: String, at: Micros) {
+        let seen_at = self.arrives_at(at);
+        self.trail.record_service(name, place, key_id, event_id, at, seen_at);
+    }
+
     /// Asks for a look at a key at that time. Looking too often does no harm: the key itself knows what is due.
     pub(crate) fn look_at(&mut self, at: Micros, place: &Place, key_id: &str) {
         self.agenda.insert((at, place.clone(), key_id.to_owned()));

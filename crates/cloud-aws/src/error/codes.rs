@@ -55,6 +55,9 @@ pub const KMS: &[Row] = &[
     row("ConflictException",               Kind::WrongState,    Fault::Theirs,  Retry::Backoff),
     row("AlreadyExistsException",          Kind::AliasTaken,    Fault::Ours,    Retry::Never),
     row("UnsupportedOperationException",   Kind::Unsupported,   Fault::Ours,    Retry::Never),
+    // Queues. SQS API reference, ReceiveMessage; the second is what the same was called in the protocol before.
+    row("QueueDoesNotExist",               Kind::NotFound,      Fault::Ours,    Retry::Never),
+    row("AWS.SimpleQueueService.NonExistentQueue", Kind::NotFound, Fault::Ours, Retry::Never),
     // Importing. KMS-API, ImportKeyMaterial.
     row("ExpiredImportTokenException",     Kind::BadToken,      Fault::Ours,    Retry::FreshWrappingKey),
     row("InvalidImportTokenException",     Kind::BadToken,      Fault::Ours,    Retry::FreshWrappingKey),

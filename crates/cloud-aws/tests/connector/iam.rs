@@ -74,7 +74,7 @@ impl House {
         let trust = trust_policy(&format!("arn:aws:iam::{ACCOUNT}:user/keystead"), EXTERNAL_ID);
         self.iam(&[("Action", "CreateRole"), ("RoleName", "keystead"), ("AssumeRolePolicyDocument", &trust)]).await;
         let region = check_region("eu-west-1").expect("a Region");
-        let ours = permission_policy(&Reach { region: &region, only_this_region: true, account: ACCOUNT, alias_prefix: "", native: false });
+        let ours = permission_policy(&Reach { region: &region, only_this_region: true, account: ACCOUNT, alias_prefix: "", native: false, queue: None });
         let mut policy: Value = serde_json::from_str(&ours).expect("JSON");
         let statements = policy["Statement"].as_array_mut().expect("a list");
         statements.retain(|statement| statement["Effect"] == "Allow" || statement.get("Condition").is_none());

@@ -19,6 +19,7 @@ use crate::world::{Shared, World};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Kms,
+    Sqs,
     Sts,
 }
 
@@ -99,7 +100,7 @@ pub(crate) async fn perform(shared: &Arc<Shared>, call: &Arc<Call>) -> Result<Re
     let mut touched = Vec::new();
     let outcome = stages(shared, call, &mut touched).await;
     let error = outcome.as_ref().err().map(|error| (error.code.json_name().to_owned(), error.message.clone()));
-    shared.with_world(|world, now| world.trail.record_call(call, &touched, error, now));
+    shared.with_world(|world, now| world.record_call(call, &touched, error, now));
     outcome
 }
 

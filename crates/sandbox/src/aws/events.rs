@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, Service};
 use super::errors::lower_first;
 use super::regions::Place;
+use super::sqs::Queues;
 use crate::calendar::{rfc3339, trail_date};
 use crate::clock::{Micros, SECOND};
 
@@ -34,6 +35,8 @@ pub(crate) struct Event {
     pub(crate) aws_region: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_parameters: Option<Value>,
+    #[serde(rename = "sourceIPAddress")]
+    pub(crate) source_ip_address: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,17 +58,21 @@ pub(crate) struct Event {
 pub(crate) struct Trail {
     entries: VecDeque<Event>,
     last: u64,
+    /// Where events go on to.
+    pub(crate) queues: Queues,
     /// How many calls of each operation there were, forgotten entries included.
     calls: BTreeMap<&'static str, u64>,
 }
 
 impl Trail {
-    fn push(&mut self, make: impl FnOnce(u64) -> Event) {
+    fn push(&mut self, seen_at: Micros, make: impl FnOnce(u64) -> Event) {
         self.last += 1;
         if self.entries.len() == ENTRIES_KEPT {
             self.entries.pop_front();
         }
-        self.entries.push_back(make(self.last));
+        let event = make(self.last);
+        self.queues.deliver(&event, seen_at);
+        self.entries.push_back(event);
     }
 
     /// Number of the newest entry; 0 when there is none.
@@ -84,11 +91,14 @@ impl Trail {
         &self.calls
     }
 
-    /// Records a call. `error` is code and message.
-    pub(crate) fn record_call(&mut self, call: &Call, touched: &[String], error: Option<(String, String)>, now: Micros) {
+    /// Records a call. `error` is code and message. Calls to a queue are only counted: to CloudTrail they are data, and would feed the queue with itself.
+    pub(crate) fn record_call(&mut self, call: &Call, touched: &[String], error: Option<(String, String)>, now: Micros, seen_at: Micros) {
         *self.calls.entry(call.operation.name).or_default() += 1;
+        if call.operation.service == Service::Sqs {
+            return;
+        }
         let (error_code, error_message) = error.unzip();
-        self.push(|seq| Event {
+        self.push(seen_at, |seq| Event {
             seq,
             event_version: "1.09",
             user_identity: identity(call),
@@ -96,11 +106,13 @@ impl Trail {
             event_time_micros: now,
             event_source: match call.operation.service {
                 Service::Kms => "kms.amazonaws.com",
+                Service::Sqs => "sqs.amazonaws.com",
                 Service::Sts => "sts.amazonaws.com",
             },
             event_name: call.operation.name.to_owned(),
             aws_region: call.place.region.clone(),
             request_parameters: Some(parameters(call.request.members())),
+            source_ip_address: "127.0.0.1",
             error_code,
             error_message,
             request_id: Some(call.request_id.clone()),
@@ -114,8 +126,8 @@ impl Trail {
     }
 
     /// Records what the cloud did by itself to a key.
-    pub(crate) fn record_service(&mut self, name: &str, place: &Place, key_id: &str, event_id: String, at: Micros) {
-        self.push(|seq| Event {
+    pub(crate) fn record_service(&mut self, name: &str, place: &Place, key_id: &str, event_id: String, at: Micros, seen_at: Micros) {
+        self.push(seen_at, |seq| Event {
             seq,
             event_version: "1.09",
             user_identity: json!({"accountId": place.account, "invokedBy": "AWS Internal"}),
@@ -125,6 +137,7 @@ impl Trail {
             event_name: name.to_owned(),
             aws_region: place.region.clone(),
             request_parameters: None,
+            source_ip_address: "AWS Internal",
             error_code: None,
             error_message: None,
             request_id: None,
@@ -187,7 +200,7 @@ mod tests {
     fn since_returns_what_came_after_and_old_entries_are_forgotten() {
         let (mut trail, place) = (Trail::default(), Place { account: "1".to_owned(), region: "eu-west-1".to_owned() });
         for _ in 0..ENTRIES_KEPT + 2 {
-            trail.record_service("DeleteKey", &place, "k", String::new(), 0);
+            trail.record_service("DeleteKey", &place, "k", String::new(), 0, 0);
         }
         assert_eq!(trail.last(), ENTRIES_KEPT as u64 + 2);
         assert_eq!(trail.since(0).first().map(|event| event.seq), Some(3));

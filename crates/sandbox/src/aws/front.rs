@@ -15,7 +15,7 @@ use super::errors::{AwsError, Code};
 use super::regions::Place;
 use super::request::Request;
 use super::sigv4::SignedRequest;
-use super::{kms, sts, wire};
+use super::{kms, sqs, sts, wire};
 use crate::clock::system_micros;
 use crate::fault::Effect;
 use crate::listen::Wire;
@@ -28,7 +28,11 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// Answers any request that is not for the control plane.
 pub(crate) async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(wire): ConnectInfo<Wire>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
-    let service = if parts.headers.contains_key("x-amz-target") { Service::Kms } else { Service::Sts };
+    let service = match target(&parts) {
+        None => Service::Sts,
+        Some(target) if target.starts_with("AmazonSQS.") => Service::Sqs,
+        Some(_) => Service::Kms,
+    };
     let request_id = random::uuid().unwrap_or_default();
     let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
         return wire::refusal(service, &AwsError::new(Code::Serialization, "The request is too long."), &request_id);
@@ -94,7 +98,7 @@ fn finish(ending: Ending, shared: &Shared, call: &Arc<Call>, wire: &Wire) -> Res
         Ending::Bare500 => return wire::bare_500(),
         Ending::Scripted { code, status, message } => {
             let error = Some((code.clone(), message.clone()));
-            shared.with_world(|world, now| world.trail.record_call(call, &[], error, now));
+            shared.with_world(|world, now| world.record_call(call, &[], error, now));
             return wire::raw_error(service, &code, status, &message, request_id);
         }
         Ending::SilentThenLate(calls) => shared.with_world(|world, _| world.late.push((calls, Arc::clone(call)))),
@@ -123,7 +127,7 @@ fn receive(shared: &Shared, service: Service, parts: &Parts, body: &Bytes, reque
         return Err(AwsError::new(Code::UnknownOperation, "Only POST / is an operation."));
     }
     let (operation, members) = match service {
-        Service::Kms => kms_operation(parts, body)?,
+        Service::Kms | Service::Sqs => json_operation(service, parts, body)?,
         Service::Sts => sts_operation(body)?,
     };
     let signed_request = SignedRequest {
@@ -134,17 +138,30 @@ fn receive(shared: &Shared, service: Service, parts: &Parts, body: &Bytes, reque
         authority: parts.uri.authority().map(http::uri::Authority::as_str),
         body,
     };
-    let scope = if service == Service::Kms { "kms" } else { "sts" };
+    let scope = match service {
+        Service::Kms => "kms",
+        Service::Sqs => "sqs",
+        Service::Sts => "sts",
+    };
     let signed = shared.with_world(|world, now| authenticate(&signed_request, scope, &world.iam, Clocks { real: system_micros(), virtual_: now }))?;
     let place = Place { account: signed.caller.account.clone(), region: signed.region };
     Ok(Call { operation, caller: signed.caller, place, request: Request::new(members), request_id: request_id.to_owned(), event_id: random::uuid()? })
 }
 
-fn kms_operation(parts: &Parts, body: &[u8]) -> Result<(&'static Operation, Map<String, Value>), AwsError> {
-    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let name = target.strip_prefix("TrentService.").unwrap_or_default();
+/// What names service and operation in the JSON protocols.
+fn target(parts: &Parts) -> Option<&str> {
+    parts.headers.get("x-amz-target").map(|target| target.to_str().unwrap_or_default())
+}
+
+fn json_operation(service: Service, parts: &Parts, body: &[u8]) -> Result<(&'static Operation, Map<String, Value>), AwsError> {
+    let target = target(parts).unwrap_or_default();
+    let name = target.split_once('.').map_or("", |(_, name)| name);
     let unknown = || AwsError::new(Code::UnknownOperation, format!("The sandbox does not simulate {target:?}."));
-    let operation = kms::operation(name).ok_or_else(unknown)?;
+    let operation = match service {
+        Service::Sqs => sqs::OPERATIONS.iter().find(|operation| operation.name == name),
+        _ => target.strip_prefix("TrentService.").and_then(kms::operation),
+    };
+    let operation = operation.ok_or_else(unknown)?;
     let unreadable = || AwsError::new(Code::Serialization, "The request is not a JSON object.");
     let members = if body.is_empty() { Map::new() } else { serde_json::from_slice(body).map_err(|_| unreadable())? };
     Ok((operation, members))

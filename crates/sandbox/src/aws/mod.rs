@@ -1,5 +1,5 @@
-//! Simulated AWS: KMS over JSON 1.1 and STS over the Query protocol, both behind Signature Version 4. Regions, IAM, quotas and the event trail are shared
-//! by the two.
+//! Simulated AWS: KMS and SQS over JSON and STS over the Query protocol, all behind Signature Version 4. Regions, IAM, quotas and the event trail are
+//! shared by them.
 
 pub(crate) mod authenticate;
 pub(crate) mod call;
@@ -13,5 +13,6 @@ pub(crate) mod quota;
 pub(crate) mod regions;
 pub(crate) mod request;
 pub(crate) mod sigv4;
+pub(crate) mod sqs;
 pub(crate) mod sts;
 pub(crate) mod wire;

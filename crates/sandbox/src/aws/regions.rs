@@ -53,6 +53,11 @@ impl Place {
         Partition::of_region(&self.region).unwrap_or(Partition::Standard)
     }
 
+    /// The ARN of a queue here.
+    pub(crate) fn queue_arn(&self, name: &str) -> String {
+        format!("arn:{}:sqs:{}:{}:{name}", self.partition().name(), self.region, self.account)
+    }
+
     /// The ARN of a key here.
     pub(crate) fn key_arn(&self, key_id: &str) -> String {
         self.kms_arn("key/", key_id)

@@ -1,4 +1,4 @@
-//! The two protocols on the wire: JSON 1.1 for KMS, Query with XML answers for STS.
+//! The protocols on the wire: JSON 1.1 for KMS, JSON 1.0 for SQS, Query with XML answers for STS.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -13,7 +13,7 @@ const XML_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// A good answer.
 pub(crate) fn answer(service: Service, operation: &str, reply: Reply, request_id: &str) -> Response {
     match service {
-        Service::Kms => json_response(200, reply.map(|body| body.to_string()).unwrap_or_default(), request_id),
+        Service::Kms | Service::Sqs => json_response(service, 200, reply.map(|body| body.to_string()).unwrap_or_default(), request_id),
         Service::Sts => {
             let result = reply.as_ref().map(xml_members).unwrap_or_default();
             let body = format!(
@@ -28,7 +28,7 @@ pub(crate) fn answer(service: Service, operation: &str, reply: Reply, request_id
 /// An error of AWS.
 pub(crate) fn refusal(service: Service, error: &AwsError, request_id: &str) -> Response {
     let (name, status) = match service {
-        Service::Kms => (error.code.json_name(), error.code.json_status()),
+        Service::Kms | Service::Sqs => (error.code.json_name(), error.code.json_status()),
         Service::Sts => (error.code.query_name(), error.code.query_status()),
     };
     raw_error(service, name, status, &error.message, request_id)
@@ -37,7 +37,7 @@ pub(crate) fn refusal(service: Service, error: &AwsError, request_id: &str) -> R
 /// An error with any code, as a script may want it.
 pub(crate) fn raw_error(service: Service, code: &str, status: u16, message: &str, request_id: &str) -> Response {
     match service {
-        Service::Kms => json_response(status, json!({"__type": code, "message": message}).to_string(), request_id),
+        Service::Kms | Service::Sqs => json_response(service, status, json!({"__type": code, "message": message}).to_string(), request_id),
         Service::Sts => {
             let party = if status < 500 { "Sender" } else { "Receiver" };
             let body = format!(
@@ -97,8 +97,9 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn json_response(status: u16, body: String, request_id: &str) -> Response {
-    response(status, "application/x-amz-json-1.1", body, request_id)
+fn json_response(service: Service, status: u16, body: String, request_id: &str) -> Response {
+    let content_type = if service == Service::Sqs { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+    response(status, content_type, body, request_id)
 }
 
 fn response(status: u16, content_type: &'static str, body: String, request_id: &str) -> Response {

@@ -93,7 +93,7 @@ pub(crate) fn settle(world: &mut World, place: &Place, key_id: &str, at: Micros)
 /// Records what the cloud does by itself.
 pub(crate) fn record(world: &mut World, event: &str, place: &Place, key_id: &str, at: Micros) {
     let event_id = random::uuid().unwrap_or_default();
-    world.trail.record_service(event, place, key_id, event_id, at);
+    world.record_service(event, place, key_id, event_id, at);
 }
 
 /// Drops material whose time has come; a pending one leaves the key altogether. Whether anything was dropped.

@@ -1,0 +1,232 @@
+//! Events of AWS KMS out of a queue: CloudTrail's records as EventBridge hands them on, and EventBridge's own of AWS KMS.
+//!
+//! Whoever may write to the queue can write anything. So nothing here is believed further than that somebody should look, and nothing of it is longer than it may be.
+//!
+//! Sources: CloudTrail user guide, "CloudTrail record contents"; EventBridge user guide, "AWS service events delivered via AWS CloudTrail"; AWS KMS Developer Guide,
+//! "Monitor KMS keys with Amazon EventBridge".
+
+use keystead_cloud::{CloudEvent, CloudKeyId};
+use keystead_domain::{Alias, Timestamp};
+use serde_json::Value;
+
+/// Longest text that is kept of an event, in characters.
+const TEXT_MAX: usize = 512;
+/// Longest id of a key.
+const KEY_ID_MAX: usize = 64;
+/// Keys that one event names at most: a key, an alias' old and new one.
+const KEYS_MAX: usize = 8;
+
+/// EventBridge's own events, and what CloudTrail calls the same.
+const BY_ITSELF: [(&str, &str); 3] =
+    [("KMS Imported Key Material Expiration", "DeleteExpiredKeyMaterial"), ("KMS CMK Deletion", "DeleteKey"), ("KMS CMK Rotation", "RotateKey")];
+
+/// Whose events are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// The Region.
+    pub region: String,
+    /// The account's twelve digits.
+    pub account: String,
+    /// The sessions of the role that Keystead assumes, by their ARN; `None` where it assumes none.
+    pub own_session: Option<String>,
+}
+
+impl Reader {
+    /// Reads a message; `None` for what is no event of a key of this place, and for what was tried and refused.
+    pub fn read(&self, body: &str) -> Option<CloudEvent> {
+        let envelope: Value = serde_json::from_str(body).ok()?;
+        let is_ours = text(&envelope, "source") == "aws.kms" && text(&envelope, "account") == self.account && text(&envelope, "region") == self.region;
+        if !is_ours {
+            return None;
+        }
+        match text(&envelope, "detail-type") {
+            "AWS API Call via CloudTrail" | "AWS Service Event via CloudTrail" => self.of_trail(&envelope),
+            kind => self.by_itself(kind, &envelope),
+        }
+    }
+
+    fn of_trail(&self, envelope: &Value) -> Option<CloudEvent> {
+        let detail = envelope.get("detail")?;
+        let was_done = text(detail, "eventSource") == "kms.amazonaws.com" && text(detail, "errorCode").is_empty() && detail.get("readOnly") != Some(&Value::Bool(true));
+        if !was_done {
+            return None;
+        }
+        let identity = detail.get("userIdentity").unwrap_or(&Value::Null);
+        let who = ["arn", "invokedBy", "principalId"].into_iter().map(|member| text(identity, member)).find(|text| !text.is_empty());
+        let asked = detail.get("requestParameters").unwrap_or(&Value::Null);
+        let alias = [text(asked, "aliasName")].into_iter().chain(arns(detail.get("resources"))).find_map(|name| self.alias(name));
+        let event = CloudEvent {
+            id: clean(text(detail, "eventID")),
+            name: clean(text(detail, "eventName")),
+            at: time(text(detail, "eventTime"))?,
+            who: clean(who.unwrap_or_default()),
+            from: clean(text(detail, "sourceIPAddress")),
+            request: clean(text(detail, "requestID")),
+            keys: self.keys(arns(detail.get("resources")).into_iter().chain([
+                text(asked, "keyId"),
+                text(asked, "targetKeyId"),
+                text(detail.get("serviceEventDetails").unwrap_or(&Value::Null), "keyId"),
+            ])),
+            alias,
+            is_own: who.is_some_and(|who| self.own_session.as_deref() == Some(who)),
+        };
+        (!event.id.is_empty() && !event.name.is_empty()).then_some(event)
+    }
+
+    fn by_itself(&self, kind: &str, envelope: &Value) -> Option<CloudEvent> {
+        let name = BY_ITSELF.iter().find(|(own, _)| *own == kind).map(|(_, name)| *name)?;
+        let named = text(envelope.get("detail").unwrap_or(&Value::Null), "key-id");
+        let resources = envelope.get("resources").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let (id, at) = (clean(text(envelope, "id")), time(text(envelope, "time"))?);
+        let keys = self.keys(resources.chain([named]));
+        let event = CloudEvent {
+            id,
+            name: name.to_owned(),
+            at,
+            who: "AWS KMS".to_owned(),
+            from: String::new(),
+            request: String::new(),
+            keys,
+            alias: None,
+            is_own: false,
+        };
+        (!event.id.is_empty()).then_some(event)
+    }
+
+    /// The keys of this place among names: ids and ARNs.
+    fn keys<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<CloudKeyId> {
+        let mut keys: Vec<CloudKeyId> = Vec::new();
+        for name in names {
+            let id = match name.strip_prefix("arn:") {
+                Some(_) => self.resource(name).and_then(|resource| resource.strip_prefix("key/")).unwrap_or_default(),
+                None => name,
+            };
+            let is_id = (1..=KEY_ID_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            if is_id && keys.len() < KEYS_MAX && !keys.iter().any(|key| key.0 == id) {
+                keys.push(CloudKeyId(id.to_owned()));
+            }
+        }
+        keys
+    }
+
+    fn alias(&self, name: &str) -> Option<Alias> {
+        let name = if name.starts_with("arn:") { self.resource(name)? } else { name };
+        name.strip_prefix("alias/").and_then(|name| Alias::parse(name).ok())
+    }
+
+    /// `key/…` or `alias/…` of an ARN of this place.
+    fn resource<'a>(&self, arn: &'a str) -> Option<&'a str> {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let [_, _, "kms", region, account, resource] = parts[..] else { return None };
+        (region == self.region && account == self.account).then_some(resource)
+    }
+}
+
+/// The session of a role, as CloudTrail names it: without the role's path (IAM reference, "IAM ARNs").
+pub fn session_arn(role_arn: &str, session: &str) -> Option<String> {
+    let parts: Vec<&str> = role_arn.splitn(6, ':').collect();
+    let [_, partition, _, _, account, resource] = parts[..] else { return None };
+    let name = resource.rsplit('/').next()?;
+    Some(format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}"))
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn arns(resources: Option<&Value>) -> Vec<&str> {
+    resources.and_then(Value::as_array).into_iter().flatten().map(|resource| text(resource, "ARN")).collect()
+}
+
+/// CloudTrail writes the time in UTC to the second.
+fn time(text: &str) -> Option<Timestamp> {
+    let read = aws_smithy_types::DateTime::from_str(text, aws_smithy_types::date_time::Format::DateTime).ok()?;
+    Some(crate::observe::timestamp(read))
+}
+
+/// What is shown to people and kept: no control characters, no end of lines, not too long.
+fn clean(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn reader() -> Reader {
+        Reader { region: "eu-west-1".into(), account: "123456789012".into(), own_session: session_arn("arn:aws:iam::123456789012:role/path/keystead", "keystead") }
+    }
+
+    fn trail(detail: Value) -> Value {
+        let mut whole = json!({
+            "eventSource": "kms.amazonaws.com", "eventID": "e-1", "eventName": "DisableKey", "eventTime": "2026-11-30T09:00:00Z", "requestID": "r-1", "readOnly": false,
+            "sourceIPAddress": "203.0.113.7", "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/mallory"},
+            "resources": [{"ARN": format!("arn:aws:kms:eu-west-1:123456789012:key/{KEY}"), "type": "AWS::KMS::Key"}]
+        });
+        for (name, value) in detail.as_object().expect("an object") {
+            whole[name] = value.clone();
+        }
+        json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.kms", "account": "123456789012", "region": "eu-west-1", "id": "b-1",
+            "time": "2026-11-30T09:00:01Z", "detail": whole})
+    }
+
+    fn read(detail: Value) -> Option<CloudEvent> {
+        reader().read(&trail(detail).to_string())
+    }
+
+    #[test]
+    fn an_event_says_who_did_what_to_which_key_and_when_cm_018() {
+        let event = read(json!({})).expect("an event");
+        assert_eq!((event.name.as_str(), event.who.as_str(), event.from.as_str()), ("DisableKey", "arn:aws:iam::123456789012:user/mallory", "203.0.113.7"));
+        assert_eq!((event.keys, event.at, event.is_own), (vec![CloudKeyId(KEY.into())], Timestamp::from_secs(1_796_029_200), false));
+    }
+
+    #[test]
+    fn an_alias_is_named_with_the_keys_behind_it() {
+        let event = read(json!({"eventName": "UpdateAlias", "requestParameters": {"aliasName": "alias/orders", "targetKeyId": "k-2"}})).expect("an event");
+        assert_eq!((event.alias, event.keys), (Alias::parse("orders").ok(), vec![CloudKeyId(KEY.into()), CloudKeyId("k-2".into())]));
+    }
+
+    #[test]
+    fn keysteads_own_sessions_are_known_by_their_arn() {
+        assert!(read(json!({"userIdentity": {"arn": "arn:aws:sts::123456789012:assumed-role/keystead/keystead"}})).expect("an event").is_own);
+        assert!(!read(json!({"userIdentity": {"arn": "arn:aws:sts::123456789012:assumed-role/keystead/mallory"}})).expect("an event").is_own);
+    }
+
+    #[test]
+    fn what_the_cloud_does_by_itself_is_an_event_too() {
+        let service = json!({"eventType": "AwsServiceEvent", "eventName": "DeleteExpiredKeyMaterial", "resources": [], "serviceEventDetails": {"keyId": KEY},
+            "userIdentity": {"invokedBy": "AWS Internal"}});
+        let event = read(service).expect("an event");
+        assert_eq!((event.who.as_str(), event.keys), ("AWS Internal", vec![CloudKeyId(KEY.into())]));
+        let mut own = trail(json!({}));
+        (own["detail-type"], own["detail"]) = (json!("KMS Imported Key Material Expiration"), json!({ "key-id": KEY }));
+        assert_eq!(reader().read(&own.to_string()).map(|event| event.name), Some("DeleteExpiredKeyMaterial".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_event_of_a_key_of_this_place_is_nothing() {
+        for (name, value) in [("source", "aws.s3"), ("account", "999999999999"), ("region", "us-east-1"), ("detail-type", "AWS Console Sign In via CloudTrail")] {
+            let mut other = trail(json!({}));
+            other[name] = json!(value);
+            assert_eq!(reader().read(&other.to_string()), None, "{name}");
+        }
+        for detail in [json!({"errorCode": "AccessDenied"}), json!({"readOnly": true}), json!({"eventID": ""}), json!({"eventTime": "yesterday"})] {
+            assert_eq!(read(detail.clone()), None, "{detail}");
+        }
+        for body in ["", "null", "[]", "{}", "\"aws.kms\"", "{\"source\":"] {
+            assert_eq!(reader().read(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_places_and_rubbish_are_no_keys_and_texts_are_bounded() {
+        let names = json!([{"ARN": "arn:aws:kms:us-east-1:123456789012:key/k-1"}, {"ARN": "arn:aws:kms:eu-west-1:1:key/k-1"}, {"ARN": "x".repeat(65)}, {"ARN": "a/b"}, {}]);
+        let event = read(json!({"resources": names, "userIdentity": {"arn": format!("line\n{}", "x".repeat(9_000))}})).expect("an event");
+        assert_eq!((event.keys, event.who.chars().count()), (Vec::new(), TEXT_MAX));
+        assert!(event.who.starts_with("linex"));
+    }
+}
