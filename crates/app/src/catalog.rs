@@ -34,6 +34,12 @@ pub trait Catalog: Send + Sync {
     /// [`Invalid`] naming `multi_region` and the cloud's own rule.
     fn check_multi_region(&self, cloud: &str, location: &AwsLocation) -> Result<(), Invalid>;
 
-    /// The policies for a keystore; `native` asks for permission to manage keys whose material is the cloud's, too.
-    fn policy(&self, keystore: &KeystoreRow, native: bool) -> Policy;
+    /// Checks whether a queue is one that a keystore of this place can listen to.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `queue` and the cloud's own rule.
+    fn check_queue(&self, cloud: &str, location: &AwsLocation, queue: &str) -> Result<(), Invalid>;
+
+    /// The policies for a keystore; `native` asks for permission to manage keys whose material is the cloud's, too, `queue` for permission to listen to it.
+    fn policy(&self, keystore: &KeystoreRow, native: bool, queue: Option<&str>) -> Policy;
 }

@@ -148,7 +148,8 @@ fn check(settings: &Settings) -> Result<Region, Invalid> {
     role_arn.as_deref().map_or(Ok(()), |role| check_role_arn(role, region.partition.name, account))?;
     external_id.as_deref().map_or(Ok(()), check_external_id)?;
     check_session_name(&settings.session_name)?;
-    for (field, address) in [("endpoints.kms", &settings.endpoints.kms), ("endpoints.sts", &settings.endpoints.sts), ("endpoints.sqs", &settings.endpoints.sqs)] {
+    for (field, address) in [("endpoints.kms", &settings.endpoints.kms), ("endpoints.sts", &settings.endpoints.sts), ("endpoints.sqs", &settings.endpoints.sqs)]
+    {
         address.as_deref().map_or(Ok(()), |address| check_address(field, address))?;
     }
     Ok(region)

@@ -47,7 +47,8 @@ impl Reader {
 
     fn of_trail(&self, envelope: &Value) -> Option<CloudEvent> {
         let detail = envelope.get("detail")?;
-        let was_done = text(detail, "eventSource") == "kms.amazonaws.com" && text(detail, "errorCode").is_empty() && detail.get("readOnly") != Some(&Value::Bool(true));
+        let was_done =
+            text(detail, "eventSource") == "kms.amazonaws.com" && text(detail, "errorCode").is_empty() && detail.get("readOnly") != Some(&Value::Bool(true));
         if !was_done {
             return None;
         }
@@ -157,7 +158,11 @@ mod tests {
     const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
     fn reader() -> Reader {
-        Reader { region: "eu-west-1".into(), account: "123456789012".into(), own_session: session_arn("arn:aws:iam::123456789012:role/path/keystead", "keystead") }
+        Reader {
+            region: "eu-west-1".into(),
+            account: "123456789012".into(),
+            own_session: session_arn("arn:aws:iam::123456789012:role/path/keystead", "keystead"),
+        }
     }
 
     fn trail(detail: Value) -> Value {
@@ -209,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_is_no_event_of_a_key_of_this_place_is_nothing() {
-        for (name, value) in [("source", "aws.s3"), ("account", "999999999999"), ("region", "us-east-1"), ("detail-type", "AWS Console Sign In via CloudTrail")] {
+        for (name, value) in [("source", "aws.s3"), ("account", "999999999999"), ("region", "us-east-1"), ("detail-type", "AWS Console Sign In via CloudTrail")]
+        {
             let mut other = trail(json!({}));
             other[name] = json!(value);
             assert_eq!(reader().read(&other.to_string()), None, "{name}");

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod alias;
 pub mod batch;
+pub mod cause;
 pub mod ceremony;
 pub mod drift;
 pub mod duration;

@@ -104,12 +104,21 @@ impl Catalog for AwsClouds {
         }
     }
 
-    fn policy(&self, keystore: &KeystoreRow, native: bool) -> Policy {
+    fn check_queue(&self, cloud: &str, location: &AwsLocation, queue: &str) -> Result<(), Invalid> {
+        if cloud != "aws" {
+            return Err(Invalid::new("queue", "is given, but this keystore's cloud tells nothing by itself", "Leave it out."));
+        }
+        check_region(&location.region)?.queue_name(queue, &location.account).map(drop)
+    }
+
+    fn policy(&self, keystore: &KeystoreRow, native: bool, queue: Option<&str>) -> Policy {
         let at = &keystore.location;
         let identity = self.settings.identity_arn.as_deref().unwrap_or(IDENTITY_UNKNOWN);
         let trust = policy::trust_policy(identity, at.external_id.as_deref().unwrap_or_default());
         let permissions = match check_region(&at.region) {
-            Ok(region) => policy::permission_policy(&policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "", native }),
+            Ok(region) => {
+                policy::permission_policy(&policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "", native, queue })
+            }
             Err(_) => String::new(),
         };
         Policy { trust, permissions, steps: steps(keystore) }

@@ -96,7 +96,7 @@ async fn build(dir: &Path, sandbox: &Sandbox, clock: Arc<SandboxClock>) -> Resul
     let installed = install::install(&store, created.record, &UnlockSecret::KeyFile(copy()), name, clock.now()).await?;
     let endpoint = Some(sandbox.endpoint().to_owned());
     let clouds = AwsClouds::new(AwsSettings {
-        endpoints: Endpoints { kms: endpoint.clone(), sts: endpoint },
+        endpoints: Endpoints { kms: endpoint.clone(), sts: endpoint.clone(), sqs: endpoint },
         base: BaseCredentials::Static(AccessKey::new("AKIADEMOKEYSTEAD0001", "demo-secret-of-the-simulated-cloud")),
         session_name: "keystead-demo".to_owned(),
         identity_arn: Some(IDENTITY.to_owned()),

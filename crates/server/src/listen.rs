@@ -114,7 +114,7 @@ pub(crate) fn aws(config: &Config) -> Result<AwsSettings, ServerError> {
         _ => BaseCredentials::DefaultChain,
     };
     Ok(AwsSettings {
-        endpoints: Endpoints { kms: aws.kms_endpoint.clone(), sts: aws.sts_endpoint.clone() },
+        endpoints: Endpoints { kms: aws.kms_endpoint.clone(), sts: aws.sts_endpoint.clone(), sqs: aws.sqs_endpoint.clone() },
         base,
         session_name: aws.session_name.clone(),
         identity_arn: aws.identity_arn.clone(),

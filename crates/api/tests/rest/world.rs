@@ -213,7 +213,7 @@ impl Clouds for Sandboxed {
         let endpoint = Some(self.endpoint.clone());
         let settings = keystead_cloud_aws::Settings {
             location: keystore.location.clone(),
-            endpoints: Endpoints { kms: endpoint.clone(), sts: endpoint },
+            endpoints: Endpoints { kms: endpoint.clone(), sts: endpoint.clone(), sqs: endpoint },
             base: BaseCredentials::Static(AccessKey::new(ACCESS_KEY.0, ACCESS_KEY.1)),
             session_name: "keystead-test".into(),
             installation: keystore.account_id.to_string(),
@@ -241,10 +241,14 @@ impl Catalog for Sandboxed {
         self.check_location(cloud, location).map(drop)
     }
 
-    fn policy(&self, keystore: &KeystoreRow, native: bool) -> Policy {
+    fn check_queue(&self, _cloud: &str, location: &AwsLocation, queue: &str) -> Result<(), Invalid> {
+        check_region(&location.region)?.queue_name(queue, &location.account).map(drop)
+    }
+
+    fn policy(&self, keystore: &KeystoreRow, native: bool, queue: Option<&str>) -> Policy {
         let at = &keystore.location;
         let region = check_region(&at.region).expect("a Region");
-        let reach = policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "", native };
+        let reach = policy::Reach { region: &region, only_this_region: true, account: &at.account, alias_prefix: "", native, queue };
         let trust = policy::trust_policy("arn:aws:iam::999999999999:role/keystead", at.external_id.as_deref().unwrap_or_default());
         Policy { trust, permissions: policy::permission_policy(&reach), steps: vec!["Make the role.".into()] }
     }

@@ -1,5 +1,6 @@
 //! Keystores: made, shown, checked, deleted (CM-039, CM-048, CM-049, CM-062, CM-069 to CM-073).
 
+pub mod events;
 pub mod kill;
 pub mod restore;
 pub mod sync;
@@ -11,7 +12,7 @@ use keystead_domain::{Invalid, KeystoreId, Name, keystore, keystore::AwsLocation
 use keystead_identity::{Action, Principal};
 use keystead_operations::{Problem, Saga, saga::delete_keystore::DeleteKeystore, stored::Stored, words::Words};
 use keystead_store::{
-    StoreError, keys, keystores,
+    StoreError, events as queues, keys, keystores,
     keystores::KeystoreRow,
     operations,
     page::{Listed, Page},
@@ -145,7 +146,9 @@ impl App {
     pub async fn keystore_policy(&self, principal: &Principal, id_or_name: &str, native: bool) -> Result<(KeystoreRow, Policy), Error> {
         let keystore = self.keystore(principal, id_or_name).await?;
         demand_cloud(&keystore)?;
-        let policy = self.catalog.policy(&keystore, native);
+        let id = keystore.id.clone();
+        let queue = self.store().read("events.queue_of", move |tx| queues::queue_of(tx, &id)).await?;
+        let policy = self.catalog.policy(&keystore, native, queue.as_ref().map(|queue| queue.queue.as_str()));
         Ok((keystore, policy))
     }
 

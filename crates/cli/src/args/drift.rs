@@ -18,6 +18,8 @@ pub enum DriftVerb {
     Repair(Repair),
     /// Say how often a keystore is looked through, and what is mended without a person; without options, show it
     Policy(Policy),
+    /// Say which queue tells what is done to the keys of a keystore; without options, show it
+    Events(Events),
 }
 
 /// `drift list`
@@ -161,6 +163,25 @@ pub struct Policy {
     /// Look only when somebody asks
     #[arg(long, conflicts_with = "every")]
     pub never: bool,
+}
+
+/// `drift events`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead drift events payments-eu
+  keystead drift events payments-eu --queue arn:aws:sqs:eu-central-1:111122223333:keystead-events
+  keystead drift events payments-eu --none")]
+pub struct Events {
+    /// The keystore, by name or id
+    #[arg(value_name = "KEYSTORE")]
+    pub keystore: String,
+    /// Listen to this queue of the keystore's own account and Region
+    #[arg(long, value_name = "ARN")]
+    pub queue: Option<String>,
+    /// Listen to none
+    #[arg(long, conflicts_with = "queue")]
+    pub none: bool,
 }
 
 /// What is mended without a person.

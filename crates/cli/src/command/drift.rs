@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     args::{
-        drift::{Accept, DriftVerb, List, One, Policy, Repair},
+        drift::{Accept, DriftVerb, Events, List, One, Policy, Repair},
         listing::Listing,
     },
     error::CliError,
-    output::drift::{Drift, DriftPolicy, PlannedDrift},
+    output::drift::{Drift, DriftPolicy, EventQueue, PlannedDrift},
     route::Route,
 };
 
@@ -30,6 +30,7 @@ pub async fn run(context: &Context, verb: DriftVerb) -> Result<(), CliError> {
         DriftVerb::Accept(args) => accept(context, &args).await,
         DriftVerb::Repair(args) => repair(context, &args).await,
         DriftVerb::Policy(args) => policy(context, &args).await,
+        DriftVerb::Events(args) => events(context, &args).await,
     }
 }
 
@@ -96,4 +97,19 @@ async fn policy(context: &Context, args: &Policy) -> Result<(), CliError> {
         client.send(Method::PUT, &route, &body).await?
     };
     context.output.one::<DriftPolicy>(&answer)
+}
+
+async fn events(context: &Context, args: &Events) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        queue: &'a str,
+    }
+    let client = context.client()?;
+    let route = Route::new("v1/keystores").of("keystore", &args.keystore)?.then("event-queue");
+    let answer = match &args.queue {
+        Some(queue) => client.send(Method::PUT, &route, &Body { queue }).await?,
+        None if args.none => client.delete(&route).await?,
+        None => client.get(&route).await?,
+    };
+    context.output.one::<EventQueue>(&answer)
 }

@@ -62,7 +62,9 @@ impl Drift {
     fn cause(&self) -> Option<String> {
         let cause = self.cause.as_ref()?;
         let of = |name: &str| cause[name].as_str().unwrap_or_default().to_owned();
-        Some(format!("{} by {} at {} (event {})", of("event"), of("who"), time(&of("at")), of("id")))
+        let from = if of("from").is_empty() { String::new() } else { format!(" from {}", of("from")) };
+        let own = if cause["is_own"] == true { "; in Keystead's own session and by no operation of it: its credentials may be in other hands" } else { "" };
+        Some(clean_line(&format!("{} by {}{from} at {} (event {}){own}", of("event"), of("who"), time(&of("at")), of("event_id"))))
     }
 }
 
@@ -146,6 +148,38 @@ impl Sheet for DriftPolicy {
             ("keystore", Some(self.keystore.clone())),
             ("looked through", Some(self.every.as_ref().map_or("when somebody asks".to_owned(), |every| format!("every {every}")))),
             ("mended alone", Some(self.auto_repair.clone())),
+            ("set", self.set_at.as_deref().map(time)),
+            ("by", self.set_by.clone()),
+        ]
+    }
+}
+
+/// The queue that tells what is done to the keys of a keystore.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EventQueue {
+    keystore: String,
+    #[serde(default)]
+    queue: Option<String>,
+    #[serde(default)]
+    heard_at: Option<String>,
+    #[serde(default)]
+    problem: Option<String>,
+    #[serde(default)]
+    failing_since: Option<String>,
+    #[serde(default)]
+    set_at: Option<String>,
+    #[serde(default)]
+    set_by: Option<String>,
+}
+
+impl Sheet for EventQueue {
+    fn fields(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![
+            ("keystore", Some(self.keystore.clone())),
+            ("queue", Some(self.queue.clone().unwrap_or_else(|| "none".to_owned()))),
+            ("heard", self.heard_at.as_deref().map(time)),
+            ("problem", self.problem.as_deref().map(clean_line)),
+            ("fails since", self.failing_since.as_deref().map(time)),
             ("set", self.set_at.as_deref().map(time)),
             ("by", self.set_by.clone()),
         ]

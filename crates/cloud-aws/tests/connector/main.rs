@@ -18,7 +18,7 @@ const INSTALLATION: &str = "acct_conformance";
 fn settings(address: &str, account: &str, access_key: (&str, &str)) -> Settings {
     Settings {
         location: AwsLocation { region: "eu-west-1".into(), account: account.into(), role_arn: None, external_id: None },
-        endpoints: Endpoints { kms: Some(address.into()), sts: Some(address.into()) },
+        endpoints: Endpoints { kms: Some(address.into()), sts: Some(address.into()), sqs: Some(address.into()) },
         base: BaseCredentials::Static(AccessKey::new(access_key.0, access_key.1)),
         session_name: "keystead-test".into(),
         installation: INSTALLATION.into(),

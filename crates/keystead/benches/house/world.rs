@@ -108,7 +108,7 @@ pub fn new_keystore() -> NewKeystore {
 /// The way to a simulated cloud.
 pub fn clouds(endpoint: &str) -> AwsSettings {
     AwsSettings {
-        endpoints: Endpoints { kms: Some(endpoint.to_owned()), sts: Some(endpoint.to_owned()) },
+        endpoints: Endpoints { kms: Some(endpoint.to_owned()), sts: Some(endpoint.to_owned()), sqs: Some(endpoint.to_owned()) },
         base: BaseCredentials::Static(AccessKey::new(ACCESS_KEY, SECRET_KEY)),
         session_name: "keystead-bench".to_owned(),
         identity_arn: Some(IDENTITY.to_owned()),

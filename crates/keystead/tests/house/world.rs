@@ -421,7 +421,7 @@ async fn requests_to(sandbox: &Sandbox, http: &reqwest::Client) -> usize {
 /// Connections to a sandbox.
 pub fn clouds(endpoint: &str) -> AwsClouds {
     AwsClouds::new(AwsSettings {
-        endpoints: Endpoints { kms: Some(endpoint.to_owned()), sts: Some(endpoint.to_owned()) },
+        endpoints: Endpoints { kms: Some(endpoint.to_owned()), sts: Some(endpoint.to_owned()), sqs: Some(endpoint.to_owned()) },
         base: BaseCredentials::Static(AccessKey::new("AKIATESTKEYSTEAD0001", "test-secret")),
         session_name: "keystead-test".into(),
         identity_arn: Some(IDENTITY.into()),

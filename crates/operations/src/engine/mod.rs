@@ -15,6 +15,7 @@ mod rotate;
 mod run;
 mod sync;
 mod warm;
+mod woken;
 
 use std::{
     collections::HashMap,

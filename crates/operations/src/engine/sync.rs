@@ -173,12 +173,12 @@ impl Engine {
         if batch.is_empty() {
             return Ok(());
         }
-        let (keeper, fence) = (self.keeper(bench, who).await?, bench.fence());
+        let (keeper, operation, fence) = (self.keeper(bench, who).await?, bench.operation.clone(), bench.fence());
         let kept = self
             .note("sync.keep", move |tx| {
                 let mut kept = Kept::default();
                 batch.iter().try_for_each(|sighting| keeper.keep(tx, sighting, &mut kept))?;
-                syncs::count(tx, &keeper.operation, fence, &kept.counts)?;
+                syncs::count(tx, &operation, fence, &kept.counts)?;
                 Ok(kept)
             })
             .await?;
@@ -204,7 +204,7 @@ impl Engine {
         let id = bench.operation.clone();
         let row = self.parts.store.read("operations.by_id", move |tx| operations::by_id(tx, &id)).await?;
         let began = row.ok_or_else(|| StoreError::Corrupt("a sync without an operation".to_owned()))?.created_at;
-        let (keystore, operation, random) = (bench.keystore.clone(), bench.operation.clone(), self.parts.random.clone());
+        let (keystore, operation, random) = (bench.keystore.clone(), Some(bench.operation.clone()), self.parts.random.clone());
         Ok(Keeper { engine: self.clone(), keystore, operation, began, who: who.clone(), now: self.now(), random })
     }
 
@@ -215,7 +215,7 @@ impl Engine {
     }
 
     /// Looks at one key: what it is, and, of the account's own, its tags, policy and grants.
-    async fn see(&self, bench: &Bench, id: CloudKeyId) -> Result<Sighting, StepError> {
+    pub(super) async fn see(&self, bench: &Bench, id: CloudKeyId) -> Result<Sighting, StepError> {
         let at = self.now();
         let seen = match allowed(self.look_patiently(bench, Call::Observe, || bench.cloud.inspect(&id)).await)? {
             None => Sight::Hidden,
@@ -283,10 +283,10 @@ impl Engine {
         if !self.has_gone(bench, &row.id).await? {
             return Ok(());
         }
-        let (keeper, fence) = (self.keeper(bench, who).await?, bench.fence());
+        let (keeper, operation, fence) = (self.keeper(bench, who).await?, bench.operation.clone(), bench.fence());
         self.note("sync.gone", move |tx| {
             let vanished = i64::from(keeper.gone(tx, &row)?);
-            syncs::count(tx, &keeper.operation, fence, &Counts { vanished, ..Counts::default() })
+            syncs::count(tx, &operation, fence, &Counts { vanished, ..Counts::default() })
         })
         .await
     }
@@ -294,9 +294,13 @@ impl Engine {
     /// Whether the cloud says twice that it has no such key. What may not be looked at is not gone.
     async fn has_gone(&self, bench: &Bench, key: &KeyId) -> Result<bool, StepError> {
         let id = self.cloud_id(key).await?;
+        self.is_gone(bench, &id).await
+    }
+
+    pub(super) async fn is_gone(&self, bench: &Bench, id: &CloudKeyId) -> Result<bool, StepError> {
         for pause in [0, 200] {
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            if !matches!(allowed(self.look_patiently(bench, Call::Observe, || bench.cloud.observe(&id)).await)?, Some(None)) {
+            if !matches!(allowed(self.look_patiently(bench, Call::Observe, || bench.cloud.observe(id)).await)?, Some(None)) {
                 return Ok(false);
             }
         }

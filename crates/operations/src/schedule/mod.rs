@@ -9,6 +9,7 @@ mod choose;
 pub mod drift;
 mod expiry;
 pub mod forecast;
+mod listen;
 mod pause;
 mod rotation;
 mod successor;
@@ -19,7 +20,7 @@ pub mod waves;
 use std::time::Duration;
 
 use keystead_domain::time::{DAY, SECOND};
-use keystead_store::{StoreError, due::Task, keystores, schedules};
+use keystead_store::{StoreError, due::Task, events, keystores, schedules};
 pub use rotation::{Turn, turn_of};
 pub(crate) use successor::Born;
 pub use successor::PreparedSuccessor;
@@ -57,7 +58,7 @@ impl Looked {
 impl Engine {
     /// Runs the schedule until the process ends. A cloud that answers slowly holds up neither the operations nor, in a sweep, the look at due keys.
     pub async fn run_schedule(self) {
-        tokio::join!(self.keep_running(), self.keep_looking(), self.keep_sweeping(), self.keep_warm());
+        tokio::join!(self.keep_running(), self.keep_looking(), self.keep_sweeping(), self.keep_warm(), self.keep_listening(), self.keep_awake());
     }
 
     async fn keep_running(&self) {
@@ -86,6 +87,20 @@ impl Engine {
         }
     }
 
+    async fn keep_listening(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            told(self.listen().await.map(drop));
+        }
+    }
+
+    async fn keep_awake(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            told(self.look_at_woken().await.map(drop));
+        }
+    }
+
     async fn keep_sweeping(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -110,6 +125,8 @@ impl Engine {
 
     async fn sweep_if_due(&self) -> Result<(), StoreError> {
         if self.takes("sweep", SWEEP_EVERY).await? {
+            let before = self.now().plus_micros(-listen::KEPT);
+            self.parts().store.write("events.forget_before", move |tx| events::forget_before(tx, before)).await?;
             self.sweep_all().await;
         }
         Ok(())

@@ -28,8 +28,10 @@ use crate::{
     words::{self, Who},
 };
 
-/// The rule in the audit log.
+/// The rule in the audit log: a sync looks, or an event woke somebody who does.
 pub(super) const RULE: &str = "sync";
+/// The other.
+const WOKEN: &str = "event";
 
 /// What has come of some sightings.
 #[derive(Debug, Default)]
@@ -47,7 +49,8 @@ pub(crate) struct Kept {
 pub(crate) struct Keeper {
     pub(crate) engine: Engine,
     pub(crate) keystore: KeystoreRow,
-    pub(crate) operation: OperationId,
+    /// The sync; `None` for a look at single keys, because something was done to them.
+    pub(crate) operation: Option<OperationId>,
     /// When the sync began; its list of aliases is as old.
     pub(crate) began: Timestamp,
     pub(crate) who: Who,
@@ -62,11 +65,21 @@ impl Keeper {
         bytes
     }
 
+    /// An entry of who looks, in the keystore.
+    pub(super) fn begin_entry(&self, action: &str) -> words::Words {
+        let rule = if self.operation.is_some() { RULE } else { WOKEN };
+        let entry = words::entry(self.random.as_ref(), self.now, &self.keystore.account_id, &self.who, action, rule);
+        let entry = entry.keystore(&self.keystore.id, &self.keystore.name);
+        self.operation.iter().fold(entry, |entry, operation| entry.operation(operation))
+    }
+
+    /// Who has seen a key now: the sync, or the one before.
+    fn seen_by(&self, before: Option<&ViewRow>) -> Option<OperationId> {
+        self.operation.clone().or_else(|| before.and_then(|view| view.seen_by.clone()))
+    }
+
     pub(super) fn entry(&self, action: &str, key: &KeyRow, details: &[(&str, String)]) -> Entry {
-        let entry = words::entry(self.random.as_ref(), self.now, &self.keystore.account_id, &self.who, action, RULE)
-            .operation(&self.operation)
-            .key(key)
-            .keystore(&self.keystore.id, &self.keystore.name);
+        let entry = self.begin_entry(action).key(key);
         details.iter().fold(entry, |entry, (name, value)| entry.detail(name, value.clone())).done()
     }
 
@@ -105,7 +118,7 @@ impl Keeper {
 
     fn keep_known(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, at: Timestamp, kept: &mut Kept) -> Result<(), StoreError> {
         let before = views::of(tx, &row.id)?;
-        if before.as_ref().is_some_and(|view| view.seen_by.as_ref() == Some(&self.operation)) {
+        if self.operation.is_some() && before.as_ref().is_some_and(|view| view.seen_by == self.operation) {
             return Ok(());
         }
         let is_native = row.ties.custody == Custody::Native;
@@ -115,7 +128,7 @@ impl Keeper {
             kept.counts.own += i64::from(!is_native);
             return match before {
                 _ if row.state == KeyState::Creating => Ok(()),
-                Some(view) => views::put(tx, &ViewRow { seen_by: Some(self.operation.clone()), seen_at: self.now, ..view }),
+                Some(view) => views::put(tx, &ViewRow { seen_by: self.seen_by(Some(&view)), seen_at: self.now, ..view }),
                 None => self.put_view(tx, &row.id, seen, &row.aliases, ""),
             };
         }
@@ -150,7 +163,9 @@ impl Keeper {
     pub(super) fn put_view(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, own: &Aliases, differences: &str) -> Result<(), StoreError> {
         let (aliases, view) = (seen.aliases.without(own).to_strings(), seen.view());
         // What is wanted of policy and grants is what was seen of them first; the part that could not be read then, when it can.
-        let mut baseline = views::of(tx, key)?.map(|before| View::read(before.baseline.as_deref().unwrap_or(&before.facts))).unwrap_or_default();
+        let before = views::of(tx, key)?;
+        let seen_by = self.seen_by(before.as_ref());
+        let mut baseline = before.map(|before| View::read(before.baseline.as_deref().unwrap_or(&before.facts))).unwrap_or_default();
         if baseline.policy.is_none() {
             (baseline.policy, baseline.policy_sha256) = (view.policy.clone(), view.policy_sha256.clone());
         }
@@ -158,7 +173,7 @@ impl Keeper {
             (baseline.grants, baseline.grantees) = (view.grants, view.grantees.clone());
         }
         let (facts, baseline, differences) = (view.write(), Some(baseline.write_baseline()), differences.to_owned());
-        views::put(tx, &ViewRow { key_id: key.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, aliases, facts, differences, baseline })
+        views::put(tx, &ViewRow { key_id: key.clone(), seen_by, seen_at: self.now, aliases, facts, differences, baseline })
     }
 
     /// The aliases of a virtual key's lineage, brought up to date; those that stay keep their order.
@@ -316,8 +331,8 @@ impl Keeper {
         let last = before.as_ref().map(|view| View::read(&view.facts));
         let found = if is_native || is_due { Vec::new() } else { vec![drift::vanished(&row, last.as_ref())] };
         let was_told = before.as_ref().is_some_and(|view| view.differences == "vanished");
-        let seen =
-            ViewRow { key_id: row.id.clone(), seen_by: Some(self.operation.clone()), seen_at: self.now, ..before.unwrap_or_else(|| never_seen(&row.id)) };
+        let seen_by = self.seen_by(before.as_ref());
+        let seen = ViewRow { key_id: row.id.clone(), seen_by, seen_at: self.now, ..before.unwrap_or_else(|| never_seen(&row.id)) };
         views::put(tx, &ViewRow { differences: drift::words_of(&found), ..seen })?;
         if is_native {
             end_native(tx, &row, self.now)?;

@@ -1,5 +1,6 @@
 //! What a sync sees of the keys of a place, and what of it is kept (FT-051 to FT-060). The looks are the engine's; here stands what they mean.
 
+mod cause;
 mod compare;
 pub(crate) mod drift;
 mod keep;
@@ -12,6 +13,7 @@ use keystead_cloud::{Grant, Inspected};
 use keystead_domain::{Aliases, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use cause::Cause;
 pub(crate) use keep::{Keeper, Kept, end_native};
 pub use note::refresh_words;
 

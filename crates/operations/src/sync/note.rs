@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use keystead_domain::{
     Custody, DriftId, KeyId, OperationId, RegionRole, Timestamp,
     alert::AlertKind,
+    cause::{Heard, Sought, cause_of},
     drift::{Attribute, Difference, DriftClass, DriftState, class_of},
 };
 use keystead_store::{
     StoreError, Tx,
     drifts::{self, DriftRow},
+    events::{self, EventRow},
     keys::{self, KeyRow},
     lineages, locks, operations, syncs,
     views::{self, ViewRow},
@@ -18,9 +20,12 @@ use keystead_store::{
 use super::{
     Seen, View,
     drift::{self, Surroundings, differences, words, words_of},
-    keep::{Keeper, Kept, RULE},
+    keep::{Keeper, Kept},
 };
-use crate::{alerts::About, words as entries};
+use crate::{alerts::About, sync::cause::Cause};
+
+/// Of how many events of a key the cause of a difference is sought.
+const EVENTS_LOOKED_AT: u32 = 100;
 
 impl Keeper {
     /// Keystead's own key: what differs is told once, and not touched.
@@ -77,12 +82,16 @@ impl Keeper {
         for difference in found {
             let known = open.iter().position(|one| (one.attribute, &one.item) == (difference.attribute, &difference.item)).map(|at| open.swap_remove(at));
             match known {
-                Some(known) if known.live == difference.live && known.class == difference.class => self.see_again(tx, &known, difference)?,
+                Some(known) if known.live == difference.live && known.class == difference.class => {
+                    let cause = self.cause_of_known(tx, row, &known)?;
+                    self.see_again(tx, &DriftRow { cause, ..known }, difference)?;
+                }
                 known => {
                     if let Some(known) = known {
                         drifts::end(tx, &known.id, DriftState::Gone, "system", self.now)?;
                     }
                     let drift = self.drift(Some(&row.id), row.cloud_arn.as_deref().unwrap_or_default(), difference);
+                    let drift = DriftRow { cause: self.cause_of_known(tx, row, &drift)?, ..drift };
                     drifts::insert(tx, &drift)?;
                     self.tell(tx, &drift, &row.name)?;
                     is_news = true;
@@ -128,6 +137,21 @@ impl Keeper {
         }
     }
 
+    /// The cause of a key's difference, as far as it was heard of; one that was found once stays.
+    fn cause_of_known(&self, tx: &mut Tx<'_>, row: &KeyRow, drift: &DriftRow) -> Result<Option<String>, StoreError> {
+        match (&drift.cause, &row.cloud_key_id) {
+            (None, Some(cloud_key)) => self.cause(tx, cloud_key, drift, row.updated_at),
+            _ => Ok(drift.cause.clone()),
+        }
+    }
+
+    fn cause(&self, tx: &mut Tx<'_>, cloud_key: &str, drift: &DriftRow, changed_at: Timestamp) -> Result<Option<String>, StoreError> {
+        let heard = events::of_key(tx, &self.keystore.id, cloud_key, EVENTS_LOOKED_AT)?;
+        let sought = Sought { attribute: drift.attribute, item: &drift.item, found_at: drift.found_at, changed_at };
+        let cause = cause_of(&sought, heard.iter().map(as_heard));
+        Ok(cause.and_then(|cause| heard.iter().find(|event| as_heard(event) == cause)).map(|event| Cause::of(event).to_json()))
+    }
+
     /// Somebody has to look: then somebody is told.
     fn tell(&self, tx: &mut Tx<'_>, drift: &DriftRow, name: &str) -> Result<(), StoreError> {
         if !matches!(drift.class, DriftClass::Hostile | DriftClass::NeedsPerson) {
@@ -140,6 +164,7 @@ impl Keeper {
             ("attribute", drift.attribute.as_str().to_owned()),
             ("class", drift.class.as_str().to_owned()),
             ("drift", drift.id.to_string()),
+            ("cause", drift.cause.as_deref().and_then(Cause::read).map(|cause| cause.in_words()).unwrap_or_default()),
             ("mend", format!("Look at it with `keystead drift show {}`; it says what was wanted, what is, and what can be done.", drift.id)),
         ];
         let subject = drift.key_id.as_ref().map_or(self.keystore.id.as_str(), KeyId::as_str);
@@ -169,15 +194,19 @@ impl Keeper {
             Some(known) => self.see_again(tx, &known, &difference),
             None => {
                 let drift = self.drift(None, arn, &difference);
+                let id = arn.rsplit('/').next().unwrap_or_default();
+                let drift = DriftRow { cause: self.cause(tx, id, &drift, Timestamp::from_micros(0))?, ..drift };
                 drifts::insert(tx, &drift)?;
                 self.tell(tx, &drift, arn)?;
-                let entry = entries::entry(self.random.as_ref(), self.now, &self.keystore.account_id, &self.who, "keystore.found-unmanaged-key", RULE);
-                let entry = entry.operation(&self.operation).keystore(&self.keystore.id, &self.keystore.name).detail("cloud_key", arn.clone());
-                tx.audit(entry.done());
+                tx.audit(self.begin_entry("keystore.found-unmanaged-key").detail("cloud_key", arn.clone()).done());
                 Ok(())
             }
         }
     }
+}
+
+fn as_heard(event: &EventRow) -> Heard<'_> {
+    Heard { name: &event.name, alias: &event.alias, at: event.happened_at, is_own: event.is_own }
 }
 
 /// Brings the words of a key's view up to date with the differences that are open still.

@@ -106,6 +106,8 @@ pub struct Aws {
     pub kms_endpoint: Option<String>,
     /// Another address for AWS STS.
     pub sts_endpoint: Option<String>,
+    /// Another address for Amazon SQS.
+    pub sqs_endpoint: Option<String>,
     /// The name of Keystead's sessions in CloudTrail.
     pub session_name: String,
     /// Keep below AWS's quotas. Off only against a simulated cloud without them.
@@ -120,6 +122,7 @@ impl Default for Aws {
             secret_access_key_file: None,
             kms_endpoint: None,
             sts_endpoint: None,
+            sqs_endpoint: None,
             session_name: "keystead".to_owned(),
             quotas: true,
         }

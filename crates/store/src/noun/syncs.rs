@@ -146,6 +146,18 @@ pub fn target_of(tx: &mut Tx<'_>, keystore: &KeystoreId, alias: &str) -> Result<
     tx.query_opt(sql, &[keystore.as_str().into(), alias.into()])?.map(|row| row.read().text()).transpose()
 }
 
+/// Keeps all the aliases that point at a cloud key now.
+pub fn set_aliases_of(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str, aliases: &[String]) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM sync_aliases WHERE keystore_id = $1 AND cloud_key_id = $2", &[keystore.as_str().into(), cloud_key.into()])?;
+    aliases.iter().try_for_each(|alias| set_target_of(tx, keystore, alias, Some(cloud_key)))
+}
+
+/// Keeps where an alias points now; `None`: at nothing.
+pub fn set_target_of(tx: &mut Tx<'_>, keystore: &KeystoreId, alias: &str, cloud_key: Option<&str>) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM sync_aliases WHERE keystore_id = $1 AND alias = $2", &[keystore.as_str().into(), alias.into()])?;
+    cloud_key.map_or(Ok(()), |cloud_key| add_alias(tx, keystore, cloud_key, alias))
+}
+
 /// Drops the aliases of a sync that has ended.
 pub fn drop_aliases(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM sync_aliases WHERE keystore_id = $1", &[keystore.as_str().into()]).map(drop)

@@ -1,6 +1,7 @@
 //! Drift: an operation, a file.
 
 pub mod accept;
+pub mod events;
 pub mod list;
 pub mod policy;
 pub mod repair;

@@ -1,0 +1,57 @@
+//! The queue that tells what is done to the keys of a keystore (CM-018).
+
+use keystead_domain::Invalid;
+use keystead_identity::{Action, Principal};
+use keystead_store::{StoreError, Tx, events, events::QueueRow, keystores::KeystoreRow};
+
+use crate::{App, Error, permit};
+
+impl App {
+    /// The queue of a keystore, and how it is heard.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn event_queue(&self, principal: &Principal, keystore: &str) -> Result<(KeystoreRow, Option<QueueRow>), Error> {
+        let keystore = self.active_keystore(principal, keystore).await?;
+        let id = keystore.id.clone();
+        let queue = self.store().read("events.queue_of", move |tx| events::queue_of(tx, &id)).await?;
+        Ok((keystore, queue))
+    }
+
+    /// Listens to a queue from now on, or to none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] naming `keystore` or `queue`.
+    pub async fn set_event_queue(&self, principal: &Principal, keystore: &str, queue: Option<String>) -> Result<(KeystoreRow, Option<QueueRow>), Error> {
+        let found = self.active_keystore(principal, keystore).await?;
+        super::demand_cloud(&found)?;
+        if let Some(queue) = &queue {
+            self.catalog.check_queue(&found.cloud, &found.location, queue)?;
+        }
+        let proof = permit(principal, Action::ManageKeystores, &found.account_id.clone(), ())?;
+        let words = self.entry(principal, "keystore.set-event-queue", proof.rule).keystore(&found.id, &found.name);
+        let entry = words.detail("queue", queue.clone().unwrap_or_else(|| "none".to_owned())).done();
+        let (id, now, by) = (found.id, self.now(), principal.user.to_string());
+        let set = move |tx: &mut Tx<'_>| {
+            if events::queue_of(tx, &id)?.map(|row| row.queue) == queue {
+                return Ok::<_, StoreError>(None);
+            }
+            if let Some(taken) = queue.as_deref().map_or(Ok(None), |queue| events::listener_of(tx, queue, &id))? {
+                return Ok(Some(taken));
+            }
+            match &queue {
+                Some(queue) => events::set_queue(tx, &id, queue, now, &by)?,
+                None => events::drop_queue(tx, &id)?,
+            }
+            tx.audit(entry.clone());
+            Ok(None)
+        };
+        match self.store().write("events.set_queue", set).await? {
+            None => self.event_queue(principal, keystore).await,
+            Some(by) => {
+                let reason = format!("is listened to by the keystore {by}");
+                Err(Invalid::new("queue", reason, "Give each keystore a queue of its own: two would take each other's messages.").into())
+            }
+        }
+    }
+}
