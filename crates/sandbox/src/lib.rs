@@ -167,6 +167,11 @@ impl Sandbox {
         self.shared.with_world(|world, _| world.iam.put_role(role))
     }
 
+    /// Makes a queue into which the events of an account and Region go; one that is there stays as it is.
+    pub fn put_queue(&self, account: &str, region: &str, name: &str) {
+        self.shared.with_world(|world, _| world.trail.queues.make(account, region, name));
+    }
+
     /// The settings now.
     pub fn settings(&self) -> Settings {
         self.shared.with_world(|world, _| world.settings.clone())

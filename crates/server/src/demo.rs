@@ -24,6 +24,8 @@ pub(crate) const CUSTOMER: &str = "123456789012";
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/keystead";
 /// What the role's trust policy asks for.
 pub(crate) const EXTERNAL_ID: &str = "keystead-demo";
+/// The name of the queue in each Region that tells what is done to the keys.
+pub(crate) const QUEUE: &str = "keystead-events";
 /// The directory that a demo makes and, at the next start, makes anew.
 const DIRECTORY: &str = "keystead-demo";
 
@@ -83,7 +85,11 @@ async fn start_sandbox() -> Result<Sandbox, ServerError> {
         roles: vec![RoleSeed::new(ROLE, &[IDENTITY], Some(EXTERNAL_ID))],
         ..SandboxConfig::default()
     };
-    Sandbox::start(config).await.map_err(|error| ServerError::App(error.to_string()))
+    let sandbox = Sandbox::start(config).await.map_err(|error| ServerError::App(error.to_string()))?;
+    for region in ["eu-west-1", "us-east-1"] {
+        sandbox.put_queue(CUSTOMER, region, QUEUE);
+    }
+    Ok(sandbox)
 }
 
 async fn build(dir: &Path, sandbox: &Sandbox, clock: Arc<SandboxClock>) -> Result<(House, Vec<(String, String)>), ServerError> {

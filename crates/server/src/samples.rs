@@ -31,6 +31,8 @@ pub(crate) async fn make(house: &House, users: &[(String, String)]) -> Result<()
     let ann = house.app.authenticate(token).await?.ok_or_else(|| ServerError::App("the first user is not known".to_owned()))?;
     for (keystore, region) in KEYSTORES {
         make_keystore(house, &ann, keystore, region).await?;
+        let queue = format!("arn:aws:sqs:{region}:{}:{}", demo::CUSTOMER, demo::QUEUE);
+        house.app.set_event_queue(&ann, keystore, Some(queue)).await?;
     }
     let day = house.engine.now();
     let plain = |name: &str| sample(name, Material::Generate);

@@ -62,7 +62,7 @@ impl Kind {
     /// The program, its arguments and its settings. `home` is the only place that it may write to.
     fn command(self, program: OsString, port: u16, home: &Path) -> Command {
         let mut command = Command::new(program);
-        command.env("SERVICES", "kms,sts,iam").env("HOME", home).env("TMPDIR", home).current_dir(home);
+        command.env("SERVICES", "kms,sts,iam,sqs").env("HOME", home).env("TMPDIR", home).current_dir(home);
         match self {
             Self::Ministack => {
                 command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string()).env("AUTH", "true").env("IOT_MTLS_ENABLED", "0");

@@ -74,7 +74,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(drifts::repair::repair_drift))
         .routes(routes!(drifts::repair_key::repair_key))
         .routes(routes!(drifts::policy::drift_policy, drifts::policy::set_drift_policy))
-        .routes(routes!(drifts::events::event_queue, drifts::events::set_event_queue, drifts::events::drop_event_queue))
+        .routes(routes!(drifts::events::event_queue, drifts::events::set_event_queue))
 
         .routes(routes!(rotations::list::list_rotation_policies))
         .routes(routes!(rotations::show::show_rotation_policy, rotations::set::set_rotation_policy, rotations::clear::clear_rotation_policy))

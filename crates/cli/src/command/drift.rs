@@ -102,14 +102,15 @@ async fn policy(context: &Context, args: &Policy) -> Result<(), CliError> {
 async fn events(context: &Context, args: &Events) -> Result<(), CliError> {
     #[derive(Serialize)]
     struct Body<'a> {
-        queue: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        queue: Option<&'a str>,
     }
     let client = context.client()?;
     let route = Route::new("v1/keystores").of("keystore", &args.keystore)?.then("event-queue");
-    let answer = match &args.queue {
-        Some(queue) => client.send(Method::PUT, &route, &Body { queue }).await?,
-        None if args.none => client.delete(&route).await?,
-        None => client.get(&route).await?,
+    let answer = if args.queue.is_none() && !args.none {
+        client.get(&route).await?
+    } else {
+        client.send(Method::PUT, &route, &Body { queue: args.queue.as_deref() }).await?
     };
     context.output.one::<EventQueue>(&answer)
 }

@@ -38,6 +38,11 @@ impl House {
         crate::connect(self.settings(external_id)).await
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        self.emulator.address()
+    }
+
     /// The same in another Region than the suite's own.
     pub async fn connect_in(&self, region: &str, external_id: Option<&str>) -> AwsCloud {
         let mut settings = self.settings(external_id);
@@ -74,7 +79,14 @@ impl House {
         let trust = trust_policy(&format!("arn:aws:iam::{ACCOUNT}:user/keystead"), EXTERNAL_ID);
         self.iam(&[("Action", "CreateRole"), ("RoleName", "keystead"), ("AssumeRolePolicyDocument", &trust)]).await;
         let region = check_region("eu-west-1").expect("a Region");
-        let ours = permission_policy(&Reach { region: &region, only_this_region: true, account: ACCOUNT, alias_prefix: "", native: false, queue: None });
+        let ours = permission_policy(&Reach {
+            region: &region,
+            only_this_region: true,
+            account: ACCOUNT,
+            alias_prefix: "",
+            native: false,
+            queue: Some(&crate::queue::arn(ACCOUNT)),
+        });
         let mut policy: Value = serde_json::from_str(&ours).expect("JSON");
         let statements = policy["Statement"].as_array_mut().expect("a list");
         statements.retain(|statement| statement["Effect"] == "Allow" || statement.get("Condition").is_none());

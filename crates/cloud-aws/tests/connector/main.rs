@@ -3,6 +3,7 @@
 mod iam;
 mod localemu;
 mod ministack;
+mod queue;
 mod sandbox;
 mod wire;
 

@@ -5,7 +5,7 @@
 use keystead_cloud::{Cloud as _, CloudKeyId, Kind as Failure, Standing};
 use keystead_testkit::{
     conformance::cloud::{self, Known, Subject},
-    emulator::Kind,
+    emulator::{Kind, ROOT_KEY},
 };
 
 use crate::iam::{ACCOUNT, EXTERNAL_ID, House, boto3_flow};
@@ -34,6 +34,7 @@ async fn the_connector_conforms_on_ministack_under_our_own_policies() {
     cloud::all(&Subject::new(&aws, crate::now(), crate::INSTALLATION, &KNOWN)).await;
     let there = house.connect_in("us-east-1", Some(EXTERNAL_ID)).await;
     cloud::families(&Subject::new(&aws, crate::now(), crate::INSTALLATION, &KNOWN), &there).await;
+    crate::queue::is_heard(&aws, &house.address(), ACCOUNT, (ROOT_KEY, ROOT_KEY)).await;
     the_probe_tells_what_is_missing_and_what_is_too_much(&house, &aws).await;
 }
 

@@ -28,7 +28,8 @@ static POOL: LazyLock<KeyPool> = LazyLock::new(KeyPool::new);
 fn least_privilege() -> RoleSeed {
     let of = |actions: Vec<String>| vec![Statement { actions, resources: vec!["*".into()] }];
     let mut role = RoleSeed::new(ROLE, &["arn:aws:iam::111122223333:user/keystead"], Some(EXTERNAL_ID));
-    role.allow = of(NEEDED.iter().map(|action| action.as_str().to_owned()).collect());
+    let events = ["sqs:ReceiveMessage", "sqs:DeleteMessage"].map(str::to_owned);
+    role.allow = of(NEEDED.iter().map(|action| action.as_str().to_owned()).chain(events).collect());
     role.deny = of(FORBIDDEN.iter().map(|pattern| (*pattern).to_owned()).collect());
     role
 }
@@ -247,4 +248,10 @@ async fn a_limit_is_not_taken_for_throttling() {
     made(&aws, "op_1").await;
     let error = aws.create_key(&order("op_2")).await.expect_err("one key only");
     assert_eq!((error.kind, error.retry, error.outcome_unknown()), (Kind::LimitExceeded, Retry::Never, false));
+}
+
+#[tokio::test]
+async fn a_queue_of_events_is_heard_cm_018() {
+    let (sandbox, aws) = start().await;
+    crate::queue::is_heard(&aws, &sandbox.endpoint(), ACCOUNT, ACCESS_KEY).await;
 }

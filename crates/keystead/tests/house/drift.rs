@@ -73,6 +73,27 @@ impl<'w> Meddler<'w> {
         Self { world, kms: Client::from_conf(config) }
     }
 
+    /// The client of somebody who has got hold of a session of Keystead's role.
+    pub async fn as_keystead(&self) -> Client {
+        let config = |credentials| {
+            aws_sdk_kms::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new("eu-west-1"))
+                .endpoint_url(self.world.sandbox.endpoint())
+                .credentials_provider(credentials)
+                .build()
+        };
+        let sts = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(self.world.sandbox.endpoint())
+            .credentials_provider(Credentials::new("AKIATESTKEYSTEAD0001", "test-secret", None, None, "tests"))
+            .build();
+        let assume = aws_sdk_sts::Client::from_conf(sts).assume_role().role_arn(crate::world::ROLE).external_id("test-id").role_session_name("keystead-test");
+        let session = assume.send().await.expect("a session").credentials.expect("credentials");
+        Client::from_conf(config(Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), None, "tests")))
+    }
+
     pub async fn does(&self, deed: Deed, key: &KeyRow) {
         let id = key.cloud_key_id.clone().expect("a cloud key");
         let alias = format!("alias/{}", key.name);

@@ -65,11 +65,10 @@ impl Keeper {
         bytes
     }
 
-    /// An entry of who looks, in the keystore.
+    /// An entry of who looks.
     pub(super) fn begin_entry(&self, action: &str) -> words::Words {
         let rule = if self.operation.is_some() { RULE } else { WOKEN };
         let entry = words::entry(self.random.as_ref(), self.now, &self.keystore.account_id, &self.who, action, rule);
-        let entry = entry.keystore(&self.keystore.id, &self.keystore.name);
         self.operation.iter().fold(entry, |entry, operation| entry.operation(operation))
     }
 
@@ -79,7 +78,7 @@ impl Keeper {
     }
 
     pub(super) fn entry(&self, action: &str, key: &KeyRow, details: &[(&str, String)]) -> Entry {
-        let entry = self.begin_entry(action).key(key);
+        let entry = self.begin_entry(action).key(key).keystore(&self.keystore.id, &self.keystore.name);
         details.iter().fold(entry, |entry, (name, value)| entry.detail(name, value.clone())).done()
     }
 

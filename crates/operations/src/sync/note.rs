@@ -198,7 +198,8 @@ impl Keeper {
                 let drift = DriftRow { cause: self.cause(tx, id, &drift, Timestamp::from_micros(0))?, ..drift };
                 drifts::insert(tx, &drift)?;
                 self.tell(tx, &drift, arn)?;
-                tx.audit(self.begin_entry("keystore.found-unmanaged-key").detail("cloud_key", arn.clone()).done());
+                let entry = self.begin_entry("keystore.found-unmanaged-key").keystore(&self.keystore.id, &self.keystore.name);
+                tx.audit(entry.detail("cloud_key", arn.clone()).done());
                 Ok(())
             }
         }

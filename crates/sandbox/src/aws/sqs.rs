@@ -47,6 +47,12 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
+    /// Makes a queue; one that is there stays as it is.
+    pub(crate) fn make(&mut self, account: &str, region: &str, name: &str) {
+        let place = Place { account: account.to_owned(), region: region.to_owned() };
+        self.queues.entry((place, name.to_owned())).or_default();
+    }
+
     /// Puts an event into every queue of its place, to be seen from a time on.
     pub(crate) fn deliver(&mut self, event: &Event, visible_at: Micros) {
         if event.read_only {
@@ -81,7 +87,7 @@ fn create_queue(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
     let place = scene.call.place.clone();
     scene.authorize_action("sqs:CreateQueue", &place.queue_arn(&name))?;
     let url = format!("https://sqs.{}.amazonaws.com/{}/{name}", place.region, place.account);
-    scene.world.trail.queues.queues.entry((place, name)).or_default();
+    scene.world.trail.queues.make(&place.account, &place.region, &name);
     Ok(json!({"QueueUrl": url}).into())
 }
 

@@ -157,11 +157,11 @@ fn read_event(row: Row) -> Result<EventRow, StoreError> {
     })
 }
 
-/// The events of a cloud key, the newest first.
+/// The events of a cloud key, the newest first; the cloud tells times to the second, and of one second those of others come before Keystead's own.
 pub fn of_key(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str, limit: u32) -> Result<Vec<EventRow>, StoreError> {
     let sql = format!(
         "SELECT keystore_id, cloud_key_id, event_id, name, alias, happened_at, who, origin, request, is_own, heard_at FROM cloud_events
-           WHERE keystore_id = $1 AND cloud_key_id = $2 ORDER BY happened_at DESC, event_id LIMIT {limit}"
+           WHERE keystore_id = $1 AND cloud_key_id = $2 ORDER BY happened_at DESC, is_own, event_id LIMIT {limit}"
     );
     Ok(readable::readable(tx.query(&sql, &[keystore.as_str().into(), cloud_key.into()])?, read_event))
 }

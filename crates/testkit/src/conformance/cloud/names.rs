@@ -1,6 +1,6 @@
 //! Checks of aliases, tags and descriptions.
 
-use keystead_cloud::{Kind, Retry};
+use keystead_cloud::{Kind, Retry, Target};
 use keystead_domain::{Alias, tags::TagChange};
 
 use super::{Subject, kind};
@@ -19,11 +19,14 @@ pub async fn an_alias_is_made_moved_and_removed(subject: &Subject<'_>) {
     for _ in 0..2 {
         cloud.point_alias(&alias, &new.id, Some(&old.id)).await.expect("moved, or there");
     }
+    assert_eq!(cloud.target_of(&alias).await.expect("is looked at"), Target::Key(new.id.clone()));
+    assert_eq!((cloud.aliases_of(&new.id).await.expect("a list"), cloud.aliases_of(&old.id).await.expect("a list")), (vec![alias.clone()], vec![]));
     cloud.remove_alias(&alias, &old.id).await.expect("it does not point there: nothing to do");
     assert_eq!(kind(cloud.point_alias(&alias, &old.id, None).await), Some(Kind::AliasTaken), "it still points at the new key");
     for _ in 0..2 {
         cloud.remove_alias(&alias, &new.id).await.expect("removed, or gone");
     }
+    assert_eq!(cloud.target_of(&alias).await.expect("is looked at"), Target::Nobody);
     cloud.point_alias(&alias, &old.id, Some(&new.id)).await.expect("free again: made, although it was expected elsewhere");
 }
 
