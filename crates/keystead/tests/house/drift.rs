@@ -63,10 +63,14 @@ enum Mended {
 
 impl<'w> Meddler<'w> {
     pub fn new(world: &'w World) -> Self {
+        Self::in_region(world, "eu-west-1")
+    }
+
+    pub fn in_region(world: &'w World, region: &str) -> Self {
         world.sandbox.put_user(UserSeed::new("meddler", CUSTOMER, "AKIAMEDDLER000000001", "their-secret")).expect("a user");
         let config = aws_sdk_kms::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
+            .region(Region::new(region.to_owned()))
             .endpoint_url(world.sandbox.endpoint())
             .credentials_provider(Credentials::new("AKIAMEDDLER000000001", "their-secret", None, None, "tests"))
             .build();
@@ -96,7 +100,7 @@ impl<'w> Meddler<'w> {
 
     pub async fn does(&self, deed: Deed, key: &KeyRow) {
         let id = key.cloud_key_id.clone().expect("a cloud key");
-        let alias = format!("alias/{}", key.name);
+        let alias = key.aliases.iter().next().expect("an alias").with_prefix();
         match deed {
             Deed::Disable => drop(self.kms.disable_key().key_id(id).send().await.expect("disables")),
             Deed::EmptyIt => drop(self.kms.delete_imported_key_material().key_id(id).send().await.expect("empties")),

@@ -22,11 +22,11 @@ struct Scale {
 
 fn scale() -> Scale {
     match std::env::var("KEYSTEAD_PROOF") {
-        // Half an hour on two cores that do nothing else; another number of keys by `KEYSTEAD_RESTORE_KEYS`.
+        // Three quarters of an hour; another number of keys by `KEYSTEAD_RESTORE_KEYS`.
         Ok(_) => Scale {
             keys: std::env::var("KEYSTEAD_RESTORE_KEYS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000),
-            cold_pace: 15,
-            warm_pace: 2,
+            cold_pace: 6,
+            warm_pace: 1,
             slack: 4.0,
         },
         Err(_) => Scale { keys: 80, cold_pace: 10, warm_pace: 1, slack: 8.0 },

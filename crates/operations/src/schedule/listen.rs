@@ -10,7 +10,9 @@ use keystead_domain::{
 use keystead_store::{
     StoreError, Tx, events,
     events::{EventRow, QueueRow, WakeRow},
-    keys, keystores, lineages, locks,
+    keys,
+    keys::KeyRow,
+    keystores, lineages, locks,
 };
 
 use crate::{Engine, engine::call::StepError};
@@ -134,6 +136,11 @@ fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, now: Timesta
         about.push(id);
     }
     for id in about {
+        let key = keys::by_cloud_key(tx, keystore, &id)?;
+        // What Keystead does to keys of other keystores in the same place, and to what it takes back, explains nothing here.
+        if event.is_own && key.is_none() {
+            continue;
+        }
         let row = EventRow {
             keystore_id: keystore.clone(),
             cloud_key_id: id.clone(),
@@ -147,7 +154,7 @@ fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, now: Timesta
             is_own: event.is_own,
             heard_at: now,
         };
-        if events::keep(tx, &row)? && wakes(tx, keystore, &id, event)? {
+        if events::keep(tx, &row)? && wakes(tx, key.as_ref(), event)? {
             events::wake(tx, keystore, &id, now)?;
         }
     }
@@ -155,11 +162,8 @@ fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, now: Timesta
 }
 
 /// Whether an event is worth a look. Keystead's own calls are not, as far as its operations explain them.
-fn wakes(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str, event: &CloudEvent) -> Result<bool, StoreError> {
-    if !event.is_own {
-        return Ok(true);
-    }
-    let Some(row) = keys::by_cloud_key(tx, keystore, cloud_key)? else { return Ok(false) };
+fn wakes(tx: &mut Tx<'_>, key: Option<&KeyRow>, event: &CloudEvent) -> Result<bool, StoreError> {
+    let Some(row) = key.filter(|_| event.is_own) else { return Ok(true) };
     let heard = cause::Heard { name: &event.name, alias: "", at: event.at, is_own: true };
     Ok(locks::holder(tx, row.id.as_str())?.is_none() && !cause::is_explained(&heard, row.updated_at))
 }

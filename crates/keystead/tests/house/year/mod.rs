@@ -10,6 +10,7 @@ mod groups;
 mod kills;
 mod look;
 mod mail;
+mod meddling;
 mod relics;
 mod weather;
 
@@ -31,6 +32,7 @@ use self::{
     kills::Kills,
     look::{ROUNDS, round, take_up},
     mail::Person,
+    meddling::Meddling,
     relics::{Applications, Lineage},
     weather::Weather,
 };
@@ -55,6 +57,7 @@ struct Year {
     lineages: BTreeMap<String, Lineage>,
     weather: Weather,
     kills: Kills,
+    meddling: Meddling,
     /// The last event of the simulated cloud that was looked at.
     seen: u64,
     /// Ends of material that nobody let end.
@@ -74,8 +77,8 @@ impl Year {
         }
         let mut random = StdRng::seed_from_u64(seed);
         let kills = Kills::in_year(world.now(), kills, &mut random);
-        let (person, weather) = (Person::default(), Weather::default());
-        Self { world, applications, hook, receiver, courier, person, random, lineages, weather, kills, seen: 0, ended: Vec::new(), looks: 0 }
+        let (person, weather, meddling) = (Person::default(), Weather::default(), Meddling::begin(&world).await);
+        Self { world, applications, hook, receiver, courier, person, random, lineages, weather, kills, meddling, seen: 0, ended: Vec::new(), looks: 0 }
     }
 
     /// Makes something under every key that is in use, to be opened or compared at the end.
@@ -89,6 +92,8 @@ impl Year {
     async fn step(mut self) -> Self {
         let hour = self.world.now().as_secs().rem_euclid(86_400) / 3600;
         self.pass(if hour < 3 { HOUR / 2 } else { 7 * HOUR });
+        // Whoever changes keys waits for clear weather to be found out at once; what they did stays through any.
+        self.meddling.meddles(&self.world, &self.lineages, &mut self.random).await;
         self.weather.change(&self.world, &mut self.random);
         while self.kills.is_due(&self.world).await {
             self = self.killed().await;
@@ -97,6 +102,7 @@ impl Year {
         self.world.sandbox.clear_faults();
         self.look_for_ends().await;
         self.person.reads(&self.receiver, &self.world, &self.lineages).await;
+        self.meddling.mends(&self.world, false).await;
         self
     }
 
@@ -152,6 +158,7 @@ impl Year {
         let mut relics_at = begin;
         while self.world.now() < begin.plus_days(365) {
             if self.world.now() >= relics_at {
+                self.meddling.mends(&self.world, true).await;
                 self.leave_relics().await;
                 relics_at = relics_at.plus_days(30);
             }
@@ -169,6 +176,8 @@ impl Year {
             self.look_for_ends().await;
             self.person.reads(&self.receiver, &self.world, &self.lineages).await;
         }
+        self.meddling.mends(&self.world, true).await;
+        self.meddling.check(&self.world).await;
         // Alerts are gathered before they are sent: those of the last look go out behind it.
         self.pass(HOUR);
         self.courier.look().await.expect("a store");
@@ -229,10 +238,13 @@ async fn in_a_year_of_bad_weather_nothing_ends_and_every_turn_comes_in_its_windo
     let (all, Weather { throttled, outages, deaths, .. }) = (keys.values().map(Vec::len).sum::<usize>(), &year.weather);
     println!(
         "simulated year: {count} lineages with {} replicas and copies, {all} keys at the end; {successors} successors and {in_place} rotations in place, each in its window, {copies} \
-         copies behind their sources, {} of them by hand; {} looks, {throttled} throttled, {outages} outages, {deaths} deaths, {}; no material ended; {alerts} alerts written, each arrived \
+         copies behind their sources, {} of them by hand; {} deeds of a meddler, each seen when it was done, {} repairs, {} accepted; {} looks, {throttled} throttled, {outages} outages, {deaths} deaths, {}; no material ended; {alerts} alerts written, each arrived \
          once; {relics} old ciphertexts and codes good; {entries} audit entries verified; seed {seed}; {:.0} s",
         keys.len() - count,
         year.person.by_hand,
+        year.meddling.deeds,
+        year.meddling.repaired,
+        year.meddling.accepted,
         year.looks,
         year.kills,
         began.elapsed().as_secs_f64()
