@@ -3,12 +3,13 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
 use keystead_sandbox::{Config, KeyPool, RoleSeed, RsaSize, Sandbox, UserSeed};
 use serde_json::Value;
 
-use crate::{verify, world};
+use crate::{fill::CloudKey, verify, world};
 
 const SANDBOX: &str = "--sandbox";
 
@@ -77,6 +78,15 @@ impl Cloud {
     pub async fn seed(&self, order: &Value) {
         let sent = reqwest::Client::new().post(format!("{}/_sandbox/keys", self.endpoint)).json(order).send().await;
         sent.and_then(reqwest::Response::error_for_status).expect("the sandbox makes keys");
+    }
+
+    /// The keys that it has.
+    pub async fn keys(&self) -> Arc<[CloudKey]> {
+        let got = reqwest::get(format!("{}/_sandbox/state", self.endpoint)).await.expect("the sandbox answers");
+        let body: Value = got.json().await.expect("JSON");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let read = |key: &Value| CloudKey { id: text(&key["id"]), arn: text(&key["arn"]), alias: text(&key["aliases"][0]).replace("alias/", "") };
+        body["keys"].as_array().expect("keys").iter().map(read).collect()
     }
 
     /// How many calls of each operation it has had.

@@ -18,6 +18,16 @@ pub struct Owner {
     /// Of the keystore.
     pub cloud: &'static str,
     pub now: Timestamp,
+    /// The keys of the cloud that stand behind the rows, in their order; behind those that are more, none.
+    pub cloud_keys: Arc<[CloudKey]>,
+}
+
+/// A key as the cloud has it, as far as a row shall be like it.
+pub struct CloudKey {
+    pub id: String,
+    pub arn: String,
+    /// Its one alias, which is its description as well.
+    pub alias: String,
 }
 
 /// The version of a key by its number.
@@ -72,6 +82,7 @@ fn random(number: u64) -> [u8; 10] {
 
 fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
     let at = made_at(owner, number, count);
+    let there = usize::try_from(number).ok().and_then(|number| owner.cloud_keys.get(number));
     KeyRow {
         id: id(owner, number, count),
         account_id: owner.account.clone(),
@@ -81,21 +92,21 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         region: String::new(),
         lineage_id: LineageId::new(at, random(number)),
         name: name(number),
-        aliases: Alias::parse(&name(number)).expect("an alias").into(),
+        aliases: Alias::parse(there.map_or(&name(number), |there| &there.alias)).expect("an alias").into(),
         is_current: true,
         state: KeyState::Active,
         spec: KeySpec::Aes256,
         usage: KeyUsage::Encrypt,
         origin: "generated".to_owned(),
-        description: "a key of the benchmarks".to_owned(),
+        description: there.map_or("a key of the benchmarks", |there| &there.alias).to_owned(),
         tags: Tags::parse([("team".to_owned(), "pay".to_owned())]).expect("tags"),
-        expires_at: Some(owner.now.plus_days(90)),
+        expires_at: there.is_none().then(|| owner.now.plus_days(90)),
         expiry_span: Some(90 * keystead_domain::time::DAY),
         expiry_policy: ExpiryPolicy::Alert,
         predecessor_id: None,
         successor_id: None,
-        cloud_key_id: None,
-        cloud_arn: None,
+        cloud_key_id: there.map(|there| there.id.clone()),
+        cloud_arn: there.map(|there| there.arn.clone()),
         cloud_state: None,
         enabled: true,
         material_present: true,

@@ -82,7 +82,7 @@ async fn compare(report: &mut Report, engine: &str, databases: &[Database]) {
 async fn fill_one(database: &Database, count: u64) -> Filled {
     let world = World::new(database, NOWHERE, Settings::default()).await;
     let keystore = world.keystore().await;
-    let owner = Owner { account: keystore.account_id, keystore: keystore.id, cloud: "aws", now: world.house.engine.now() };
+    let owner = Owner { account: keystore.account_id, keystore: keystore.id, cloud: "aws", now: world.house.engine.now(), cloud_keys: std::sync::Arc::new([]) };
     fill(world.store(), &owner, count, None).await;
     if let Database::Postgres(url) = database {
         settle(url.clone()).await;

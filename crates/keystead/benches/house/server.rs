@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
-    fill::{Owner, fill, version},
+    fill::{CloudKey, Owner, fill, version},
     measure::scratch,
     world::{self, KEYSTORE},
 };
@@ -32,15 +32,20 @@ pub struct Installation {
 impl Installation {
     /// Makes one whose cloud is at this address, with one keystore and so many keys.
     pub async fn new(cloud: &str, keys: u64) -> Self {
-        Self::made(cloud, keys, false).await
+        Self::made(cloud, keys, false, Arc::new([])).await
     }
 
     /// The same without a key, keeping below AWS's quotas.
     pub async fn with_quotas(cloud: &str) -> Self {
-        Self::made(cloud, 0, true).await
+        Self::made(cloud, 0, true, Arc::new([])).await
     }
 
-    async fn made(cloud: &str, keys: u64, quotas: bool) -> Self {
+    /// The same with rows for these keys of the cloud, as if Keystead had made them.
+    pub async fn with_own_keys(cloud: &str, own: Arc<[CloudKey]>) -> Self {
+        Self::made(cloud, own.len() as u64, true, own).await
+    }
+
+    async fn made(cloud: &str, keys: u64, quotas: bool, cloud_keys: Arc<[CloudKey]>) -> Self {
         let directory = scratch();
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         std::fs::write(directory.path().join("aws-secret"), world::SECRET_KEY).expect("a file");
@@ -48,11 +53,11 @@ impl Installation {
         let root = RootChoice::KeyFile(directory.path().join("root.key"));
         let made = init(InitOptions { config: directory.path().join("keystead.toml"), root, user: "ann".to_owned() }).await.expect("an installation");
         let installation = Self { directory, port, token: made.token };
-        installation.furnish(keys).await;
+        installation.furnish(keys, cloud_keys).await;
         installation
     }
 
-    async fn furnish(&self, keys: u64) {
+    async fn furnish(&self, keys: u64, cloud_keys: Arc<[CloudKey]>) {
         let store = Store::open(&Database::Sqlite(self.directory.path().join("keystead.db"))).expect("a store");
         let clouds = Arc::new(AwsClouds::new(world::clouds(world::NOWHERE)));
         let wiring = Wiring {
@@ -68,7 +73,8 @@ impl Installation {
         let ann = house.app.authenticate(&self.token).await.expect("a store").expect("ann");
         house.app.create_keystore(&ann, world::new_keystore()).await.expect("a keystore");
         let keystore = house.app.keystore(&ann, KEYSTORE).await.expect("the keystore");
-        fill(&store, &Owner { account: keystore.account_id, keystore: keystore.id, cloud: "aws", now: SystemClock.now() }, keys, Some(Arc::new(version))).await;
+        let owner = Owner { account: keystore.account_id, keystore: keystore.id, cloud: "aws", now: SystemClock.now(), cloud_keys };
+        fill(&store, &owner, keys, Some(Arc::new(version))).await;
     }
 
     pub fn url(&self) -> String {

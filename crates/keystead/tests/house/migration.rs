@@ -76,7 +76,7 @@ async fn fill_house(site: &Site, count: u64) {
         let made = vault.take_in(&place, under, SecretBytes::from(material(number)), None).expect("sound material");
         VersionRow { sealed: Some(made.sealed.into_bytes()), fingerprint: made.fingerprint.to_string(), account_key_generation: account_key.generation, ..row }
     };
-    let owner = fill::Owner { account, keystore: keystore.id, cloud: "vault", now: SystemClock.now() };
+    let owner = fill::Owner { account, keystore: keystore.id, cloud: "vault", now: SystemClock.now(), cloud_keys: std::sync::Arc::new([]) };
     fill::fill(&store, &owner, count, Some(Arc::new(sealed))).await;
 }
 
