@@ -93,6 +93,10 @@ pub struct AwsCloud {
     /// For how many seconds a call may wait for a message.
     pub(crate) longest_wait: i32,
     pub(crate) events: Reader,
+    /// The sessions of the role that we assume, as CloudTrail names them; `None` where we assume none.
+    pub(crate) role_session: Option<String>,
+    /// Who we are where we assume none, once STS has said so.
+    pub(crate) identity: OnceCell<String>,
     pub(crate) session: Session,
     pub(crate) region: Region,
     pub(crate) account: String,
@@ -126,11 +130,9 @@ impl AwsCloud {
             sqs: aws_sdk_sqs::Client::new(&with_session(here(&settings.endpoints.sqs, settings.timeouts))),
             sqs_endpoint: settings.endpoints.sqs,
             longest_wait: longest_wait(settings.timeouts),
-            events: Reader {
-                region: region.name.clone(),
-                account: settings.location.account.clone(),
-                own_session: settings.location.role_arn.as_deref().and_then(|role| session_arn(role, &settings.session_name)),
-            },
+            events: Reader { region: region.name.clone(), account: settings.location.account.clone() },
+            role_session: settings.location.role_arn.as_deref().and_then(|role| session_arn(role, &settings.session_name)),
+            identity: OnceCell::new(),
             capabilities: capabilities::of(&region, &settings.location.account, &settings.quotas),
             account_checked: OnceCell::new_with(settings.location.role_arn.is_some().then_some(())),
             account: settings.location.account,

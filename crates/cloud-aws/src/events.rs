@@ -27,25 +27,23 @@ pub struct Reader {
     pub region: String,
     /// The account's twelve digits.
     pub account: String,
-    /// The sessions of the role that Keystead assumes, by their ARN; `None` where it assumes none.
-    pub own_session: Option<String>,
 }
 
 impl Reader {
-    /// Reads a message; `None` for what is no event of a key of this place, and for what was tried and refused.
-    pub fn read(&self, body: &str) -> Option<CloudEvent> {
+    /// Reads a message; `own` is who Keystead is, by its ARN in CloudTrail. `None` for what is no event of a key of this place, and for what was tried and refused.
+    pub fn read(&self, body: &str, own: Option<&str>) -> Option<CloudEvent> {
         let envelope: Value = serde_json::from_str(body).ok()?;
         let is_ours = text(&envelope, "source") == "aws.kms" && text(&envelope, "account") == self.account && text(&envelope, "region") == self.region;
         if !is_ours {
             return None;
         }
         match text(&envelope, "detail-type") {
-            "AWS API Call via CloudTrail" | "AWS Service Event via CloudTrail" => self.of_trail(&envelope),
+            "AWS API Call via CloudTrail" | "AWS Service Event via CloudTrail" => self.of_trail(&envelope, own),
             kind => self.by_itself(kind, &envelope),
         }
     }
 
-    fn of_trail(&self, envelope: &Value) -> Option<CloudEvent> {
+    fn of_trail(&self, envelope: &Value, own: Option<&str>) -> Option<CloudEvent> {
         let detail = envelope.get("detail")?;
         let was_done =
             text(detail, "eventSource") == "kms.amazonaws.com" && text(detail, "errorCode").is_empty() && detail.get("readOnly") != Some(&Value::Bool(true));
@@ -69,7 +67,7 @@ impl Reader {
                 text(detail.get("serviceEventDetails").unwrap_or(&Value::Null), "keyId"),
             ])),
             alias,
-            is_own: who.is_some_and(|who| self.own_session.as_deref() == Some(who)),
+            is_own: who.is_some() && who == own,
         };
         (!event.id.is_empty() && !event.name.is_empty()).then_some(event)
     }
@@ -158,11 +156,7 @@ mod tests {
     const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
     fn reader() -> Reader {
-        Reader {
-            region: "eu-west-1".into(),
-            account: "123456789012".into(),
-            own_session: session_arn("arn:aws:iam::123456789012:role/path/keystead", "keystead"),
-        }
+        Reader { region: "eu-west-1".into(), account: "123456789012".into() }
     }
 
     fn trail(detail: Value) -> Value {
@@ -178,8 +172,12 @@ mod tests {
             "time": "2026-11-30T09:00:01Z", "detail": whole})
     }
 
+    fn own() -> Option<String> {
+        session_arn("arn:aws:iam::123456789012:role/path/keystead", "keystead")
+    }
+
     fn read(detail: Value) -> Option<CloudEvent> {
-        reader().read(&trail(detail).to_string())
+        reader().read(&trail(detail).to_string(), own().as_deref())
     }
 
     #[test]
@@ -209,7 +207,7 @@ mod tests {
         assert_eq!((event.who.as_str(), event.keys), ("AWS Internal", vec![CloudKeyId(KEY.into())]));
         let mut own = trail(json!({}));
         (own["detail-type"], own["detail"]) = (json!("KMS Imported Key Material Expiration"), json!({ "key-id": KEY }));
-        assert_eq!(reader().read(&own.to_string()).map(|event| event.name), Some("DeleteExpiredKeyMaterial".to_owned()));
+        assert_eq!(reader().read(&own.to_string(), None).map(|event| event.name), Some("DeleteExpiredKeyMaterial".to_owned()));
     }
 
     #[test]
@@ -218,13 +216,13 @@ mod tests {
         {
             let mut other = trail(json!({}));
             other[name] = json!(value);
-            assert_eq!(reader().read(&other.to_string()), None, "{name}");
+            assert_eq!(reader().read(&other.to_string(), None), None, "{name}");
         }
         for detail in [json!({"errorCode": "AccessDenied"}), json!({"readOnly": true}), json!({"eventID": ""}), json!({"eventTime": "yesterday"})] {
             assert_eq!(read(detail.clone()), None, "{detail}");
         }
         for body in ["", "null", "[]", "{}", "\"aws.kms\"", "{\"source\":"] {
-            assert_eq!(reader().read(body), None, "{body}");
+            assert_eq!(reader().read(body, None), None, "{body}");
         }
     }
 

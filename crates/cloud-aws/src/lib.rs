@@ -146,8 +146,8 @@ impl Cloud for AwsCloud {
         Ok(self.target(alias).await?.value)
     }
 
-    async fn receive(&self, queue: &str) -> Result<Vec<Message>, CloudError> {
-        self.receive_from(queue).await
+    async fn receive(&self, queue: &str, waits: bool) -> Result<Vec<Message>, CloudError> {
+        self.receive_from(queue, waits).await
     }
 
     async fn take_out(&self, queue: &str, receipts: &[String]) -> Result<(), CloudError> {

@@ -11,15 +11,25 @@ const AT_ONCE: i32 = 10;
 const HIDDEN: i32 = 60;
 
 impl AwsCloud {
-    /// ReceiveMessage, waiting for the first ("long polling").
-    pub(crate) async fn receive_from(&self, queue: &str) -> Result<Vec<Message>, CloudError> {
+    /// ReceiveMessage; who waits for the first asks for "long polling".
+    pub(crate) async fn receive_from(&self, queue: &str, waits: bool) -> Result<Vec<Message>, CloudError> {
         let request = self.sqs.receive_message().queue_url(self.queue_url(queue)?).max_number_of_messages(AT_ONCE).visibility_timeout(HIDDEN);
-        let received = send!(self, "ReceiveMessage", request.wait_time_seconds(self.longest_wait))?.value;
+        let received = send!(self, "ReceiveMessage", request.wait_time_seconds(if waits { self.longest_wait } else { 0 }))?.value;
+        let own = self.own_session().await;
         let read = |message: aws_sdk_sqs::types::Message| {
-            let event = self.events.read(message.body.as_deref().unwrap_or_default());
+            let event = self.events.read(message.body.as_deref().unwrap_or_default(), own);
             Some(Message { receipt: message.receipt_handle?, event })
         };
         Ok(received.messages.unwrap_or_default().into_iter().filter_map(read).collect())
+    }
+
+    /// Who we are in CloudTrail: a session of the role, or, where none is assumed, whoever STS says. Until it says so nobody is.
+    async fn own_session(&self) -> Option<&str> {
+        if let Some(session) = &self.role_session {
+            return Some(session);
+        }
+        let ask = || async { send!(self, "GetCallerIdentity", self.sts.get_caller_identity()).map(|reply| reply.value.arn.unwrap_or_default()) };
+        self.identity.get_or_try_init(ask).await.ok().map(String::as_str)
     }
 
     /// DeleteMessageBatch. A message that stays comes again, and is known then.

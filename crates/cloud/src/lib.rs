@@ -113,9 +113,9 @@ pub trait Cloud: Send + Sync {
     /// Where an alias points.
     async fn target_of(&self, alias: &Alias) -> Result<Target, CloudError>;
 
-    /// Takes the next messages of a queue into hand, at most ten; who does not take them out of it gets them again. Waits a while for the first.
-    async fn receive(&self, queue: &str) -> Result<Vec<Message>, CloudError> {
-        let _ = queue;
+    /// Takes the next messages of a queue into hand, at most ten; who does not take them out of it gets them again. If asked to, it waits a while for the first.
+    async fn receive(&self, queue: &str, waits: bool) -> Result<Vec<Message>, CloudError> {
+        let _ = (queue, waits);
         Err(CloudError::unsupported("receive", "This cloud tells nothing by itself."))
     }
 

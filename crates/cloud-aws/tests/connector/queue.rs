@@ -17,10 +17,10 @@ pub async fn is_heard(cloud: &dyn Cloud, address: &str, account: &str, access_ke
     let config = aws_sdk_sqs::Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::new("eu-west-1")).endpoint_url(address);
     let config = config.credentials_provider(Credentials::new(access_key.0, access_key.1, None, None, "tests")).build();
     let (sqs, url, queue) = (aws_sdk_sqs::Client::from_conf(config), format!("{address}/{account}/{NAME}"), arn(account));
-    let missing = cloud.receive(&queue).await.expect_err("there is no queue yet");
+    let missing = cloud.receive(&queue, false).await.expect_err("there is no queue yet");
     assert_eq!(missing.kind, keystead_cloud::Kind::NotFound, "{missing}");
     sqs.create_queue().queue_name(NAME).send().await.expect("a queue");
-    assert_eq!(cloud.receive(&queue).await.expect("is heard"), []);
+    assert_eq!(cloud.receive(&queue, false).await.expect("is heard"), []);
     let event = json!({
         "source": "aws.kms", "account": account, "region": "eu-west-1", "detail-type": "AWS API Call via CloudTrail",
         "detail": {
@@ -33,7 +33,7 @@ pub async fn is_heard(cloud: &dyn Cloud, address: &str, account: &str, access_ke
     }
     let mut heard = Vec::new();
     while heard.len() < 2 {
-        heard.extend(cloud.receive(&queue).await.expect("is heard"));
+        heard.extend(cloud.receive(&queue, false).await.expect("is heard"));
     }
     let told: Vec<_> = heard.iter().filter_map(|message| message.event.as_ref()).collect();
     assert_eq!((told.len(), told[0].name.as_str(), &told[0].keys), (1, "DisableKey", &vec![CloudKeyId("k-1".into())]));
@@ -42,5 +42,5 @@ pub async fn is_heard(cloud: &dyn Cloud, address: &str, account: &str, access_ke
         cloud.take_out(&queue, &receipts).await.expect("is taken out, or is out already");
     }
     sqs.create_queue().queue_name(NAME).send().await.expect("the same queue");
-    assert_eq!(cloud.receive(&queue).await.expect("is heard"), []);
+    assert_eq!(cloud.receive(&queue, false).await.expect("is heard"), []);
 }

@@ -6,13 +6,19 @@ use aws_sdk_kms::{
     config::{BehaviorVersion, Credentials, Region},
     types::{GrantOperation, Tag},
 };
-use keystead_app::keys::lifecycle::Ask;
-use keystead_domain::{KeySpec, KeyState, drift::AutoRepair, time::DAY};
+use keystead_app::{
+    Request,
+    keys::{copy::NewCopies, create::NewKey, lifecycle::Ask},
+};
+use keystead_domain::{KeySpec, KeyState, RegionRole, drift::AutoRepair, time::DAY};
 use keystead_sandbox::UserSeed;
 use keystead_store::keys::KeyRow;
 use serde_json::{Value, json};
 
-use crate::world::{CUSTOMER, Engine, World};
+use crate::{
+    families, linked,
+    world::{CUSTOMER, Engine, World},
+};
 
 /// Somebody with hands in the customer's account, who means well or ill.
 pub struct Meddler<'w> {
@@ -100,7 +106,7 @@ impl<'w> Meddler<'w> {
 
     pub async fn does(&self, deed: Deed, key: &KeyRow) {
         let id = key.cloud_key_id.clone().expect("a cloud key");
-        let alias = key.aliases.iter().next().expect("an alias").with_prefix();
+        let alias = || key.aliases.iter().next().expect("an alias").with_prefix();
         match deed {
             Deed::Disable => drop(self.kms.disable_key().key_id(id).send().await.expect("disables")),
             Deed::EmptyIt => drop(self.kms.delete_imported_key_material().key_id(id).send().await.expect("empties")),
@@ -113,10 +119,10 @@ impl<'w> Meddler<'w> {
                 let shape = self.kms.describe_key().key_id(&id).send().await.expect("is there").key_metadata.expect("metadata");
                 let order = self.kms.create_key().set_key_spec(shape.key_spec).set_key_usage(shape.key_usage);
                 let other = order.send().await.expect("a key").key_metadata.expect("metadata").key_id;
-                self.kms.update_alias().alias_name(alias).target_key_id(other).send().await.expect("moves");
+                self.kms.update_alias().alias_name(alias()).target_key_id(other).send().await.expect("moves");
             }
-            Deed::DropTheAlias => drop(self.kms.delete_alias().alias_name(alias).send().await.expect("is deleted")),
-            Deed::AddAnAlias => drop(self.kms.create_alias().alias_name(format!("{alias}/by-hand")).target_key_id(id).send().await.expect("points")),
+            Deed::DropTheAlias => drop(self.kms.delete_alias().alias_name(alias()).send().await.expect("is deleted")),
+            Deed::AddAnAlias => drop(self.kms.create_alias().alias_name(format!("{}/by-hand", alias())).target_key_id(id).send().await.expect("points")),
             Deed::ChangeTags => {
                 let tag = |name: &str, value: &str| Tag::builder().tag_key(name).tag_value(value).build().expect("a tag");
                 self.kms.tag_resource().key_id(&id).tags(tag("team", "theirs")).tags(tag("new", "one")).send().await.expect("tags");
@@ -225,6 +231,60 @@ async fn whatever_a_meddler_changes_is_found_classed_and_put_right() {
         let row = world.key(key.id.as_str()).await;
         assert_eq!((row.state, row.enabled, row.material_present), (KeyState::Active, true, true));
     }
+}
+
+/// CM-018, FX-042: members of a family in two Regions, a copy of a key of the vault, and a predecessor, on PostgreSQL.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_copies_and_predecessors_are_found_and_put_right_as_well() {
+    let world = World::new(Engine::Postgres).await;
+    world.make_keystore_in("there", "us-east-1").await;
+    world.make_vault_keystore("shelf").await;
+    let family = NewKey { multi_region: true, ..world.new_key("payments-eu", "family") };
+    let started = world.house.app.create_key(&world.ann, &Request::default(), family).await.expect("an intent");
+    world.succeeds(started).await;
+    families::add_replica(&world, "family", "there").await;
+    let started = world.start_create_in_vault("shelf", "source").await;
+    world.succeeds(started).await;
+    let expires = Some(world.now().plus_days(90));
+    linked::copy(&world, "source", NewCopies { aliases: world.new_key("payments-eu", "source").aliases, expires, ..linked::to(&["payments-eu"]) }).await;
+    let old = world.create("orders").await;
+    world.does("orders", Ask::Renew).await;
+    let mut keys = vec![world.key(old.id.as_str()).await];
+    assert_eq!(keys[0].state, KeyState::Replaced);
+    for name in ["family", "family_us-east-1", "source_copy1"] {
+        keys.push(world.key(name).await);
+    }
+    let sweep = async || {
+        world.sync("payments-eu").await;
+        world.sync("there").await;
+    };
+    sweep().await;
+    assert_eq!(world.open_drift("").await.len(), 0, "{:?}", world.open_drift("").await);
+    let mut seen = 0;
+    for (deed, attribute, class, how) in DEEDS {
+        // A predecessor has given its aliases away; and the countdown of a primary with replicas waits for theirs, which is another difference.
+        let is_of_aliases = matches!(deed, Deed::TakeTheAlias | Deed::DropTheAlias | Deed::AddAnAlias);
+        let done_to = |key: &&KeyRow| !(is_of_aliases && key.state == KeyState::Replaced) && !(deed == Deed::Count && key.ties.role == RegionRole::Primary);
+        for key in keys.iter().filter(done_to) {
+            let before = world.in_cloud(key).await;
+            Meddler::in_region(&world, &key.region).does(deed, key).await;
+            sweep().await;
+            let open = world.open_drift("").await;
+            assert_eq!(open.len(), 1, "{deed:?} on {}: {open:?}", key.name);
+            assert_eq!(
+                (&open[0]["attribute"], &open[0]["class"], &open[0]["key"]),
+                (&json!(attribute), &json!(class), &json!(key.id.as_str())),
+                "{deed:?} {open:?}"
+            );
+            world.mend(&open[0], how).await;
+            if how == Mended::Repaired {
+                assert_eq!(world.in_cloud(key).await, before, "{deed:?} on {}", key.name);
+            }
+            seen += 1;
+        }
+    }
+    sweep().await;
+    assert_eq!((world.open_drift("").await.len(), seen), (0, 4 * 13 - 4));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use keystead_app::keys::lifecycle::Ask;
-use keystead_domain::OperationId;
+use keystead_domain::{OperationId, key::deletion::WaitingDays};
 use keystead_sandbox::{RoleSeed, Settings, Statement};
 use keystead_store::{events, locks};
 use reqwest::Method;
@@ -216,7 +216,7 @@ async fn a_key_that_goes_for_good_is_seen_to_go() {
     world.hears().await;
     world.wakes().await;
     let open = world.open_drift("").await;
-    assert_eq!((open.len(), &open[0]["attribute"], &open[0]["cause"]["event"]), (1, &json!("vanished"), &json!("DeleteKey")), "{open:?}");
+    assert_eq!((open.len(), &open[0]["attribute"], &open[0]["cause"]["event"]), (1, &json!("vanished"), &json!("ScheduleKeyDeletion")), "{open:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,4 +274,76 @@ async fn a_key_that_was_put_out_of_use_here_makes_no_looks_of_its_own() {
     world.does("orders", Ask::Activate).await;
     assert!(world.hears().await > 5);
     assert_eq!(world.wakes().await, 0);
+}
+
+/// The countdown ends, the clean-up notes it, and then AWS's own event comes: a key that went as it should is not missed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_was_meant_is_no_difference_whoever_comes_first() {
+    let world = World::new(Engine::Sqlite).await;
+    let _meddler = world.with_queue().await;
+    for (name, cleans_up_first) in [("first", true), ("second", false)] {
+        world.create(name).await;
+        world.does(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await;
+        world.hears().await;
+        world.sandbox.advance(8 * 86_400_000_000);
+        for step in [cleans_up_first, !cleans_up_first] {
+            if step {
+                world.house.engine.clean_up().await.expect("a store");
+                world.settle().await;
+            } else {
+                assert!(world.hears().await > 0);
+                world.wakes().await;
+            }
+        }
+        assert_eq!(world.open_drift("").await.len(), 0, "{name}: {:?}", world.open_drift("").await);
+    }
+}
+
+/// Keystead's own repair is not taken for the deed of a thief when somebody does the same again, and their event is late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_keystead_did_itself_is_nobodys_deed() {
+    let world = World::new(Engine::Sqlite).await;
+    let meddler = world.with_queue().await;
+    let key = world.create("orders").await;
+    meddler.does(Deed::TakeTheAlias, &key).await;
+    world.sync("payments-eu").await;
+    let drift = world.open_drift("").await[0]["id"].as_str().expect("an id").to_owned();
+    let (status, _) = world.rest(0, "POST", &format!("/v1/drifts/{drift}/repair"), None).await;
+    assert_eq!(status, 200);
+    world.sandbox.advance(3_600_000_000);
+    world.hears().await;
+    world.wakes().await;
+    assert_eq!(world.open_drift("").await.len(), 0);
+    // A day later, and the event of it does not come.
+    world.sandbox.advance(86_400_000_000);
+    world.sandbox.set_settings(Settings { events_delay_ms: 900_000, ..world.sandbox.settings() });
+    meddler.does(Deed::TakeTheAlias, &world.key("orders").await).await;
+    world.sync("payments-eu").await;
+    let open = world.open_drift("").await;
+    assert_eq!((open.len(), &open[0]["cause"]), (1, &json!(null)), "{open:?}");
+    world.sandbox.advance(901_000_000);
+    world.hears().await;
+    world.wakes().await;
+    assert_eq!(world.open_drift("").await[0]["cause"]["who"], MEDDLER);
+}
+
+/// An older look that is written last does not undo what a later one saw.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_slow_sync_saw_before_does_not_end_what_an_event_showed() {
+    let world = World::new(Engine::Sqlite).await;
+    let meddler = world.with_queue().await;
+    let key = world.create("orders").await;
+    world.hears().await;
+    // The sync sees the key, and one that it looks at beside it takes long.
+    let slow = world.create("slow").await;
+    world.sandbox_does(Method::POST, "faults", json!({"faults": [{"operation": "ListGrants", "skip": 1, "count": 1, "fault": "delay", "millis": 3000}]})).await;
+    let (_, started) = world.rest(0, "POST", "/v1/keystores/payments-eu/sync?wait=0s", None).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    meddler.does(Deed::Disable, &key).await;
+    meddler.does(Deed::Disable, &slow).await;
+    world.hears().await;
+    world.wakes().await;
+    let seen = world.open_drift("&state=OPEN").await.len();
+    world.settle().await;
+    assert_eq!((seen, world.open_drift("").await.len()), (2, 2), "{started}: {:?}", world.open_drift("&state=any").await);
 }

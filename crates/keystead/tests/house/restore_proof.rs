@@ -35,6 +35,13 @@ fn scale() -> Scale {
 
 /// The pace at which things are made ready.
 const MAKING: u32 = 300;
+/// The pace at which parameters are fetched: slower, so that on a busy machine the first do not end (24 h) before the last are there.
+const WARMING: u32 = 60;
+
+/// Whether a restore of keys that are cold, or warm, was asked for: `KEYSTEAD_RESTORE_ONLY` names one of the two.
+fn is_wanted(what: &str) -> bool {
+    std::env::var("KEYSTEAD_RESTORE_ONLY").map_or(true, |only| only == what)
+}
 
 impl World {
     /// Keys without aliases, many at once.
@@ -99,9 +106,16 @@ async fn a_restore_keeps_to_its_forecast_cold_and_warm_fx_029_fx_030() {
     world.sandbox.clock().set_pace(MAKING);
     world.make_many(keys).await;
     let began = Instant::now();
-    let cold = world.falls_and_rises(cold_pace, keys).await;
-    told("cold", keys, cold_pace, cold, began);
+    let cold = if is_wanted("cold") { Some(world.falls_and_rises(cold_pace, keys).await) } else { None };
+    if let Some(cold) = cold {
+        told("cold", keys, cold_pace, cold, began);
+        keeps_to_it("cold", cold, slack);
+    }
+    if !is_wanted("warm") {
+        return;
+    }
 
+    world.sandbox.clock().set_pace(WARMING);
     world.house.app.set_warm(&world.ann, "payments-eu", true).await.expect("is on");
     let (from, mut warm) = (world.now(), 0);
     while warm < keys {
@@ -110,18 +124,20 @@ async fn a_restore_keeps_to_its_forecast_cold_and_warm_fx_029_fx_030() {
         assert!(fetched > 0, "{warm} of {keys} are warm, and no more become so");
     }
     let hours = (world.now().as_micros() - from.as_micros()) as f64 / 3.6e9;
-    println!("restore: {keys} keys are warm after {hours:.2} h of simulated time at a pace of {MAKING}");
+    println!("restore: {keys} keys are warm after {hours:.2} h of simulated time at a pace of {WARMING}");
+    assert!(hours < 20.0, "the machine is too slow for this pace: the first parameters end before the last are there");
     let began = Instant::now();
     let hot = world.falls_and_rises(warm_pace, keys).await;
     told("warm", keys, warm_pace, hot, began);
-
-    for (what, (forecast, took)) in [("cold", cold), ("warm", hot)] {
-        assert!((took - forecast).abs() <= forecast * 0.05 + slack, "{what}: foretold {forecast} s, took {took} s");
-    }
+    keeps_to_it("warm", hot, slack);
     if keys == 10_000 {
         assert!(hot.1 <= 720.0, "warm: {} s", hot.1);
     }
-    assert!(hot.1 * 5.0 < cold.1, "warm keys do not wait for parameters");
+    assert!(cold.is_none_or(|cold| hot.1 * 5.0 < cold.1), "warm keys do not wait for parameters");
+}
+
+fn keeps_to_it(what: &str, (forecast, took): (f64, f64), slack: f64) {
+    assert!((took - forecast).abs() <= forecast * 0.05 + slack, "{what}: foretold {forecast} s, took {took} s");
 }
 
 fn told(what: &str, keys: usize, pace: u32, (forecast, took): (f64, f64), began: Instant) {

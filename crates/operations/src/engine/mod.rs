@@ -32,6 +32,7 @@ use keystead_store::{Store, StoreError, operations, operations::OperationRow, us
 use keystead_vault::{Random, Vault};
 pub use run::Interrupted;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+pub(crate) use woken::Looked;
 
 use crate::{Clouds, alerts::Alerting, quota::Quotas, saga::kill_key, words::Who};
 

@@ -1,7 +1,13 @@
 //! Listening to what the clouds tell by themselves (CM-018): queues are emptied, what they tell is kept as hearsay, and the keys that it is about are looked at. An event
 //! wakes, and decides nothing: what is kept of a key is what the look saw.
 
-use futures::{StreamExt as _, stream};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use keystead_cloud::{Cloud, CloudEvent, Message};
 use keystead_domain::{
     KeystoreId, Timestamp, cause,
@@ -10,27 +16,37 @@ use keystead_domain::{
 use keystead_store::{
     StoreError, Tx, events,
     events::{EventRow, QueueRow, WakeRow},
-    keys,
-    keys::KeyRow,
-    keystores, lineages, locks,
+    keys, keystores, lineages, operations, schedules,
 };
 
-use crate::{Engine, engine::call::StepError};
+use super::drift::sweep_name;
+use crate::{
+    Engine,
+    engine::{Looked, call::StepError},
+};
 
-/// Queues that are listened to side by side.
-const QUEUES_AT_ONCE: usize = 16;
-/// Batches of messages that one look takes out of a queue at most.
+/// Queues that are listened to side by side. With more than these nobody waits at one of them for a first message.
+const QUEUES_AT_ONCE: usize = 32;
+/// Messages of a call; fewer mean that the queue is empty, or nearly.
+const BATCH: usize = 10;
+/// Batches that one look takes out of a queue at most, and how long it may take: the others' turns come.
 const BATCHES: usize = 50;
+const LISTENS_FOR: Duration = Duration::from_secs(30);
 /// Keys of a keystore that may wait for a look; more stay in the queue until there is room.
 const WAITING_MAX: i64 = 1_000;
-/// Keys that one look wakes at most, and how many of them side by side.
-const WOKEN_AT_ONCE: u32 = 64;
-const LOOKS_AT_ONCE: usize = 8;
+/// Keys of each keystore that one look wakes at most, how many of them side by side, and how long that may take.
+const WOKEN_OF_EACH: u32 = 16;
+const LOOKS_AT_ONCE: usize = 4;
+const LOOKS_FOR: Duration = Duration::from_secs(60);
+/// For how long nobody else takes the keys that somebody looks at, in microseconds.
+const LEASE: i64 = 90 * SECOND;
+/// How long a key rests that an operation has in hand.
+const HELD: i64 = 5 * SECOND;
 /// How long a key rests whose look failed, doubled each time, and at most.
 const REST: i64 = 10 * SECOND;
 const REST_MAX: i64 = 900 * SECOND;
-/// After so many looks that failed the sweep has to find it.
-const TRIES: u32 = 12;
+/// After so many looks that failed the next sweep has to find it.
+const TRIES: u32 = 100;
 /// For how long events are kept.
 pub(super) const KEPT: i64 = 90 * DAY;
 
@@ -41,87 +57,132 @@ impl Engine {
     /// What the store says.
     pub async fn listen(&self) -> Result<usize, StoreError> {
         let queues = self.parts().store.read("events.queues", events::queues).await?;
-        let heard = stream::iter(queues).map(|queue| async move { self.hear(&queue).await }).buffer_unordered(QUEUES_AT_ONCE);
+        let waits = queues.len() <= QUEUES_AT_ONCE;
+        let heard = stream::iter(queues).map(|queue| async move { self.hear(&queue, waits).await }).buffer_unordered(QUEUES_AT_ONCE);
         let counts: Vec<Result<usize, StoreError>> = heard.collect().await;
         counts.into_iter().sum()
     }
 
     /// Empties one queue, as far as there is room. What hinders that is kept and shown.
-    async fn hear(&self, queue: &QueueRow) -> Result<usize, StoreError> {
-        let (count, problem) = match self.hear_all(queue).await {
-            Ok(count) => (count, None),
-            Err(StepError::Store(error)) => return Err(error),
-            Err(StepError::Cloud(error)) => (0, Some(format!("{}: {}", error.code, error.message))),
-            Err(_) => (0, Some("the queue cannot be heard".to_owned())),
+    async fn hear(&self, queue: &QueueRow, waits: bool) -> Result<usize, StoreError> {
+        let heard = AtomicUsize::new(0);
+        let problem = match tokio::time::timeout(LISTENS_FOR, self.hear_all(queue, waits, &heard)).await {
+            // What is left is heard the next time.
+            Err(_) | Ok(Ok(None)) => None,
+            Ok(Ok(Some(problem))) => Some(problem),
+            Ok(Err(StepError::Store(error @ (StoreError::Closed | StoreError::InUse(_))))) => return Err(error),
+            Ok(Err(StepError::Cloud(error))) => Some(format!("{}: {}", error.code, error.message)),
+            Ok(Err(error)) => {
+                tracing::error!(keystore = %queue.keystore_id, ?error, "what a queue told could not be kept");
+                Some("what it told could not be kept; the server's log says why".to_owned())
+            }
         };
+        let count = heard.load(Ordering::Relaxed);
         if problem.is_some() && queue.problem.is_none() {
             tracing::warn!(keystore = %queue.keystore_id, queue = queue.queue, problem, "a queue cannot be heard");
         }
-        let (id, now, is_news) = (queue.keystore_id.clone(), self.now(), problem != queue.problem || count > 0);
+        let (row, now) = (queue.clone(), self.now());
         let is_old = queue.heard_at.is_none_or(|at| now.as_micros() - at.as_micros() > 60 * SECOND);
-        if is_news || is_old {
-            self.parts().store.write("events.heard", move |tx| events::heard(tx, &id, now, problem.as_deref())).await?;
+        if problem != queue.problem || count > 0 || is_old {
+            self.parts().store.write("events.heard", move |tx| events::heard(tx, &row, now, problem.as_deref())).await?;
         }
         Ok(count)
     }
 
-    async fn hear_all(&self, queue: &QueueRow) -> Result<usize, StepError> {
+    /// Answers why it did not listen on, if something hindered it.
+    async fn hear_all(&self, queue: &QueueRow, waits: bool, heard: &AtomicUsize) -> Result<Option<String>, StepError> {
         let id = queue.keystore_id.clone();
-        let read = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((keystores::by_id(tx, &id)?, events::waiting(tx, &id)?));
-        let (keystore, waiting) = self.parts().store.read("events.room", read).await?;
-        let Some(keystore) = keystore.filter(|_| waiting < WAITING_MAX) else { return Ok(0) };
+        let Some(keystore) = self.parts().store.read("keystores.by_id", move |tx| keystores::by_id(tx, &id)).await? else { return Ok(None) };
         let cloud = self.parts().clouds.connect(&keystore).await?;
-        let mut heard = 0;
-        for _ in 0..BATCHES {
-            let messages = cloud.receive(&queue.queue).await?;
-            if messages.is_empty() {
+        for batch in 0..BATCHES {
+            let id = queue.keystore_id.clone();
+            if self.parts().store.read("events.waiting", move |tx| events::waiting(tx, &id)).await? >= WAITING_MAX {
+                return Ok(Some(format!("{WAITING_MAX} keys wait for a look; the rest stays in the queue until there is room")));
+            }
+            let messages = cloud.receive(&queue.queue, waits && batch == 0).await?;
+            let count = messages.len();
+            if count > 0 && !self.take_down(cloud.as_ref(), queue, messages).await? {
                 break;
             }
-            heard += messages.len();
-            self.take_down(cloud.as_ref(), queue, messages).await?;
+            heard.fetch_add(count, Ordering::Relaxed);
+            if count < BATCH {
+                break;
+            }
         }
-        Ok(heard)
+        Ok(None)
     }
 
-    /// Writes down what messages say, and takes them out of the queue behind that: one that comes again is known.
-    async fn take_down(&self, cloud: &dyn Cloud, queue: &QueueRow, messages: Vec<Message>) -> Result<(), StepError> {
-        let (id, now) = (queue.keystore_id.clone(), self.now());
+    /// Writes down what messages say, and takes them out of the queue behind that: one that comes again is known. `false` when the keystore listens to another queue by
+    /// now: they stay for whoever listens to this one.
+    async fn take_down(&self, cloud: &dyn Cloud, queue: &QueueRow, messages: Vec<Message>) -> Result<bool, StepError> {
+        let (row, now) = (queue.clone(), self.now());
         let (receipts, told): (Vec<_>, Vec<_>) = messages.into_iter().map(|message| (message.receipt, message.event)).unzip();
         let told: Vec<CloudEvent> = told.into_iter().flatten().collect();
-        if !told.is_empty() {
-            self.parts().store.write("events.keep", move |tx| told.iter().try_for_each(|event| keep(tx, &id, event, now))).await?;
+        let keep_all = move |tx: &mut Tx<'_>| {
+            events::still_listens(tx, &row)?;
+            told.iter().try_for_each(|event| match keep(tx, &row.keystore_id, event, now) {
+                Err(StoreError::Corrupt(what)) => {
+                    tracing::error!(keystore = %row.keystore_id, event = event.id, what, "an event names a key that cannot be read; it is left out");
+                    Ok(())
+                }
+                kept => kept,
+            })
+        };
+        match self.parts().store.write("events.keep", keep_all).await {
+            Err(StoreError::MovedOn(_)) => return Ok(false),
+            kept => kept?,
         }
-        Ok(cloud.take_out(&queue.queue, &receipts).await?)
+        cloud.take_out(&queue.queue, &receipts).await?;
+        Ok(true)
     }
 
-    /// Looks at the keys that something was done to. Answers how many were looked at.
+    /// Looks at keys that something was done to, some of each keystore. Answers how many were taken on.
     ///
     /// # Errors
     /// What the store says.
     pub async fn look_at_woken(&self) -> Result<usize, StoreError> {
         let now = self.now();
-        let woken = self.parts().store.read("events.to_wake", move |tx| events::to_wake(tx, now, WOKEN_AT_ONCE)).await?;
-        let count = woken.len();
-        let looks = stream::iter(woken).map(|wake| async move { self.look_for(wake).await }).buffer_unordered(LOOKS_AT_ONCE);
+        if !self.parts().store.read("events.any_to_wake", move |tx| events::any_to_wake(tx, now)).await? {
+            return Ok(0);
+        }
+        let take = move |tx: &mut Tx<'_>| events::take_to_wake(tx, now, now.plus_micros(LEASE), WOKEN_OF_EACH);
+        let mut places: BTreeMap<KeystoreId, Vec<WakeRow>> = BTreeMap::new();
+        for wake in self.parts().store.write("events.take_to_wake", take).await? {
+            places.entry(wake.keystore_id.clone()).or_default().push(wake);
+        }
+        let count = places.values().map(Vec::len).sum();
+        let looks = stream::iter(places.into_values()).map(|woken| self.look_in_place(woken)).buffer_unordered(QUEUES_AT_ONCE);
         let done: Vec<Result<(), StoreError>> = looks.collect().await;
         done.into_iter().collect::<Result<(), _>>()?;
         Ok(count)
     }
 
+    /// Looks at keys of one keystore. One whose cloud does not answer holds up no other; what is not looked at in time comes again when its lease is over.
+    async fn look_in_place(&self, woken: Vec<WakeRow>) -> Result<(), StoreError> {
+        let looks = stream::iter(woken).map(|wake| self.look_for(wake)).buffer_unordered(LOOKS_AT_ONCE).try_collect::<()>();
+        tokio::time::timeout(LOOKS_FOR, looks).await.unwrap_or(Ok(()))
+    }
+
     async fn look_for(&self, wake: WakeRow) -> Result<(), StoreError> {
-        let settled = match self.look_at_key(&wake.keystore_id, &wake.cloud_key_id).await {
-            Ok(settled) => settled,
-            Err(StepError::Store(error @ (StoreError::Closed | StoreError::InUse(_)))) => return Err(error),
-            Err(error) => {
-                tracing::warn!(keystore = %wake.keystore_id, key = wake.cloud_key_id, ?error, "a key to which something was done could not be looked at");
-                false
+        let looked = self.look_at_key(&wake.keystore_id, &wake.cloud_key_id).await;
+        let (now, id) = (self.now(), wake.keystore_id.clone());
+        match looked {
+            Ok(Looked::Kept) => return self.parts().store.write("events.looked", move |tx| events::looked(tx, &wake, now)).await,
+            Ok(Looked::Held) => {
+                let tries = wake.tries;
+                return self.parts().store.write("events.rest", move |tx| events::rest(tx, &wake, now.plus_micros(HELD), tries)).await;
             }
-        };
-        let until = self.now().plus_micros(rest(wake.tries));
-        self.parts()
-            .store
-            .write("events.looked", move |tx| if settled || wake.tries >= TRIES { events::looked(tx, &wake) } else { events::rest(tx, &wake, until) })
-            .await
+            Ok(Looked::Unclear) => {}
+            Err(StepError::Store(error @ (StoreError::Closed | StoreError::InUse(_)))) => return Err(error),
+            Err(error) => tracing::warn!(keystore = %id, key = wake.cloud_key_id, ?error, "a key to which something was done could not be looked at"),
+        }
+        if wake.tries < TRIES {
+            let (until, tries) = (now.plus_micros(rest(wake.tries)), wake.tries + 1);
+            return self.parts().store.write("events.rest", move |tx| events::rest(tx, &wake, until, tries)).await;
+        }
+        tracing::error!(keystore = %id, key = wake.cloud_key_id, "a key to which something was done could not be looked at for a day; a sweep has to find it");
+        let give_up = move |tx: &mut Tx<'_>| schedules::hasten(tx, &sweep_name(&id), now).and_then(|()| events::looked(tx, &wake, now));
+        self.parts().store.write("events.give_up", give_up).await
     }
 }
 
@@ -141,31 +202,33 @@ fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, now: Timesta
         if event.is_own && key.is_none() {
             continue;
         }
+        let is_explained = match &key {
+            Some(key) if event.is_own => {
+                let (since, until) = (event.at.plus_micros(-cause::SLACK), event.at.plus_micros(cause::SLACK));
+                operations::ran_on(tx, &key.account_id, &key.id, since, until)?
+            }
+            _ => false,
+        };
         let row = EventRow {
             keystore_id: keystore.clone(),
             cloud_key_id: id.clone(),
             event_id: event.id.clone(),
             name: event.name.clone(),
             alias: event.alias.as_ref().map(|alias| alias.as_str().to_owned()).unwrap_or_default(),
-            happened_at: event.at,
+            // Nothing was done later than now.
+            happened_at: event.at.min(now),
             who: event.who.clone(),
             origin: event.from.clone(),
             request: event.request.clone(),
             is_own: event.is_own,
+            is_explained,
             heard_at: now,
         };
-        if events::keep(tx, &row)? && wakes(tx, key.as_ref(), event)? {
+        if events::keep(tx, &row)? && !is_explained {
             events::wake(tx, keystore, &id, now)?;
         }
     }
     Ok(())
-}
-
-/// Whether an event is worth a look. Keystead's own calls are not, as far as its operations explain them.
-fn wakes(tx: &mut Tx<'_>, key: Option<&KeyRow>, event: &CloudEvent) -> Result<bool, StoreError> {
-    let Some(row) = key.filter(|_| event.is_own) else { return Ok(true) };
-    let heard = cause::Heard { name: &event.name, alias: "", at: event.at, is_own: true };
-    Ok(locks::holder(tx, row.id.as_str())?.is_none() && !cause::is_explained(&heard, row.updated_at))
 }
 
 /// How long a key rests behind so many looks that failed.

@@ -97,7 +97,10 @@ impl Engine {
     async fn keep_awake(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
-            told(self.look_at_woken().await.map(drop));
+            let looked = self.look_at_woken().await;
+            // As long as there is something to look at nobody sleeps.
+            while matches!(looked, Ok(1..)) && matches!(self.look_at_woken().await, Ok(1..)) {}
+            told(looked.map(drop));
         }
     }
 
@@ -126,8 +129,8 @@ impl Engine {
     async fn sweep_if_due(&self) -> Result<(), StoreError> {
         if self.takes("sweep", SWEEP_EVERY).await? {
             let before = self.now().plus_micros(-listen::KEPT);
-            self.parts().store.write("events.forget_before", move |tx| events::forget_before(tx, before)).await?;
             self.sweep_all().await;
+            while self.parts().store.write("events.forget_before", move |tx| events::forget_before(tx, before)).await? {}
         }
         Ok(())
     }

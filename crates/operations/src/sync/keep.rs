@@ -121,21 +121,23 @@ impl Keeper {
             return Ok(());
         }
         let is_native = row.ties.custody == Custody::Native;
-        // An operation that runs, or has run since the look began, knows better than the look; and a key in the making may yet be taken back.
-        if row.updated_at >= at || locks::holder(tx, row.id.as_str())?.is_some() {
+        // An operation that runs, or has run since the look began, knows better than the look, and so does another look that began later; a key in the making may yet be
+        // taken back.
+        let is_late = before.as_ref().is_some_and(|view| view.seen_at > at);
+        if is_late || row.updated_at >= at || locks::holder(tx, row.id.as_str())?.is_some() {
             kept.counts.unchanged += i64::from(is_native);
             kept.counts.own += i64::from(!is_native);
             return match before {
                 _ if row.state == KeyState::Creating => Ok(()),
-                Some(view) => views::put(tx, &ViewRow { seen_by: self.seen_by(Some(&view)), seen_at: self.now, ..view }),
-                None => self.put_view(tx, &row.id, seen, &row.aliases, ""),
+                Some(view) => views::put(tx, &ViewRow { seen_by: self.seen_by(Some(&view)), ..view }),
+                None => self.put_view(tx, &row.id, seen, at, &row.aliases, ""),
             };
         }
-        if is_native { self.keep_native(tx, row, seen, before.as_ref(), kept) } else { self.keep_own(tx, row, seen, before.as_ref(), kept) }
+        if is_native { self.keep_native(tx, row, seen, at, before.as_ref(), kept) } else { self.keep_own(tx, row, seen, at, before.as_ref(), kept) }
     }
 
     /// A virtual key: the cloud has the last word.
-    fn keep_native(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
+    fn keep_native(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, at: Timestamp, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
         let after = taken_over(Some(row), seen);
         let mut changed = changes(row, &all_aliases(row, before), seen);
         changed.extend(before.map(|view| view_changes(&View::read(&view.facts), &seen.view())).unwrap_or_default());
@@ -147,7 +149,7 @@ impl Keeper {
             // One that another key had given up.
             changed.push("aliases");
         }
-        self.put_view(tx, &row.id, seen, &aliases, "")?;
+        self.put_view(tx, &row.id, seen, at, &aliases, "")?;
         if changed.is_empty() {
             kept.counts.unchanged += 1;
             return Ok(());
@@ -158,8 +160,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Keeps what was seen beside the row, which has the aliases `own`.
-    pub(super) fn put_view(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, own: &Aliases, differences: &str) -> Result<(), StoreError> {
+    /// Keeps what a look that began at this time saw beside the row, which has the aliases `own`.
+    pub(super) fn put_view(&self, tx: &mut Tx<'_>, key: &KeyId, seen: &Seen, at: Timestamp, own: &Aliases, differences: &str) -> Result<(), StoreError> {
         let (aliases, view) = (seen.aliases.without(own).to_strings(), seen.view());
         // What is wanted of policy and grants is what was seen of them first; the part that could not be read then, when it can.
         let before = views::of(tx, key)?;
@@ -172,7 +174,7 @@ impl Keeper {
             (baseline.grants, baseline.grantees) = (view.grants, view.grantees.clone());
         }
         let (facts, baseline, differences) = (view.write(), Some(baseline.write_baseline()), differences.to_owned());
-        views::put(tx, &ViewRow { key_id: key.clone(), seen_by, seen_at: self.now, aliases, facts, differences, baseline })
+        views::put(tx, &ViewRow { key_id: key.clone(), seen_by, seen_at: at, aliases, facts, differences, baseline })
     }
 
     /// The aliases of a virtual key's lineage, brought up to date; those that stay keep their order.
@@ -299,7 +301,7 @@ impl Keeper {
         keys::keep_facts(tx, &key.id, &keys::CloudFacts { identity: Some((cloud_id.to_owned(), arn.clone())), ..facts }, self.now)?;
         // Keystead rotates no key whose material it does not have: that is planned once and for all.
         rotations::plan(tx, &key.lineage_id, None, None)?;
-        self.put_view(tx, &key.id, seen, &key.aliases, "")?;
+        self.put_view(tx, &key.id, seen, self.began, &key.aliases, "")?;
         let mut details = vec![("cloud_key", arn), ("kind", seen.key.kind.clone()), ("state", key.state.as_str().to_owned())];
         if key.ties.role != RegionRole::Single {
             details.push(("region_role", key.ties.role.as_str().to_owned()));
@@ -323,7 +325,12 @@ impl Keeper {
         if locks::holder(tx, row.id.as_str())?.is_some() {
             return Ok(false);
         }
+        // One that is in the making was not there yet, and one that went as it should is not missed.
+        if matches!(row.state, KeyState::Creating | KeyState::Deleted) {
+            return Ok(false);
+        }
         let before = views::of(tx, &row.id)?;
+        let unseen_at = before.as_ref().map_or(Timestamp::from_micros(0), |view| view.seen_at);
         let is_native = row.ties.custody == Custody::Native;
         // Whoever counts down to that end has come to it.
         let is_due = row.state == KeyState::PendingDeletion && row.deletion_at.is_some_and(|end| end <= self.now);
@@ -336,7 +343,7 @@ impl Keeper {
         if is_native {
             end_native(tx, &row, self.now)?;
         } else {
-            self.note_drift(tx, &row, &found, |_| true)?;
+            self.note_drift(tx, &row, &found, unseen_at, |_| true)?;
         }
         if !was_told && !is_due {
             tx.audit(self.entry("key.vanished-from-cloud", &row, &[("from_state", row.state.as_str().to_owned())]));

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use keystead_domain::{
     Custody, DriftId, KeyId, OperationId, RegionRole, Timestamp,
     alert::AlertKind,
-    cause::{Heard, Sought, cause_of},
+    cause,
     drift::{Attribute, Difference, DriftClass, DriftState, class_of},
 };
 use keystead_store::{
     StoreError, Tx,
     drifts::{self, DriftRow},
-    events::{self, EventRow},
+    events::{self, Sought},
     keys::{self, KeyRow},
     lineages, locks, operations, syncs,
     views::{self, ViewRow},
@@ -24,27 +24,34 @@ use super::{
 };
 use crate::{alerts::About, sync::cause::Cause};
 
-/// Of how many events of a key the cause of a difference is sought.
-const EVENTS_LOOKED_AT: u32 = 100;
-
 impl Keeper {
     /// Keystead's own key: what differs is told once, and not touched.
-    pub(super) fn keep_own(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
+    pub(super) fn keep_own(
+        &self,
+        tx: &mut Tx<'_>,
+        row: &KeyRow,
+        seen: &Seen,
+        at: Timestamp,
+        before: Option<&ViewRow>,
+        kept: &mut Kept,
+    ) -> Result<(), StoreError> {
         let last = before.map(|view| View::read(&view.facts));
         let around = self.surroundings(tx, row, seen, before)?;
         let found = differences(row, &around, last.as_ref(), seen, self.now);
-        self.put_view(tx, &row.id, seen, &row.aliases, &words_of(&found))?;
+        self.put_view(tx, &row.id, seen, at, &row.aliases, &words_of(&found))?;
         kept.counts.own += 1;
         kept.counts.different += i64::from(!found.is_empty());
-        self.note_drift(tx, row, &found, |attribute| drift::was_looked_at(attribute, seen))
+        let unseen_at = before.map_or(Timestamp::from_micros(0), |view| view.seen_at);
+        self.note_drift(tx, row, &found, unseen_at, |attribute| drift::was_looked_at(attribute, seen))
     }
 
     /// A key of Keystead's own that may not be looked at any more.
     pub(super) fn keep_hidden(&self, tx: &mut Tx<'_>, row: &KeyRow, at: Timestamp) -> Result<(), StoreError> {
-        if row.ties.custody == Custody::Native || row.updated_at >= at || locks::holder(tx, row.id.as_str())?.is_some() {
+        let seen_at = views::of(tx, &row.id)?.map_or(Timestamp::from_micros(0), |view| view.seen_at);
+        if row.ties.custody == Custody::Native || row.updated_at >= at || seen_at > at || locks::holder(tx, row.id.as_str())?.is_some() {
             return Ok(());
         }
-        self.note_drift(tx, row, &[drift::hidden(row, "all")], |attribute| attribute == Attribute::Hidden)?;
+        self.note_drift(tx, row, &[drift::hidden(row, "all")], seen_at, |attribute| attribute == Attribute::Hidden)?;
         refresh_words(tx, &row.id)
     }
 
@@ -70,7 +77,14 @@ impl Keeper {
 
     /// Keeps the differences of a key: new ones are told, known ones brought up to date, and those that are there no more end. One that says something else now, or is
     /// graver, is another one: whoever was shown the one before has not seen this. One that cannot be read holds up no other key.
-    pub(super) fn note_drift(&self, tx: &mut Tx<'_>, row: &KeyRow, found: &[Difference], was_looked_at: impl Fn(Attribute) -> bool) -> Result<(), StoreError> {
+    pub(super) fn note_drift(
+        &self,
+        tx: &mut Tx<'_>,
+        row: &KeyRow,
+        found: &[Difference],
+        unseen_at: Timestamp,
+        was_looked_at: impl Fn(Attribute) -> bool,
+    ) -> Result<(), StoreError> {
         let mut open = match drifts::open_of_key(tx, &row.id) {
             Err(StoreError::Corrupt(what)) => {
                 tracing::error!(key = %row.id, what, "the differences of a key cannot be read; it is left out");
@@ -91,6 +105,7 @@ impl Keeper {
                         drifts::end(tx, &known.id, DriftState::Gone, "system", self.now)?;
                     }
                     let drift = self.drift(Some(&row.id), row.cloud_arn.as_deref().unwrap_or_default(), difference);
+                    let drift = DriftRow { unseen_at, ..drift };
                     let drift = DriftRow { cause: self.cause_of_known(tx, row, &drift)?, ..drift };
                     drifts::insert(tx, &drift)?;
                     self.tell(tx, &drift, &row.name)?;
@@ -134,22 +149,27 @@ impl Keeper {
             ended_at: None,
             ended_by: None,
             tries: 0,
+            unseen_at: Timestamp::from_micros(0),
         }
     }
 
-    /// The cause of a key's difference, as far as it was heard of; one that was found once stays.
+    /// The cause of a key's difference, as far as it was heard of by now: a later event that made it takes the place of an earlier one.
     fn cause_of_known(&self, tx: &mut Tx<'_>, row: &KeyRow, drift: &DriftRow) -> Result<Option<String>, StoreError> {
-        match (&drift.cause, &row.cloud_key_id) {
-            (None, Some(cloud_key)) => self.cause(tx, cloud_key, drift, row.updated_at),
-            _ => Ok(drift.cause.clone()),
-        }
+        let found = row.cloud_key_id.as_deref().map_or(Ok(None), |cloud_key| self.cause(tx, cloud_key, drift))?;
+        Ok(found.or_else(|| drift.cause.clone()))
     }
 
-    fn cause(&self, tx: &mut Tx<'_>, cloud_key: &str, drift: &DriftRow, changed_at: Timestamp) -> Result<Option<String>, StoreError> {
-        let heard = events::of_key(tx, &self.keystore.id, cloud_key, EVENTS_LOOKED_AT)?;
-        let sought = Sought { attribute: drift.attribute, item: &drift.item, found_at: drift.found_at, changed_at };
-        let cause = cause_of(&sought, heard.iter().map(as_heard));
-        Ok(cause.and_then(|cause| heard.iter().find(|event| as_heard(event) == cause)).map(|event| Cause::of(event).to_json()))
+    /// The newest event that can have made a difference. Where that is one of Keystead's own operations, the event that matters was not heard yet.
+    fn cause(&self, tx: &mut Tx<'_>, cloud_key: &str, drift: &DriftRow) -> Result<Option<String>, StoreError> {
+        let (since, until) = cause::made_between(drift.attribute, drift.unseen_at, drift.found_at);
+        let alias = cause::is_of_alias(drift.attribute).then_some(drift.item.as_str());
+        for names in cause::events_of(drift.attribute, &drift.live) {
+            let newest = events::newest(tx, &self.keystore.id, cloud_key, &Sought { names, alias, since, until })?;
+            if let Some(event) = newest {
+                return Ok((!event.is_explained).then(|| Cause::of(&event).to_json()));
+            }
+        }
+        Ok(None)
     }
 
     /// Somebody has to look: then somebody is told.
@@ -195,7 +215,7 @@ impl Keeper {
             None => {
                 let drift = self.drift(None, arn, &difference);
                 let id = arn.rsplit('/').next().unwrap_or_default();
-                let drift = DriftRow { cause: self.cause(tx, id, &drift, Timestamp::from_micros(0))?, ..drift };
+                let drift = DriftRow { cause: self.cause(tx, id, &drift)?, ..drift };
                 drifts::insert(tx, &drift)?;
                 self.tell(tx, &drift, arn)?;
                 let entry = self.begin_entry("keystore.found-unmanaged-key").keystore(&self.keystore.id, &self.keystore.name);
@@ -204,10 +224,6 @@ impl Keeper {
             }
         }
     }
-}
-
-fn as_heard(event: &EventRow) -> Heard<'_> {
-    Heard { name: &event.name, alias: &event.alias, at: event.happened_at, is_own: event.is_own }
 }
 
 /// Brings the words of a key's view up to date with the differences that are open still.

@@ -40,6 +40,8 @@ pub struct DriftRow {
     pub state: DriftState,
     /// The cloud's event that made it, JSON; opaque here.
     pub cause: Option<String>,
+    /// The last look that did not show it.
+    pub unseen_at: Timestamp,
     /// When it was first seen.
     pub found_at: Timestamp,
     /// When it was last seen.
@@ -92,7 +94,7 @@ pub struct DriftPolicyRow {
 }
 
 const COLUMNS: &str = "SELECT d.id, d.account_id, d.keystore_id, d.key_id, d.cloud_key, d.attribute, d.item, d.class, d.wanted, d.last_seen, d.live, d.state, d.cause,
-  d.found_at, d.seen_at, d.ended_at, d.ended_by, d.tries, k.name, s.name FROM drifts d JOIN keystores s ON s.id = d.keystore_id LEFT JOIN keys k ON k.id = d.key_id";
+  d.found_at, d.seen_at, d.ended_at, d.ended_by, d.tries, d.unseen_at, k.name, s.name FROM drifts d JOIN keystores s ON s.id = d.keystore_id LEFT JOIN keys k ON k.id = d.key_id";
 
 fn read(row: Row) -> Result<Drift, StoreError> {
     let mut row = row.read();
@@ -116,6 +118,7 @@ fn read(row: Row) -> Result<Drift, StoreError> {
             ended_at: row.opt_time()?,
             ended_by: row.opt_text()?,
             tries: row.count()?,
+            unseen_at: row.time()?,
         },
         key_name: row.opt_text()?,
         keystore_name: row.text()?,
@@ -125,8 +128,8 @@ fn read(row: Row) -> Result<Drift, StoreError> {
 /// Keeps a difference that was not there.
 pub fn insert(tx: &mut Tx<'_>, drift: &DriftRow) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO drifts (id, account_id, keystore_id, key_id, cloud_key, attribute, item, class, wanted, last_seen, live, state, cause, found_at, seen_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'OPEN', $12, $13, $14)",
+        "INSERT INTO drifts (id, account_id, keystore_id, key_id, cloud_key, attribute, item, class, wanted, last_seen, live, state, cause, found_at, seen_at, unseen_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'OPEN', $12, $13, $14, $15)",
         &[
             drift.id.as_str().into(),
             drift.account_id.as_str().into(),
@@ -142,6 +145,7 @@ pub fn insert(tx: &mut Tx<'_>, drift: &DriftRow) -> Result<(), StoreError> {
             drift.cause.as_ref().into(),
             drift.found_at.into(),
             drift.seen_at.into(),
+            drift.unseen_at.into(),
         ],
     )
     .map(drop)

@@ -3,6 +3,7 @@
 use keystead_domain::{AccountId, KeystoreId, Timestamp, keystore::AwsLocation, keystore::KeystoreState, keystore::VAULT};
 
 use super::{
+    events,
     page::{Listed, Page},
     readable::readable,
 };
@@ -129,7 +130,9 @@ pub fn delete(tx: &mut Tx<'_>, id: &KeystoreId, now: Timestamp) -> Result<(), St
         "UPDATE keystores SET state = 'DELETED', deleted_at = $2 WHERE id = $1 AND state = 'ACTIVE'
            AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.keystore_id = keystores.id AND keys.state <> 'DELETED')",
         &[id.as_str().into(), now.into()],
-    )
+    )?;
+    // Its queue may be another's now.
+    events::drop_queue(tx, id)
 }
 
 /// Notes that leftovers were looked for.

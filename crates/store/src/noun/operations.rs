@@ -146,6 +146,15 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, key: Option<&KeyId>, page: &Pa
     Ok(page.cut(rows?, |operation| operation.id.to_string()))
 }
 
+/// Whether an operation that names this key ran at some time from `since` to `until`. Those that began more than an hour before are not looked for.
+pub fn ran_on(tx: &mut Tx<'_>, account: &AccountId, key: &KeyId, since: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+    let first = OperationId::new(since.plus_micros(-3_600_000_000), [0; 10]);
+    let sql = "SELECT id FROM operations WHERE account_id = $1 AND id >= $2 AND created_at <= $4 AND (finished_at IS NULL OR finished_at >= $3) AND params LIKE $5 LIMIT 1";
+    let named = format!("%{key}%");
+    let values = [account.as_str().into(), first.as_str().into(), since.into(), until.into(), (&named).into()];
+    Ok(tx.query_opt(sql, &values)?.is_some())
+}
+
 /// A page of the operations of one kind that were asked of a key, newest first.
 pub fn of_kind(tx: &mut Tx<'_>, key: &KeyId, kind: &str, page: &Page) -> Result<Listed<OperationRow>, StoreError> {
     let before = page.after.as_deref().unwrap_or("p");

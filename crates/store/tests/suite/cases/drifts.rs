@@ -40,6 +40,7 @@ fn row(n: u64, key: u64, attribute: Attribute) -> DriftRow {
         ended_at: None,
         ended_by: None,
         tries: 0,
+        unseen_at: NOW.plus_days(-1),
     }
 }
 
