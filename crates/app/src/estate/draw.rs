@@ -1,0 +1,344 @@
+//! A plan: the exact changes, judged by the rules of the commands that would do them, how long they take under the quotas, and what they cost. It changes nothing.
+
+use std::collections::BTreeMap;
+
+use keystead_cloud::{Capabilities, Prices};
+use keystead_domain::{
+    Event, Invalid, KeyId, KeyState, KeystoreId, Timestamp,
+    estate::{self, Action, Change, Difference, Estate, KeyUpdate, NewReplica},
+    keystore::KeystoreState,
+};
+use keystead_identity::{Action as Deed, Principal};
+use keystead_operations::{
+    Saga,
+    effort::{Calls, Effort},
+    saga::{add_replica::AddReplica, create_key::CreateKey},
+    stored::Stored,
+    sync::sha256,
+};
+use keystead_store::{keys::KeyRow, keystores::KeystoreRow};
+
+use super::{
+    standing::Read,
+    stored::{canonical, to_json},
+};
+use crate::{
+    App, Error,
+    batches::{
+        foresee::{Foreseen, Work},
+        words::problem_of,
+    },
+    drift::check_wish,
+    keys::{
+        create::{Material, NewKey, Terms},
+        lifecycle::{Ask, judge},
+        rules::check_rotated_by_policy,
+        update::{AliasChange, KeyChange},
+    },
+    permit,
+};
+
+/// What would be done.
+#[derive(Debug, Clone)]
+pub struct EstatePlan {
+    /// In order.
+    pub changes: Vec<Change>,
+    /// How many keystores and keys of the estate are as they shall be.
+    pub unchanged: usize,
+    /// How long all of it takes under the quotas, in microseconds.
+    pub micros: i64,
+    /// What the clouds would charge more, or less, for a month, in US cents, as far as somebody says.
+    pub cents_month: i64,
+    /// Where the prices come from.
+    pub prices: Option<Prices>,
+    /// The keys that change, as they were seen.
+    pub seen: Vec<Seen>,
+    /// SHA-256 over all changes and the state that they are for.
+    pub digest: String,
+    /// How long one change like each takes under the quotas, in microseconds.
+    pub(super) intervals: Vec<i64>,
+}
+
+/// A key as a plan saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its id.
+    pub key: KeyId,
+    /// Its name.
+    pub name: String,
+    /// Counts its changes.
+    pub revision: i64,
+}
+
+impl App {
+    /// Says what would be done to come from what is to an estate.
+    ///
+    /// # Errors
+    /// [`Error::Mistakes`] with everything that cannot be.
+    pub async fn plan_estate(&self, principal: &Principal, wanted: &Estate) -> Result<EstatePlan, Error> {
+        permit(principal, Deed::Read, &principal.account, ())?;
+        let read = self.standing(&principal.account).await?;
+        let Difference { changes, unchanged } = estate::difference(wanted, &read.standing, self.now()).map_err(Error::Mistakes)?;
+        let seen = seen(&changes, &read);
+        let mut stage = Stage { keys: read.keys, made: BTreeMap::new(), keystores: read.keystores, capabilities: BTreeMap::new() };
+        let (mut effort, mut mistakes, mut intervals) = (Effort::default(), Vec::new(), Vec::new());
+        let (mut cents_month, mut prices) = (0, None);
+        for change in &changes {
+            let work = match self.judge_change(principal, &mut stage, change).await {
+                Ok(work) => work,
+                Err(error) => {
+                    mistakes.push(mistake(change, error)?);
+                    continue;
+                }
+            };
+            let mut interval = 0;
+            for (at, calls) in calls_of(&work) {
+                let Some(capabilities) = self.capabilities_at(&mut stage, &at).await? else { continue };
+                effort.add(&capabilities, &calls);
+                interval = calls.micros(&capabilities).max(interval);
+                if work.keys_charged != 0 && prices.is_none() {
+                    prices = capabilities.prices;
+                }
+            }
+            cents_month += work.keys_charged * prices.map_or(0, |prices: Prices| i64::from(prices.key_month_cents));
+            intervals.push(interval);
+        }
+        if !mistakes.is_empty() {
+            return Err(Error::Mistakes(mistakes));
+        }
+        let digest = sha256(&canonical(&changes, &seen.iter().map(|seen| (seen.key.to_string(), seen.revision)).collect::<Vec<_>>()));
+        Ok(EstatePlan { changes, unchanged, micros: effort.micros(), cents_month, prices, seen, digest, intervals })
+    }
+
+    async fn capabilities_at(&self, stage: &mut Stage, at: &KeystoreId) -> Result<Option<Capabilities>, Error> {
+        if let Some(known) = stage.capabilities.get(at) {
+            return Ok(known.clone());
+        }
+        let row = stage.keystores.values().find(|row| row.id == *at && !row.is_vault()).cloned();
+        let found = match row {
+            Some(row) => self.engine.parts().clouds.connect(&row).await.ok().map(|cloud| cloud.capabilities().clone()),
+            None => None,
+        };
+        stage.capabilities.insert(at.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// What a change comes to, behind those before it, by the rules of its own command; what the command would refuse is the error.
+    async fn judge_change(&self, principal: &Principal, stage: &mut Stage, change: &Change) -> Result<Work, Error> {
+        match &change.action {
+            Action::CreateKeystore(place) => {
+                let location = self.location(&place.cloud, place.location.clone())?;
+                let row = KeystoreRow {
+                    id: KeystoreId::new(self.now(), self.random()),
+                    account_id: principal.account.clone(),
+                    name: change.subject.name().to_owned(),
+                    state: KeystoreState::Active,
+                    cloud: place.cloud.clone(),
+                    location,
+                    created_at: self.now(),
+                    created_by: principal.user.to_string(),
+                    deleted_at: None,
+                    swept_at: self.now(),
+                };
+                stage.keystores.insert(row.name.clone(), row);
+                Ok(NOTHING)
+            }
+            Action::SetDrift(drift) => {
+                let below = |invalid: Invalid| Invalid { field: format!("drift.{}", invalid.field), ..invalid };
+                check_wish(drift.every, drift.auto_repair).map_err(below)?;
+                Ok(NOTHING)
+            }
+            Action::SetRotation(_) => {
+                if let Some(key) = stage.key(change) {
+                    check_rotated_by_policy(key).map_err(|(_, refused)| Invalid { field: "rotation".to_owned(), ..refused })?;
+                }
+                Ok(NOTHING)
+            }
+            Action::SetWarm(_) | Action::ClearRotation => Ok(NOTHING),
+            Action::CreateKey(new) => self.judge_new(principal, stage, new).await,
+            Action::AddReplica(new) => self.judge_replica(stage, new).await,
+            Action::Update(update) => self.judge_changed(stage, change, update).await,
+            Action::CancelDeletion => self.judge_asked(principal, stage, change, Ask::CancelDeletion, KeyState::Inactive).await,
+            Action::Activate => self.judge_asked(principal, stage, change, Ask::Activate, KeyState::Active).await,
+            Action::Deactivate => self.judge_asked(principal, stage, change, Ask::Deactivate, KeyState::Inactive).await,
+            Action::ScheduleDeletion(days) => self.judge_asked(principal, stage, change, Ask::ScheduleDeletion(*days), KeyState::PendingDeletion).await,
+        }
+    }
+
+    async fn judge_new(&self, principal: &Principal, stage: &mut Stage, new: &estate::NewKey) -> Result<Work, Error> {
+        let new = self.checked_alone(new_key(new, self.now()))?;
+        let keystore = stage.keystore(&new.keystore)?.clone();
+        self.check_there(&keystore, &new)?;
+        let (key, lineage) = self.rows(principal, &keystore, &new, self.now());
+        let key = KeyRow { state: KeyState::Active, enabled: true, material_present: true, ..key };
+        let saga = Saga::CreateKey(CreateKey {
+            key: Stored(key.id.clone()),
+            lineage: Stored(lineage.id),
+            aliases: lineage.aliases.into(),
+            expires: key.expires_at.map(Into::into),
+            copy_of: None,
+            forgets: false,
+            ceremony: None,
+        });
+        stage.made.insert(key.name.clone(), key.clone());
+        Ok(steps_at(&key.keystore_id, &saga, 1))
+    }
+
+    async fn judge_replica(&self, stage: &mut Stage, new: &NewReplica) -> Result<Work, Error> {
+        let keystore = stage.keystore(&new.keystore)?.clone();
+        let primary = stage.named(&new.primary).ok_or_else(|| Error::NotFound { what: "key", name: new.primary.clone() })?.clone();
+        if stage.made.contains_key(&new.primary) {
+            self.catalog.check_multi_region(&keystore.cloud, &keystore.location)?;
+            self.catalog.check_importable(&keystore.location, primary.spec)?;
+        } else {
+            self.check_replica(&primary, &keystore).await?;
+        }
+        let saga = Saga::AddReplica(AddReplica {
+            replica: Stored(primary.id.clone()),
+            primary: Stored(primary.id.clone()),
+            lineage: Stored(primary.lineage_id.clone()),
+            aliases: new.aliases.clone().unwrap_or_else(|| primary.aliases.clone()).into(),
+            expires: primary.expires_at.map(Into::into),
+        });
+        Ok(steps_at(&keystore.id, &saga, 1))
+    }
+
+    async fn judge_changed(&self, stage: &mut Stage, change: &Change, update: &KeyUpdate) -> Result<Work, Error> {
+        let Some(key) = stage.key(change).cloned() else { return Ok(NOTHING) };
+        let judged = self.judge_update(&key, key_change(update, self.now())).await?;
+        let Some(saga) = judged.map_err(|(_, error)| error)? else { return Ok(NOTHING) };
+        let after = saga.after.clone();
+        let work = self.worked(&key, &Saga::UpdateKey(Box::new(saga)), 0).await?;
+        stage.keep(KeyRow { aliases: after.aliases.0, description: after.description, expires_at: after.expires.map(Into::into), ..key });
+        Ok(work)
+    }
+
+    async fn judge_asked(&self, principal: &Principal, stage: &mut Stage, change: &Change, ask: Ask, to: KeyState) -> Result<Work, Error> {
+        let Some(key) = stage.key(change).cloned() else { return Ok(NOTHING) };
+        judge(&key, ask).map_err(|(_, error)| *error)?;
+        // What goes before it, for example the deletion of the last replica, is not so yet.
+        if change.waits_for.is_empty() {
+            self.judge_reach(&key, ask.event()).await??;
+        }
+        let keys_charged = match ask.event() {
+            Event::ScheduleDeletion => -1,
+            Event::CancelDeletion => 1,
+            _ => 0,
+        };
+        let primary = self.primary_of(&key).await?;
+        let (saga, _) = self.plan(principal, &key, primary.as_ref(), ask).await?;
+        let work = self.worked(&key, &saga, keys_charged).await?;
+        let is_there = to == KeyState::Active;
+        stage.keep(KeyRow { state: to, enabled: is_there, material_present: is_there, ..key });
+        Ok(work)
+    }
+
+    async fn worked(&self, key: &KeyRow, saga: &Saga, keys_charged: i64) -> Result<Work, Error> {
+        match self.work(key, saga, keys_charged).await? {
+            Foreseen::Changes(work) => Ok(work),
+            Foreseen::AlreadySo | Foreseen::Refused(_) => Ok(NOTHING),
+        }
+    }
+}
+
+const NOTHING: Work = Work { steps: Vec::new(), keys_charged: 0 };
+
+/// How things will stand behind the changes so far.
+struct Stage {
+    keys: BTreeMap<KeyId, KeyRow>,
+    /// Keys that the plan itself makes, by name.
+    made: BTreeMap<String, KeyRow>,
+    keystores: BTreeMap<String, KeystoreRow>,
+    capabilities: BTreeMap<KeystoreId, Option<Capabilities>>,
+}
+
+impl Stage {
+    fn key(&self, change: &Change) -> Option<&KeyRow> {
+        match &change.key {
+            Some(id) => self.keys.get(id),
+            None => self.made.get(change.subject.name()),
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<&KeyRow> {
+        self.made.get(name).or_else(|| self.keys.values().find(|key| key.name == name))
+    }
+
+    fn keystore(&self, name: &str) -> Result<&KeystoreRow, Error> {
+        self.keystores.get(name).ok_or_else(|| Error::NotFound { what: "keystore", name: name.to_owned() })
+    }
+
+    fn keep(&mut self, key: KeyRow) {
+        match self.made.get_mut(&key.name).filter(|made| made.id == key.id) {
+            Some(made) => *made = key,
+            None => drop(self.keys.insert(key.id.clone(), key)),
+        }
+    }
+}
+
+fn steps_at(at: &KeystoreId, saga: &Saga, keys_charged: i64) -> Work {
+    Work { steps: saga.shape().steps().into_iter().map(|planned| (at.clone(), planned.step)).collect(), keys_charged }
+}
+
+fn calls_of(work: &Work) -> BTreeMap<KeystoreId, Calls> {
+    let mut calls: BTreeMap<KeystoreId, Calls> = BTreeMap::new();
+    work.steps.iter().for_each(|(at, step)| calls.entry(at.clone()).or_default().add_step(step));
+    calls
+}
+
+fn seen(changes: &[Change], read: &Read) -> Vec<Seen> {
+    let rows: BTreeMap<&KeyId, &KeyRow> = changes.iter().filter_map(|change| change.key.as_ref()).filter_map(|id| Some((id, read.keys.get(id)?))).collect();
+    rows.into_values().map(|row| Seen { key: row.id.clone(), name: row.name.clone(), revision: row.revision }).collect()
+}
+
+/// A refusal as a mistake of the estate; what is no refusal stays the error that it is.
+fn mistake(change: &Change, error: Error) -> Result<Invalid, Error> {
+    match error {
+        Error::Invalid(invalid) if invalid.field == "key" => Ok(Invalid { field: format!("{}.name", change.path), ..invalid }),
+        Error::Invalid(invalid) => Ok(Invalid { field: format!("{}.{}", change.path, invalid.field), ..invalid }),
+        error @ (Error::WrongState { .. } | Error::NotFound { .. } | Error::Taken { .. }) => {
+            let problem = problem_of(&error);
+            Ok(Invalid::new(change.path.clone(), format!("cannot be: {}", problem.detail.trim_end_matches('.')), problem.mend))
+        }
+        error => Err(error),
+    }
+}
+
+/// A new key as its command asks for it.
+pub(super) fn new_key(new: &estate::NewKey, now: Timestamp) -> NewKey {
+    NewKey {
+        name: new.name.clone(),
+        keystore: new.keystore.clone(),
+        spec: new.spec,
+        usage: Some(new.usage),
+        aliases: new.aliases.clone(),
+        description: new.description.clone(),
+        tags: new.tags.clone(),
+        expires: new.expires.at(now),
+        expiry_policy: new.expiry_policy,
+        material: Material::Generate,
+        expected: None,
+        terms: Terms { exportable: new.exportable, kept: true },
+        multi_region: new.multi_region,
+    }
+}
+
+/// A change of properties as its command asks for it.
+pub(super) fn key_change(update: &KeyUpdate, now: Timestamp) -> KeyChange {
+    KeyChange {
+        name: None,
+        aliases: AliasChange { all: update.aliases.clone(), ..AliasChange::default() },
+        description: update.description.clone(),
+        tags: update.tags.clone(),
+        expires: update.expires.map(|end| end.at(now)),
+        expiry_policy: update.expiry_policy,
+        exportable: update.forbids_export.then_some(false),
+    }
+}
+
+impl EstatePlan {
+    /// What a change's row keeps of it.
+    pub(super) fn does(change: &Change) -> String {
+        to_json(&change.action)
+    }
+}
