@@ -82,7 +82,7 @@ impl App {
         let seen = seen(&changes, &read);
         let mut stage = Stage { keys: read.keys, made: BTreeMap::new(), keystores: read.keystores, capabilities: BTreeMap::new() };
         let (mut effort, mut mistakes, mut intervals) = (Effort::default(), Vec::new(), Vec::new());
-        let (mut cents_month, mut prices) = (0, None);
+        let (mut cents_month, mut prices): (i64, Option<Prices>) = (0, None);
         for change in &changes {
             let work = match self.judge_change(principal, &mut stage, change).await {
                 Ok(work) => work,
@@ -91,16 +91,17 @@ impl App {
                     continue;
                 }
             };
-            let mut interval = 0;
+            let (mut interval, mut cents) = (0, 0);
             for (at, calls) in calls_of(&work) {
                 let Some(capabilities) = self.capabilities_at(&mut stage, &at).await? else { continue };
                 effort.add(&capabilities, &calls);
                 interval = calls.micros(&capabilities).max(interval);
-                if work.keys_charged != 0 && prices.is_none() {
-                    prices = capabilities.prices;
+                if let Some(priced) = capabilities.prices.filter(|_| work.keys_charged != 0) {
+                    cents = work.keys_charged * i64::from(priced.key_month_cents);
+                    prices = Some(priced);
                 }
             }
-            cents_month += work.keys_charged * prices.map_or(0, |prices: Prices| i64::from(prices.key_month_cents));
+            cents_month += cents;
             intervals.push(interval);
         }
         if !mistakes.is_empty() {

@@ -95,11 +95,13 @@ fn of_replica(replica: &StandingKey) -> Result<WantedReplica, Invalid> {
     })
 }
 
+const MINUTE: i64 = 60 * SECOND;
+
 /// A date that Keystead itself moves is written as the span of life: the date of today would be an old one soon.
 fn end(key: &StandingKey) -> Option<WantedEnd> {
     let expires = key.expires?;
     match key.span {
-        Some(span) if key.expiry_policy != ExpiryPolicy::Alert => Some(WantedEnd::Lives((span + 30 * SECOND) / (60 * SECOND) * 60 * SECOND)),
+        Some(span) if key.expiry_policy != ExpiryPolicy::Alert => Some(WantedEnd::Lives(((span + 30 * SECOND) / MINUTE).max(1) * MINUTE)),
         _ => Some(WantedEnd::At(expires)),
     }
 }

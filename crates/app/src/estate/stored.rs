@@ -21,13 +21,31 @@ type StoredTags = BTreeMap<String, String>;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 enum StoredAction {
-    CreateKeystore { cloud: String, region: String, account: String, role_arn: Option<String>, external_id: Option<String> },
-    SetWarm { on: bool },
-    SetDrift { every: Option<i64>, auto_repair: String },
+    CreateKeystore {
+        cloud: String,
+        region: String,
+        account: String,
+        role_arn: Option<String>,
+        external_id: Option<String>,
+    },
+    SetWarm {
+        on: bool,
+    },
+    SetDrift {
+        every: Option<i64>,
+        auto_repair: String,
+    },
     SetRotation(StoredWish),
     ClearRotation,
     CreateKey(StoredKey),
-    AddReplica { primary: String, keystore: String, name: Option<String>, description: Option<String>, aliases: Option<StoredAliases>, tags: Option<StoredTags> },
+    AddReplica {
+        primary: String,
+        keystore: String,
+        name: Option<String>,
+        description: Option<String>,
+        aliases: Option<StoredAliases>,
+        tags: Option<StoredTags>,
+    },
     Update {
         aliases: Option<StoredAliases>,
         description: Option<String>,
@@ -39,7 +57,9 @@ enum StoredAction {
     CancelDeletion,
     Activate,
     Deactivate,
-    ScheduleDeletion { days: u8 },
+    ScheduleDeletion {
+        days: u8,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -286,7 +306,8 @@ mod tests {
             expires: WantedEnd::Lives(90),
             expiry_policy: ExpiryPolicy::Renew,
         };
-        let replica = NewReplica { primary: "a".into(), keystore: "us".into(), name: Name::parse("b").ok(), description: None, aliases: None, tags: Some(tags.clone()) };
+        let replica =
+            NewReplica { primary: "a".into(), keystore: "us".into(), name: Name::parse("b").ok(), description: None, aliases: None, tags: Some(tags.clone()) };
         let end = Some(WantedEnd::At(Timestamp::from_secs(5)));
         let update = KeyUpdate { aliases: Some(aliases), tags: Some(tags), expires: end, forbids_export: true, ..KeyUpdate::default() };
         for action in [

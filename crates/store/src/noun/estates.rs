@@ -76,7 +76,8 @@ pub struct AppliedChange {
 }
 
 const APPLIES: &str = "SELECT id, account_id, digest, state, created_by, created_by_name, created_at, finished_at FROM estate_applies";
-const ITEMS: &str = "SELECT i.apply_id, i.position, i.path, i.action, i.subject, i.name, i.keystore, i.key_id, i.change, i.call_interval, i.state, i.operation_id, i.problem,
+const ITEMS: &str =
+    "SELECT i.apply_id, i.position, i.path, i.action, i.subject, i.name, i.keystore, i.key_id, i.change, i.call_interval, i.state, i.operation_id, i.problem,
     i.not_before, o.state, o.problem
   FROM estate_items i LEFT JOIN operations o ON o.id = i.operation_id";
 /// What a change waits for, by how that stands.
