@@ -1,9 +1,9 @@
 //! Estates in files: what exists is exported and its plan is empty; a plan is done and then nothing is left; a plan that is stale or was changed is refused; and an apply goes
-//! on behind any crash (FX-030).
+//! on behind any crash (FX-010, FX-039).
 
 use std::fs;
 
-use keystead_domain::{KeyState, RegionRole};
+use keystead_domain::{KeyState, RegionRole, time::SECOND};
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::keys;
 use serde_json::{Value, json};
@@ -219,6 +219,8 @@ async fn dies_in_the_middle(engine: Engine, every: usize) {
         let came_to = world.hooks.seen().len();
         let world = world.end().await.start().await;
         world.hooks.arm(None);
+        // A node that died keeps its leases on PostgreSQL until they run out.
+        world.sandbox.advance(61 * SECOND as u64);
         let (apply, told) = ended(&world, &id).await;
         assert_eq!(apply["counts"]["done"].as_u64(), apply["changes"].as_u64(), "{die_at}: {told:?}");
         let again = plan(&world, &everything()).await;
@@ -276,7 +278,7 @@ fn mistakes(desk: &Desk, args: &[&str]) -> Vec<String> {
 
 /// The whole flow as somebody types it: export, plan, apply, and every refusal with file and line.
 #[test]
-fn an_estate_from_the_command_line_fx_030() {
+fn an_estate_from_the_command_line_fx_010_fx_039() {
     let (desk, _terminal) = demo();
     for format in ["toml", "yaml"] {
         let exported = desk.run(&["export", "estate", "--format", format]);
