@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keystead_cloud::{Capabilities, Prices};
 use keystead_domain::{
-    Event, Invalid, KeyId, KeyState, KeystoreId, Timestamp,
+    Aliases, Event, Invalid, KeyId, KeyState, KeystoreId, Timestamp,
     estate::{self, Action, Change, Difference, Estate, KeyUpdate, NewReplica},
     keystore::KeystoreState,
 };
@@ -16,7 +16,7 @@ use keystead_operations::{
     stored::Stored,
     sync::sha256,
 };
-use keystead_store::{keys::KeyRow, keystores::KeystoreRow};
+use keystead_store::{StoreError, Tx, keys::KeyRow, keystores::KeystoreRow, lineages};
 
 use super::{
     standing::Read,
@@ -31,6 +31,7 @@ use crate::{
     drift::check_wish,
     keys::{
         create::{Material, NewKey, Terms},
+        family::suggested_name,
         lifecycle::{Ask, judge},
         rules::check_rotated_by_policy,
         update::{AliasChange, KeyChange},
@@ -170,6 +171,7 @@ impl App {
         let new = self.checked_alone(new_key(new, self.now()))?;
         let keystore = stage.keystore(&new.keystore)?.clone();
         self.check_there(&keystore, &new)?;
+        self.demand_free(stage, &keystore, Some(new.name.as_str()), &new.aliases).await?;
         let (key, lineage) = self.rows(principal, &keystore, &new, self.now());
         let key = KeyRow { state: KeyState::Active, enabled: true, material_present: true, ..key };
         let saga = Saga::CreateKey(CreateKey {
@@ -194,18 +196,44 @@ impl App {
         } else {
             self.check_replica(&primary, &keystore).await?;
         }
+        let aliases = new.aliases.clone().unwrap_or_else(|| primary.aliases.clone());
+        let name = match &new.name {
+            Some(name) => name.clone(),
+            None => suggested_name(&primary.name, &keystore.location.region)?,
+        };
+        self.demand_free(stage, &keystore, Some(name.as_str()), &aliases).await?;
         let saga = Saga::AddReplica(AddReplica {
             replica: Stored(primary.id.clone()),
             primary: Stored(primary.id.clone()),
             lineage: Stored(primary.lineage_id.clone()),
-            aliases: new.aliases.clone().unwrap_or_else(|| primary.aliases.clone()).into(),
+            aliases: aliases.into(),
             expires: primary.expires_at.map(Into::into),
         });
         Ok(steps_at(&keystore.id, &saga, 1))
     }
 
+    /// A name that nobody bears, and aliases that nobody has whom the plan does not know: a lineage whose current key is gone, while its predecessors are not. What a key of
+    /// the plan gives up, is its matter.
+    async fn demand_free(&self, stage: &Stage, keystore: &KeystoreRow, name: Option<&str>, aliases: &Aliases) -> Result<(), Error> {
+        let (account, place, wanted, asked) = (keystore.account_id.clone(), keystore.id.clone(), aliases.clone(), name.map(str::to_owned));
+        let look = move |tx: &mut Tx<'_>| {
+            let is_taken = asked.as_ref().map_or(Ok(false), |name| lineages::is_name_taken(tx, &account, name))?;
+            let holders: Result<Vec<_>, StoreError> = wanted.iter().map(|alias| Ok((alias.with_prefix(), lineages::by_alias(tx, &place, alias)?))).collect();
+            Ok::<_, StoreError>((is_taken, holders?))
+        };
+        let (is_taken, holders) = self.store().read("lineages.is_name_taken", look).await?;
+        if is_taken {
+            return Err(Error::Taken { field: "name", value: name.unwrap_or_default().to_owned() });
+        }
+        let strange = holders.into_iter().find(|(_, holder)| holder.as_ref().is_some_and(|holder| !stage.keys.contains_key(&holder.current_key_id)));
+        strange.map_or(Ok(()), |(alias, _)| Err(Error::Taken { field: "aliases", value: alias }))
+    }
+
     async fn judge_changed(&self, stage: &mut Stage, change: &Change, update: &KeyUpdate) -> Result<Work, Error> {
         let Some(key) = stage.key(change).cloned() else { return Ok(NOTHING) };
+        if let (Some(aliases), Some(keystore)) = (&update.aliases, stage.keystores.get(&key.keystore_name)) {
+            self.demand_free(stage, keystore, None, aliases).await?;
+        }
         let judged = self.judge_update(&key, key_change(update, self.now())).await?;
         let Some(saga) = judged.map_err(|(_, error)| error)? else { return Ok(NOTHING) };
         let after = saga.after.clone();
@@ -297,7 +325,11 @@ fn mistake(change: &Change, error: Error) -> Result<Invalid, Error> {
     match error {
         Error::Invalid(invalid) if invalid.field == "key" => Ok(Invalid { field: format!("{}.name", change.path), ..invalid }),
         Error::Invalid(invalid) => Ok(Invalid { field: format!("{}.{}", change.path, invalid.field), ..invalid }),
-        error @ (Error::WrongState { .. } | Error::NotFound { .. } | Error::Taken { .. }) => {
+        Error::Taken { field, value } => {
+            let reason = format!("would be {value}, which is in use");
+            Ok(Invalid::new(format!("{}.{field}", change.path), reason, "Choose another one. `keystead key list --name` shows who bears a name."))
+        }
+        error @ (Error::WrongState { .. } | Error::NotFound { .. }) => {
             let problem = problem_of(&error);
             Ok(Invalid::new(change.path.clone(), format!("cannot be: {}", problem.detail.trim_end_matches('.')), problem.mend))
         }

@@ -1,7 +1,7 @@
 //! One change of an apply is done: asked of the use-case that its own command asks, and tied to its operation by the transaction of the intent.
 
 use keystead_domain::{
-    KeyState,
+    KeyState, Name,
     estate::{Action, NewReplica, Place},
 };
 use keystead_identity::Principal;
@@ -89,8 +89,15 @@ impl App {
             Ok(there) if is_there(&there, &place) => Ok(()),
             Ok(there) => Err(Error::Taken { field: "name", value: there.name }),
             Err(Error::NotFound { .. }) => {
-                let name = keystead_domain::Name::parse(&row.name)?;
-                self.create_keystore(asker, NewKeystore { name, cloud: place.cloud, location: place.location }).await.map(drop)
+                let new = NewKeystore { name: Name::parse(&row.name)?, cloud: place.cloud.clone(), location: place.location.clone() };
+                match self.create_keystore(asker, new).await {
+                    // Another node was faster, perhaps with the same one.
+                    Err(taken @ Error::Taken { .. }) => {
+                        let there = self.active_keystore(asker, &row.name).await?;
+                        if is_there(&there, &place) { Ok(()) } else { Err(taken) }
+                    }
+                    made => made.map(drop),
+                }
             }
             Err(error) => Err(error),
         }

@@ -364,7 +364,7 @@ fn check_region_is_free(replicas: &[KeyRow], region: &str) -> Result<(), Error> 
 }
 
 /// `orders_us-east-1`.
-fn suggested_name(primary: &str, region: &str) -> Result<Name, Invalid> {
+pub(crate) fn suggested_name(primary: &str, region: &str) -> Result<Name, Invalid> {
     let text = format!("{primary}_{region}");
     Name::parse(&text).map_err(|_| Invalid::new("name", format!("would be {text}, which is no name"), "Give the replica a name of its own."))
 }

@@ -50,8 +50,7 @@ impl Input for ApplyEstate {
 
 impl ApplyEstate {
     fn read(self) -> Result<NewApply, Error> {
-        let below = |invalid: Invalid| Invalid { field: format!("estate.{}", invalid.field), ..invalid };
-        let estate = self.estate.read().map_err(|mistakes| Error::Mistakes(mistakes.into_iter().map(below).collect()))?;
+        let estate = self.estate.read().map_err(Error::Mistakes)?;
         Ok(NewApply { estate, digest: self.digest, seen: self.seen.into_iter().map(|seen| (seen.key, seen.revision)).collect() })
     }
 }
@@ -64,9 +63,22 @@ impl ApplyEstate {
     responses((status = 201, description = "It has begun.", body = Apply)))]
 pub(crate) async fn begin_apply(State(api): State<Api>, Caller(caller): Caller, change: Change<ApplyEstate>) -> Result<Made<Apply>, Refusal> {
     let request = change.request(&caller);
-    let body = Apply::of(api.app.begin_apply(&caller, &request, change.body.read()?).await?);
+    let begun = match change.body.read() {
+        Ok(new) => api.app.begin_apply(&caller, &request, new).await,
+        Err(mistakes) => Err(mistakes),
+    };
+    let body = Apply::of(begun.map_err(below_estate)?);
     let at = Some(format!("/v1/estate/applies/{}", body.id));
     Ok(Made { body, at })
+}
+
+/// Mistakes by their paths in the request.
+fn below_estate(error: Error) -> Error {
+    let below = |invalid: Invalid| Invalid { field: format!("estate.{}", invalid.field), ..invalid };
+    match error {
+        Error::Mistakes(mistakes) => Error::Mistakes(mistakes.into_iter().map(below).collect()),
+        other => other,
+    }
 }
 
 /// A request as the manual shows it.
