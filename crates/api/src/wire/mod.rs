@@ -8,6 +8,7 @@ pub mod drift;
 pub mod estate;
 pub mod estate_plan;
 pub mod estate_reading;
+pub mod estate_writing;
 pub mod key;
 pub mod keystore;
 pub mod kill;

@@ -112,6 +112,9 @@ async fn a_stale_plan_and_a_wrong_digest_are_refused_and_nothing_begins() {
     assert_eq!(world.ann("GET", "/v1/estate/applies", None).await.json()["items"], json!([]));
     assert_eq!(world.ann("GET", "/v1/keys/orders", None).await.json()["description"], "");
     assert_eq!(world.ann("GET", "/v1/estate/applies/apply_1", None).await.status, StatusCode::NOT_FOUND);
+    let log = world.ann("GET", "/v1/audit?limit=1000", None).await.json();
+    let told = |item: &&Value| item["entry"]["action"] == "estate.apply" && item["entry"]["outcome"] == "refused";
+    assert_eq!(log["items"].as_array().expect("entries").iter().filter(told).count(), 2, "what was refused is told, too");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! An apply begins: the plan is drawn again, and begun only if it is the one that somebody said yes to, for the state that it was made for.
 
+use keystead_audit::Outcome;
 use keystead_domain::{
     ApplyId,
     batch::{BatchState, ItemState},
@@ -40,7 +41,8 @@ impl App {
         let new = proof.payload;
         let plan = self.plan_estate(principal, &new.estate).await?;
         if plan.digest != new.digest {
-            return Err(self.stale(principal, &new.seen).await);
+            let stale = self.stale(principal, &new.seen).await;
+            return Err(self.refuse_apply(principal, "plan-is-current", &new.digest, stale).await);
         }
         let apply = self.apply_row(principal, &plan);
         let changes = change_rows(&apply, &plan);
@@ -64,9 +66,21 @@ impl App {
             // The same request a moment earlier: its apply is the answer.
             Err(error) => match self.done_before(principal, request).await? {
                 Some(done) => self.show_apply(principal, &done.subject).await,
-                None => Err(self.not_applied(principal, error).await),
+                None => {
+                    let error = self.not_applied(principal, error).await;
+                    Err(self.refuse_apply(principal, "one-at-a-time", &new.digest, error).await)
+                }
             },
         }
+    }
+
+    /// Says to the audit log that a plan was not begun, and answers why.
+    async fn refuse_apply(&self, principal: &Principal, rule: &str, digest: &str, error: Error) -> Error {
+        if !matches!(error, Error::PlanStale { .. } | Error::ApplyRuns { .. }) {
+            return error;
+        }
+        let entry = self.entry(principal, BEGIN, rule).outcome(Outcome::Refused).detail("digest", digest).done();
+        self.tell(entry).await.err().unwrap_or(error)
     }
 
     /// Of two that begin at the same moment the second one learns of the first.

@@ -4,6 +4,7 @@
 mod begin;
 mod draw;
 mod export;
+mod judge;
 mod perform;
 mod run;
 mod standing;

@@ -12,7 +12,7 @@ use keystead_store::{
 };
 
 use super::{
-    draw::{key_change, new_key},
+    judge::{key_change, new_key},
     stored,
 };
 use crate::{

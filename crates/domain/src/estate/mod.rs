@@ -11,7 +11,9 @@ mod keys;
 #[cfg(test)]
 mod model;
 mod places;
+mod replicas;
 mod standing;
+mod words;
 
 pub use change::{Action, Change, Danger, FieldChange, KeyUpdate, NewKey, NewReplica, Subject};
 pub use check::check;
