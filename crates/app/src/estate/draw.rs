@@ -67,48 +67,53 @@ impl App {
         let read = self.standing(&principal.account).await?;
         let Difference { changes, unchanged } = estate::difference(wanted, &read.standing, self.now()).map_err(Error::Mistakes)?;
         let seen = seen(&changes, &read);
-        let mut stage = Stage { keys: read.keys, made: BTreeMap::new(), keystores: read.keystores, capabilities: BTreeMap::new() };
-        let (mut effort, mut mistakes, mut intervals) = (Effort::default(), Vec::new(), Vec::new());
-        let (mut cents_month, mut prices): (i64, Option<Prices>) = (0, None);
+        let mut stage = Stage { keys: read.keys, made: BTreeMap::new(), keystores: read.keystores };
+        let (mut tally, mut mistakes) = (Tally::default(), Vec::new());
         for change in &changes {
-            let work = match self.judge_change(principal, &mut stage, change).await {
-                Ok(work) => work,
-                Err(error) => {
-                    mistakes.push(mistake(change, error)?);
-                    continue;
-                }
-            };
-            let (mut interval, mut cents) = (0, 0);
-            for (at, calls) in calls_of(&work) {
-                let Some(capabilities) = self.capabilities_at(&mut stage, &at).await? else { continue };
-                effort.add(&capabilities, &calls);
-                interval = calls.micros(&capabilities).max(interval);
-                if let Some(priced) = capabilities.prices.filter(|_| work.keys_charged != 0) {
-                    cents = work.keys_charged * i64::from(priced.key_month_cents);
-                    prices = Some(priced);
-                }
+            match self.judge_change(principal, &mut stage, change).await {
+                Ok(work) => tally.add(&work, |at| self.capabilities_at(&stage, at)),
+                Err(error) => mistakes.push(mistake(change, error)?),
             }
-            cents_month += cents;
-            intervals.push(interval);
         }
         if !mistakes.is_empty() {
             return Err(Error::Mistakes(mistakes));
         }
         let digest = sha256(&canonical(&changes, &seen.iter().map(|seen| (seen.key.to_string(), seen.revision)).collect::<Vec<_>>()));
+        let Tally { effort, cents_month, prices, intervals, .. } = tally;
         Ok(EstatePlan { changes, unchanged, micros: effort.micros(), cents_month, prices, seen, digest, intervals })
     }
 
-    async fn capabilities_at(&self, stage: &mut Stage, at: &KeystoreId) -> Result<Option<Capabilities>, Error> {
-        if let Some(known) = stage.capabilities.get(at) {
-            return Ok(known.clone());
+    fn capabilities_at(&self, stage: &Stage, at: &KeystoreId) -> Option<Capabilities> {
+        let row = stage.keystores.values().find(|row| row.id == *at)?;
+        self.catalog.capabilities(&row.cloud, &row.location)
+    }
+}
+
+/// What changes come to together.
+#[derive(Default)]
+struct Tally {
+    effort: Effort,
+    cents_month: i64,
+    prices: Option<Prices>,
+    intervals: Vec<i64>,
+    /// What each keystore's cloud can do, looked up once.
+    capabilities: BTreeMap<KeystoreId, Option<Capabilities>>,
+}
+
+impl Tally {
+    fn add(&mut self, work: &Work, look_up: impl Fn(&KeystoreId) -> Option<Capabilities>) {
+        let (mut interval, mut cents) = (0, 0);
+        for (at, calls) in calls_of(work) {
+            let Some(capabilities) = self.capabilities.entry(at.clone()).or_insert_with(|| look_up(&at)) else { continue };
+            self.effort.add(capabilities, &calls);
+            interval = calls.micros(capabilities).max(interval);
+            if let Some(prices) = capabilities.prices.filter(|_| work.keys_charged != 0) {
+                cents = work.keys_charged * i64::from(prices.key_month_cents);
+                self.prices = Some(prices);
+            }
         }
-        let row = stage.keystores.values().find(|row| row.id == *at && !row.is_vault()).cloned();
-        let found = match row {
-            Some(row) => self.engine.parts().clouds.connect(&row).await.ok().map(|cloud| cloud.capabilities().clone()),
-            None => None,
-        };
-        stage.capabilities.insert(at.clone(), found.clone());
-        Ok(found)
+        self.cents_month += cents;
+        self.intervals.push(interval);
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use keystead_cloud::Capabilities;
 use keystead_domain::{
     Aliases, Event, Invalid, KeyId, KeyState, KeystoreId, Timestamp,
     estate::{self, Action, Change, KeyUpdate, NewReplica, Place},
@@ -38,7 +37,6 @@ pub(super) struct Stage {
     /// Keys that the plan itself makes, by name.
     pub made: BTreeMap<String, KeyRow>,
     pub keystores: BTreeMap<String, KeystoreRow>,
-    pub capabilities: BTreeMap<KeystoreId, Option<Capabilities>>,
 }
 
 impl Stage {
@@ -187,8 +185,8 @@ impl App {
     async fn judge_asked(&self, principal: &Principal, stage: &mut Stage, change: &Change, ask: Ask, to: KeyState) -> Result<Work, Error> {
         let Some(key) = stage.key(change).cloned() else { return Ok(NOTHING) };
         judge(&key, ask).map_err(|(_, error)| *error)?;
-        // What goes before it, for example the deletion of the last replica, is not so yet.
-        if change.waits_for.is_empty() {
+        // The deletion of its last replica, which goes before it, is not so yet.
+        if change.waits_for.is_empty() || ask.event() != Event::ScheduleDeletion {
             self.judge_reach(&key, ask.event()).await??;
         }
         let keys_charged = match ask.event() {

@@ -162,3 +162,38 @@ pub async fn export(context: &Context, verb: ExportVerb) -> Result<(), CliError>
     };
     context.output.text(&text, &estate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANUAL: &str = include_str!("../../../../docs/manual/estates.md");
+
+    /// Every name of a value is one of the schema, however deep it lies.
+    fn fits(schema: &Value, part: &Value, value: &Value, path: &str) {
+        let part = part["$ref"].as_str().and_then(|name| schema.pointer(name.trim_start_matches('#'))).unwrap_or(part);
+        match value {
+            Value::Object(map) if part["additionalProperties"] == false => map.iter().for_each(|(name, value)| {
+                let below = &part["properties"][name];
+                assert!(below.is_object(), "{path}.{name} is not in the schema");
+                fits(schema, below["allOf"].get(0).or(below["oneOf"].get(0)).unwrap_or(below), value, &format!("{path}.{name}"));
+            }),
+            Value::Array(items) => items.iter().for_each(|item| fits(schema, &part["items"], item, path)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_example_of_the_manual_is_an_estate_by_the_schema() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("estate.toml");
+        let example = MANUAL.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+        std::fs::write(&path, example).expect("is written");
+        let files = Files::read(&[path]).expect("an estate");
+        let schema: Value = serde_json::from_str(SCHEMA).expect("a schema");
+        assert_eq!(files.estate["keys"].as_array().map(Vec::len), Some(2));
+        fits(&schema, &schema, &files.estate, "estate");
+        let strange = serde_json::json!({ "keys": [{ "rotation": { "evry": "9d" } }] });
+        assert!(std::panic::catch_unwind(|| fits(&schema, &schema, &strange, "estate")).is_err(), "the comparison is not blind");
+    }
+}

@@ -1,7 +1,7 @@
 //! Keystores and rotation policies on the way from what is to what is wanted.
 
 use super::{
-    Action, Danger, DriftWish, Place, RotationWish, Subject, WantedKeystore,
+    Action, Danger, DriftWish, Place, RotationWish, StandingKeystore, Subject, WantedKeystore,
     difference::{Drawing, Step},
 };
 use crate::{drift::AutoRepair, duration, keystore::VAULT, rotation::Wish};
@@ -17,7 +17,6 @@ pub(super) fn draw(drawing: &mut Drawing<'_>) {
 }
 
 fn of_keystore(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore) {
-    let subject = Subject::Keystore(wanted.name.to_string());
     let standing = drawing.index.keystores.get(wanted.name.as_str()).copied();
     match (standing, &wanted.place) {
         (None, None) => {
@@ -25,30 +24,41 @@ fn of_keystore(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore) {
             return drawing.refuse(format!("{path}.cloud"), format!("is missing: there is no keystore {} yet", wanted.name), mend);
         }
         (None, Some(place)) => {
-            let step = Step::new(path, subject.clone(), Action::CreateKeystore(place.clone()));
-            let step = place.told().into_iter().fold(step, |step, (field, text)| step.field(field, None, Some(text)));
-            drawing.add(step);
+            let step = Step::new(path, Subject::Keystore(wanted.name.to_string()), Action::CreateKeystore(place.clone()));
+            drawing.add(place.told().into_iter().fold(step, |step, (field, text)| step.field(field, None, Some(text))));
         }
-        (Some(standing), Some(place)) => {
-            let is = Place { cloud: standing.cloud.clone(), location: standing.location.clone() };
-            for (field, text) in place.told() {
-                let there = is.told().into_iter().find(|(name, _)| *name == field).map_or("not given".to_owned(), |(_, text)| text);
-                if there != text {
-                    let mend = "Write it as it is, leave it out, or make another keystore.";
-                    drawing.refuse(format!("{path}.{field}"), format!("is {text}, and of {} it is {there}, which cannot change", wanted.name), mend);
-                }
-            }
-        }
+        (Some(standing), Some(place)) => stays_there(drawing, path, standing, place),
         (Some(_), None) => {}
     }
-    let cloud = standing.map(|standing| standing.cloud.clone()).or_else(|| wanted.place.as_ref().map(|place| place.cloud.clone()));
-    if cloud.as_deref() == Some(VAULT) {
-        for (field, is_given) in [("warm", wanted.warm == Some(true)), ("drift", wanted.drift.is_some())] {
-            if is_given {
-                drawing.refuse(format!("{path}.{field}"), "is for keystores of a cloud, and this one is in the vault", "Leave it out.");
-            }
+    let cloud = standing.map(|standing| standing.cloud.as_str()).or(wanted.place.as_ref().map(|place| place.cloud.as_str()));
+    if cloud == Some(VAULT) {
+        refuse_in_vault(drawing, path, wanted);
+    }
+    policies(drawing, path, wanted, standing);
+}
+
+/// A keystore does not move.
+fn stays_there(drawing: &mut Drawing<'_>, path: &str, standing: &StandingKeystore, place: &Place) {
+    let is = Place { cloud: standing.cloud.clone(), location: standing.location.clone() }.told();
+    for (field, text) in place.told() {
+        let there = is.iter().find(|(name, _)| *name == field).map_or("not given", |(_, text)| text);
+        if there != text {
+            let mend = "Write it as it is, leave it out, or make another keystore.";
+            drawing.refuse(format!("{path}.{field}"), format!("is {text}, and of {} it is {there}, which cannot change", standing.name), mend);
         }
     }
+}
+
+fn refuse_in_vault(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore) {
+    for (field, is_given) in [("warm", wanted.warm == Some(true)), ("drift", wanted.drift.is_some())] {
+        if is_given {
+            drawing.refuse(format!("{path}.{field}"), "is for keystores of a cloud, and this one is in the vault", "Leave it out.");
+        }
+    }
+}
+
+fn policies(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore, standing: Option<&StandingKeystore>) {
+    let subject = Subject::Keystore(wanted.name.to_string());
     if let Some(on) = wanted.warm.filter(|on| *on != standing.is_some_and(|standing| standing.warm)) {
         let step = Step::new(path, subject.clone(), Action::SetWarm(on));
         drawing.add(step.field("warm", Some((!on).to_string()), Some(on.to_string())));
@@ -59,8 +69,8 @@ fn of_keystore(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore) {
         let step = Step::new(path, subject.clone(), Action::SetDrift(drift)).danger_if(is_less, Danger::LooksLess);
         drawing.add(step.field("drift", looked.map(|drift| drift.told()), Some(drift.told())));
     }
-    let standing = standing.and_then(|standing| standing.rotation.clone());
-    rotation(drawing, path, subject, wanted.rotation.as_ref(), standing.as_ref());
+    let rotated = standing.and_then(|standing| standing.rotation.as_ref());
+    rotation(drawing, path, subject, wanted.rotation.as_ref(), rotated);
 }
 
 /// A rotation policy of whatever it is for.
