@@ -192,6 +192,25 @@ async fn of_two_applies_at_once_one_begins() {
     assert_eq!(ended(&world, id.as_str().expect("an id")).await.0["counts"]["done"], 1);
 }
 
+/// Two nodes look at the same moment, again and again: what one does the other does not do again, and what needs no operation is as done once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_do_an_apply_together() {
+    let world = world_of(Engine::Postgres).await;
+    let id = begin(&world, &everything()).await;
+    for _ in 0..12 {
+        let (one, other) = tokio::join!(world.house.app.look_at_applies(), world.house.app.look_at_applies());
+        one.and(other).expect("a store");
+        world.settle().await;
+    }
+    let (apply, told) = ended(&world, &id).await;
+    assert_eq!(apply["counts"]["done"].as_u64(), apply["changes"].as_u64(), "{told:?}");
+    assert_eq!(changes(&plan(&world, &everything()).await), [""; 0]);
+    let living: Vec<Value> = world.cloud_keys().await.into_iter().filter(|key| key["state"] != "PendingDeletion").collect();
+    assert_eq!(living.len(), 4, "a, b, d and its replica, and nothing twice");
+    let (_, keystores) = world.rest(0, "GET", "/v1/keystores?limit=1000", None).await;
+    assert_eq!(keystores["items"].as_array().expect("a list").iter().filter(|keystore| keystore["name"] == "safe").count(), 1);
+}
+
 fn is_proof() -> bool {
     std::env::var("KEYSTEAD_PROOF").is_ok()
 }
