@@ -15,13 +15,13 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keystead_domain::Invalid;
 use serde::{
     Deserialize, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::error::Category;
 
 use crate::{api::Api, problem::Refusal, wipe::SecretSeen};
 
-/// The longest body that is read, in bytes.
+/// The longest body that is read, in bytes, unless it can be longer by its kind.
 pub(crate) const BODY_LEN_MAX: usize = 256 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -32,6 +32,8 @@ const REPEATED_MAX: usize = 64;
 pub(crate) trait Input: DeserializeOwned + Serialize + Send {
     /// Whether no body at all means the same as `{}`.
     const MAY_BE_ABSENT: bool = false;
+    /// The longest that is read, in bytes.
+    const LEN_MAX: usize = BODY_LEN_MAX;
 
     /// Whether this body holds a secret; one that could not be read (`None`) may. See [`crate::wipe`].
     fn holds_secret(_: Option<&Self>) -> bool {
@@ -65,7 +67,7 @@ impl<T: Input> FromRequest<Api> for Body<T> {
 }
 
 async fn take<T: Input>(request: Request, headers: &HeaderMap) -> Result<T, Refusal> {
-    let bytes = read(request).await?;
+    let bytes = read(request, T::LEN_MAX).await?;
     if bytes.is_empty() && T::MAY_BE_ABSENT {
         return parse(b"{}");
     }
@@ -76,14 +78,15 @@ async fn take<T: Input>(request: Request, headers: &HeaderMap) -> Result<T, Refu
 }
 
 /// Reads the body into memory. The server's allocator wipes what it frees, these buffers too.
-async fn read(request: Request) -> Result<Bytes, Refusal> {
+async fn read(request: Request, len_max: usize) -> Result<Bytes, Refusal> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > BODY_LEN_MAX as u64) {
-        return Err(Refusal::TooLarge);
+    if declared.is_some_and(|length| length > len_max as u64) {
+        return Err(Refusal::TooLarge(len_max));
     }
-    let limited = Limited::new(request.into_body(), BODY_LEN_MAX);
+    let limited = Limited::new(request.into_body(), len_max);
     let collected = tokio::time::timeout(BODY_TIME, limited.collect()).await.map_err(|_| Refusal::TooSlow)?;
-    let too_large = |error: Box<dyn std::error::Error + Send + Sync>| if error.is::<LengthLimitError>() { Refusal::TooLarge } else { Refusal::Unreadable };
+    let too_large =
+        |error: Box<dyn std::error::Error + Send + Sync>| if error.is::<LengthLimitError>() { Refusal::TooLarge(len_max) } else { Refusal::Unreadable };
     Ok(collected.map_err(too_large)?.to_bytes())
 }
 
@@ -150,6 +153,34 @@ pub(crate) fn printable(text: &str) -> String {
 /// For fields that must not be null when they are given: `null` is not the same as leaving it out.
 pub(crate) fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// For lists of objects: serde would take a list for an object here, too, field by field.
+pub(crate) fn objects<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Vec::<Object<T>>::deserialize(deserializer).map(|objects| objects.into_iter().map(|Object(object)| object).collect())
+}
+
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OnlyObjects(std::marker::PhantomData))
+    }
+}
+
+/// Takes an object, and nothing else.
+struct OnlyObjects<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyObjects<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
 }
 
 /// The one name in a path, an id or a name as people gave it.

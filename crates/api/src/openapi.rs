@@ -34,6 +34,7 @@ const PROBLEM: &str = "Problem";
     tags(
         (name = "keys", description = "Keys, and everything in their life."),
         (name = "batches", description = "One action on many keys, with a dry run."),
+        (name = "estate", description = "Keystores, keys and policies in files: what would change, and changing it."),
         (name = "ceremonies", description = "Keys that come in components, each entered by another person."),
         (name = "keystores", description = "Places where keys live."),
         (name = "rotation", description = "Policies by which keys get successors."),

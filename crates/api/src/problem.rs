@@ -22,7 +22,7 @@ use serde_json::json;
 use tracing::Span;
 use utoipa::ToSchema;
 
-use crate::{caller::Unauthenticated, extract::BODY_LEN_MAX, wire::time::rfc3339};
+use crate::{caller::Unauthenticated, wire::time::rfc3339};
 
 /// Where a problem's type points: the page of the manual that explains it. The last segment is stable.
 const TYPES: &str = "https://keystead.dev/problems/";
@@ -43,8 +43,8 @@ pub(crate) enum Refusal {
         /// Counted from 1.
         column: usize,
     },
-    /// The body is longer than anything we take.
-    TooLarge,
+    /// The body is longer than this many bytes, the most that we take there.
+    TooLarge(usize),
     /// The body did not arrive in time.
     TooSlow,
     /// The body broke off.
@@ -93,6 +93,9 @@ pub(crate) struct Problem {
     /// The cloud's id of its request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud_request: Option<String>,
+    /// Of an estate: every mistake in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mistakes: Vec<Mistake>,
     /// For the operator's log only.
     #[serde(skip)]
     #[schema(ignore)]
@@ -111,6 +114,7 @@ impl Problem {
             instance: String::new(),
             cloud_code: None,
             cloud_request: None,
+            mistakes: Vec::new(),
             internal: None,
         }
     }
@@ -125,6 +129,17 @@ impl Problem {
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside", "Keystead could not do it, by a fault of its own.", mend);
         Self { internal: Some(internal), ..problem }
     }
+}
+
+/// A mistake in an estate.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Mistake {
+    /// Where, for example `keys[3].aliases[0]`.
+    pub field: String,
+    /// What is wrong, as half a sentence behind that.
+    pub reason: String,
+    /// What to do, as a sentence.
+    pub mend: String,
 }
 
 /// The type of a problem, from its slug.
@@ -194,6 +209,17 @@ fn of_app(error: Error) -> Problem {
         Error::CeremonyStands { how, mend } => {
             Problem::new(S::CONFLICT, "ceremony-not-waiting", "The ceremony does not wait for this", format!("The ceremony {how}."), mend)
         }
+        Error::Mistakes(mistakes) => of_mistakes(mistakes),
+        Error::PlanStale { moved } => {
+            let what =
+                if moved.is_empty() { "What it would do is something else now".to_owned() } else { format!("These have changed since: {}", moved.join(", ")) };
+            let detail = format!("The plan was made for another state of things. {what}. Nothing was done.");
+            Problem::new(S::CONFLICT, "plan-stale", "The plan is stale", detail, "Plan again, look at it, and apply that plan.")
+        }
+        Error::ApplyRuns { apply } => {
+            let mend = format!("Wait for it: `keystead estate show {apply}`. Or stop it: `keystead estate stop {apply}`. Then plan again.");
+            Problem::new(S::CONFLICT, "apply-runs", "Another plan is being done", format!("The apply {apply} is not at its end."), mend)
+        }
         Error::MovedOn => {
             let detail = "Somebody changed the same thing at the same moment. Nothing was done.";
             Problem::new(S::CONFLICT, "moved-on", "It has changed meanwhile", detail, "Look at it again, and repeat the request if it is still wanted.")
@@ -224,6 +250,17 @@ fn of_app(error: Error) -> Problem {
     }
 }
 
+/// All mistakes of an estate; the first one is told as that of any other request.
+fn of_mistakes(mistakes: Vec<Invalid>) -> Problem {
+    let count = mistakes.len();
+    let first = mistakes.first().cloned().unwrap_or_else(|| Invalid::new("estate", "has mistakes", "See /docs for what it takes."));
+    let more = if count > 1 { format!(" And {} more.", count - 1) } else { String::new() };
+    let detail = format!("{} {}.{more}", first.field, first.reason);
+    let mistakes = mistakes.into_iter().map(|Invalid { field, reason, mend }| Mistake { field, reason, mend }).collect();
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "estate-mistakes", "The estate has mistakes", detail, first.mend).about(first.field);
+    Problem { mistakes, ..problem }
+}
+
 /// What was done, and how whoever lost the answer goes on.
 fn already_done(done: &Done) -> Problem {
     let (what, mend) = match (done.deed, &done.subject) {
@@ -244,6 +281,9 @@ fn already_done(done: &Done) -> Problem {
         }
         (Deed::BeginBatch | Deed::StopBatch, batch) => {
             (format!("the batch {batch} was begun or stopped"), format!("See how it stands: `keystead batch show {batch}`."))
+        }
+        (Deed::BeginApply | Deed::StopApply, apply) => {
+            (format!("the apply {apply} was begun or stopped"), format!("See how it stands: `keystead estate show {apply}`."))
         }
         (Deed::RotateAccountKey, generation) => (format!("the account key was rotated to generation {generation}"), "Nothing is left to do.".to_owned()),
     };
@@ -312,8 +352,8 @@ fn of_http(refusal: Refusal) -> Problem {
             let detail = format!("The body is not JSON: it breaks off or goes wrong at line {line}, column {column}.");
             Problem::new(S::BAD_REQUEST, "malformed-json", "The JSON is broken", detail, "Mend it there; a JSON checker helps.")
         }
-        Refusal::TooLarge => {
-            let detail = format!("The body is longer than {BODY_LEN_MAX} bytes.");
+        Refusal::TooLarge(len_max) => {
+            let detail = format!("The body is longer than {len_max} bytes.");
             Problem::new(S::PAYLOAD_TOO_LARGE, "too-large", "The body is too long", detail, "Nothing that Keystead takes is that long: look what was sent.")
         }
         Refusal::TooSlow => {

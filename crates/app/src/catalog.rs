@@ -1,5 +1,6 @@
 //! What the application asks of the clouds it knows, without calling them: rules of places and policies to paste.
 
+use keystead_cloud::Capabilities;
 use keystead_domain::{Invalid, KeySpec, keystore::AwsLocation};
 use keystead_store::keystores::KeystoreRow;
 
@@ -21,6 +22,9 @@ pub trait Catalog: Send + Sync {
     /// # Errors
     /// [`Invalid`] naming the field.
     fn check_location(&self, cloud: &str, location: &AwsLocation) -> Result<String, Invalid>;
+
+    /// What a place can do, whether or not somebody ever connected to it; `None` where it is in no cloud that is known.
+    fn capabilities(&self, cloud: &str, location: &AwsLocation) -> Option<Capabilities>;
 
     /// Checks whether this kind of key can be brought to this place.
     ///

@@ -221,12 +221,7 @@ impl App {
     ) -> Result<(KeystoreRow, Option<DriftPolicyRow>), Error> {
         let found = self.active_keystore(principal, keystore).await?;
         demand_cloud(&found)?;
-        if every.is_some_and(|every| every < EVERY_MIN) {
-            return Err(Invalid::new("every", "is shorter than a sweep may be", "Give 15m or more: a look at a large keystore takes as long.").into());
-        }
-        if every.is_none() && auto_repair == AutoRepair::Safe {
-            return Err(Invalid::new("auto_repair", "is safe, and nobody looks", "Say how often the keystore is looked through: every 6h, for example.").into());
-        }
+        check_wish(every, auto_repair)?;
         let proof = permit(principal, Action::ManageKeystores, &found.account_id.clone(), ())?;
         let policy = DriftPolicyRow { keystore_id: found.id.clone(), every, auto_repair, set_at: self.now(), set_by: principal.user.to_string() };
         let words = self.entry(principal, "keystore.set-drift-policy", proof.rule).keystore(&found.id, &found.name);
@@ -242,6 +237,17 @@ impl App {
         written.await?;
         self.drift_policy(principal, keystore).await
     }
+}
+
+/// Whether a keystore can be looked through like this.
+pub(crate) fn check_wish(every: Option<i64>, auto_repair: AutoRepair) -> Result<(), Invalid> {
+    if every.is_some_and(|every| every < EVERY_MIN) {
+        return Err(Invalid::new("every", "is shorter than a sweep may be", "Give 15m or more: a look at a large keystore takes as long."));
+    }
+    if every.is_none() && auto_repair == AutoRepair::Safe {
+        return Err(Invalid::new("auto_repair", "is safe, and nobody looks", "Say how often the keystore is looked through: every 6h, for example."));
+    }
+    Ok(())
 }
 
 fn shown(tx: &mut Tx<'_>, drift: Drift, now: keystead_domain::Timestamp) -> Result<Shown, StoreError> {

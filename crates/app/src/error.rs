@@ -79,6 +79,18 @@ pub enum Error {
         /// What helps.
         mend: String,
     },
+    /// An estate has mistakes, each with its path: nothing was planned, and nothing done.
+    Mistakes(Vec<Invalid>),
+    /// What a plan was made for is not so any more.
+    PlanStale {
+        /// The keys that have changed since, by name.
+        moved: Vec<String>,
+    },
+    /// Another plan of an estate is being done.
+    ApplyRuns {
+        /// Its id.
+        apply: String,
+    },
     /// Somebody changed the same thing at the same moment.
     MovedOn,
     /// The vault is sealed.

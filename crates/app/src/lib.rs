@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod ceremonies;
 pub mod drift;
 pub mod error;
+pub mod estate;
 mod finish;
 pub mod keys;
 pub mod keystores;

@@ -32,10 +32,14 @@ pub enum Deed {
     BeginBatch,
     /// It was stopped.
     StopBatch,
+    /// A plan of an estate began to be done.
+    BeginApply,
+    /// It was stopped.
+    StopApply,
 }
 
 impl Deed {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::CreateUser,
         Self::ReplaceToken,
         Self::DownloadExport,
@@ -46,6 +50,8 @@ impl Deed {
         Self::CancelCeremony,
         Self::BeginBatch,
         Self::StopBatch,
+        Self::BeginApply,
+        Self::StopApply,
     ];
 
     /// The audit log's word for it; the store has the same.
@@ -61,6 +67,8 @@ impl Deed {
             Self::CancelCeremony => "ceremony.cancel",
             Self::BeginBatch => "batch.begin",
             Self::StopBatch => "batch.stop",
+            Self::BeginApply => "estate.apply",
+            Self::StopApply => "estate.stop",
         }
     }
 

@@ -3,8 +3,10 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use keystead_domain::Invalid;
+use serde_json::json;
 
 use crate::{
+    estate::Mistake,
     exit::Exit,
     output::operation::{Operation, kind_words},
     problem::Problem,
@@ -51,6 +53,26 @@ pub enum CliError {
         /// Its id.
         batch: String,
         /// How many keys have no outcome yet.
+        left: u64,
+    },
+    /// Files have mistakes; nothing was planned, and nothing done.
+    Mistakes(Vec<Mistake>),
+    /// An apply came to its end, and changes in it were not done; it was printed.
+    ApplyFailed {
+        /// Its id.
+        apply: String,
+        /// How many failed.
+        failed: u64,
+        /// How many were not reached, or were stopped.
+        skipped: u64,
+    },
+    /// An apply was begun, and was not finished in time.
+    ApplyRuns {
+        /// How long we waited.
+        after: Duration,
+        /// Its id.
+        apply: String,
+        /// How many changes have no outcome yet.
         left: u64,
     },
     /// A rotation of the root was begun, and was not finished in time.
@@ -106,12 +128,13 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Refused(problem) => Exit::of(problem),
-            Self::Invalid(_) | Self::NoServer => Exit::Usage,
+            Self::Invalid(_) | Self::NoServer | Self::Mistakes(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::OperationFailed(operation) => operation.problem.as_ref().map_or(Exit::Failed, Exit::of),
-            Self::TimedOut { .. } | Self::StillRotating { .. } | Self::BatchRuns { .. } => Exit::Timeout,
+            Self::TimedOut { .. } | Self::StillRotating { .. } | Self::BatchRuns { .. } | Self::ApplyRuns { .. } => Exit::Timeout,
             Self::NotSufficient { .. } => Exit::Cloud,
             Self::BatchFailed { .. }
+            | Self::ApplyFailed { .. }
             | Self::Foreign(_)
             | Self::File { .. }
             | Self::Output(_)
@@ -133,6 +156,9 @@ impl CliError {
             Self::TimedOut { after, operation } => timed_out(*after, operation.as_deref()),
             Self::BatchFailed { batch, failed } => batch_failed(batch, *failed),
             Self::BatchRuns { after, batch, left } => batch_runs(*after, batch, *left),
+            Self::Mistakes(mistakes) => mistakes_words(mistakes),
+            Self::ApplyFailed { apply, failed, skipped } => apply_failed(apply, *failed, *skipped),
+            Self::ApplyRuns { after, apply, left } => apply_runs(*after, apply, *left),
             Self::StillRotating { after } => still_rotating(*after),
             Self::File { path, tried, reason } => file(&path.display().to_string(), tried, reason),
             Self::Output(reason) => Problem::own("output", "Standard output cannot be written to", reason.to_string(), ""),
@@ -184,6 +210,26 @@ fn batch_runs(after: Duration, batch: &str, left: u64) -> Problem {
     let title = format!("The batch still runs after {} s", after.as_secs());
     let detail = format!("It goes on by itself. Keys without an outcome yet: {left}.");
     Problem::own("timeout", title, detail, format!("Wait on: keystead batch wait {batch}"))
+}
+
+/// Every mistake in a line of its own; for scripts each is an object, too.
+fn mistakes_words(mistakes: &[Mistake]) -> Problem {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let list = |mistake: &Mistake| json!({ "at": mistake.at, "field": mistake.field, "reason": mistake.reason, "mend": mistake.mend });
+    let problem = Problem::own("estate-mistakes", "The estate has mistakes; nothing was done", lines.join("\n"), "");
+    let more = json!({ "mistakes": mistakes.iter().map(list).collect::<Vec<_>>() });
+    Problem { more: more.as_object().cloned().unwrap_or_default(), ..problem }
+}
+
+fn apply_failed(apply: &str, failed: u64, skipped: u64) -> Problem {
+    let mend = format!("See which, and why: keystead estate changes {apply} --only FAILED. Then plan again, and apply what is left.");
+    Problem::own("apply-failed", format!("Changes that failed: {failed}; that were not reached: {skipped}"), "The others are done.", mend)
+}
+
+fn apply_runs(after: Duration, apply: &str, left: u64) -> Problem {
+    let title = format!("The apply still runs after {} s", after.as_secs());
+    let detail = format!("It goes on by itself. Changes without an outcome yet: {left}.");
+    Problem::own("timeout", title, detail, format!("Wait on: keystead estate wait {apply}"))
 }
 
 fn still_rotating(after: Duration) -> Problem {

@@ -12,6 +12,7 @@ mod args;
 mod client;
 mod command;
 mod error;
+mod estate;
 mod exit;
 mod local;
 mod output;

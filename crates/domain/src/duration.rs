@@ -31,6 +31,13 @@ pub fn parse(field: &str, text: &str) -> Result<i64, Invalid> {
     }
 }
 
+/// A span as people write it, in the largest unit that it is whole in: `90d`.
+pub fn words(micros: i64) -> String {
+    let units = [("d", DAY), ("h", 3600 * SECOND), ("m", 60 * SECOND)];
+    let whole = units.into_iter().find(|(_, unit)| micros % unit == 0);
+    whole.map_or_else(|| format!("{}s", micros / SECOND), |(name, unit)| format!("{}{name}", micros / unit))
+}
+
 /// The text without what could break a log line, shortened to 40 characters.
 fn printable(text: &str) -> String {
     text.chars().take(40).map(|c| if c.is_control() { '?' } else { c }).collect()

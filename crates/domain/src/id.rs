@@ -64,6 +64,8 @@ ids! {
     AccountId = "acct";
     /// What somebody shall be told.
     AlertId = "alert";
+    /// A plan of an estate that is being done.
+    ApplyId = "apply";
     /// An action on many keys.
     BatchId = "batch";
     /// A key that comes in components.

@@ -10,6 +10,7 @@ pub mod cause;
 pub mod ceremony;
 pub mod drift;
 pub mod duration;
+pub mod estate;
 pub mod id;
 pub mod invalid;
 pub mod key;
@@ -23,7 +24,7 @@ pub mod waves;
 pub mod wrapping;
 
 pub use alias::{Alias, Aliases};
-pub use id::{AccountId, AlertId, BatchId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
+pub use id::{AccountId, AlertId, ApplyId, BatchId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
 pub use invalid::Invalid;
 pub use key::custody::{Custody, RegionRole};
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use keystead_app::{Catalog, catalog::Policy};
-use keystead_cloud::{Cloud, CloudError, Fault, Kind, Retry};
+use keystead_cloud::{Capabilities, Cloud, CloudError, Fault, Kind, Retry};
 use keystead_cloud_aws::{AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts, policy, regions::check_region};
 use keystead_domain::{Invalid, KeySpec, KeystoreId, keystore::AwsLocation};
 use keystead_operations::Clouds;
@@ -90,6 +90,11 @@ impl Catalog for AwsClouds {
             "aws" => Ok(check_region(&location.region)?.partition.name.to_owned()),
             _ => Err(Invalid::new("cloud", "is not a cloud that Keystead knows", "Give aws or vault.")),
         }
+    }
+
+    fn capabilities(&self, cloud: &str, location: &AwsLocation) -> Option<Capabilities> {
+        let region = Some(cloud).filter(|cloud| *cloud == "aws").and_then(|_| check_region(&location.region).ok())?;
+        Some(keystead_cloud_aws::capabilities::of(&region, &location.account, &[]))
     }
 
     fn check_importable(&self, location: &AwsLocation, spec: KeySpec) -> Result<(), Invalid> {

@@ -1,4 +1,4 @@
-//! What runs beside the listener: the schedule, actions on many keys, the courier of alerts, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
+//! What runs beside the listener: the schedule, actions on many keys, plans of estates, the courier of alerts, checkpoints of the audit log, following what other nodes did to the root, and telling who knocked in vain.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{Courier, House};
 
 /// How often the audit log is signed when it has grown.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// How often a batch looks for what is next.
+/// How often a batch, or an apply, looks for what is next.
 const BATCHES_EVERY: Duration = Duration::from_micros(LOOK_EVERY as u64);
 /// How often it is told who knocked and was not let in.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -31,6 +31,7 @@ pub(crate) fn start(house: &House, channels: Vec<(String, Channel)>) -> JoinSet<
     tasks.spawn(house.engine.clone().run_schedule());
     tasks.spawn(Courier::new(house.engine.clone(), channels).run());
     tasks.spawn(go_on_with_batches(house.app.clone()));
+    tasks.spawn(go_on_with_applies(house.app.clone()));
     tasks.spawn(sign_checkpoints(house.app.clone()));
     tasks.spawn(follow_root(house.app.clone()));
     tasks.spawn(tell_knocks_by_and_by(house.app.clone()));
@@ -100,6 +101,16 @@ async fn go_on_with_batches(app: App) {
         tokio::time::sleep(BATCHES_EVERY).await;
         if let Err(error) = app.look_at_batches().await {
             tracing::warn!(?error, "a look at the batches did not come to its end; the next one goes on");
+        }
+    }
+}
+
+/// Begins what is next of plans of estates. A look that finds none costs one read.
+async fn go_on_with_applies(app: App) {
+    loop {
+        tokio::time::sleep(BATCHES_EVERY).await;
+        if let Err(error) = app.look_at_applies().await {
+            tracing::warn!(?error, "a look at the applies did not come to its end; the next one goes on");
         }
     }
 }

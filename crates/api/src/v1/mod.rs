@@ -5,6 +5,7 @@ mod audit;
 mod batches;
 mod ceremonies;
 mod drifts;
+mod estate;
 mod keys;
 mod keystores;
 mod operations;
@@ -52,6 +53,13 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(batches::show::show_batch))
         .routes(routes!(batches::items::batch_items))
         .routes(routes!(batches::stop::stop_batch))
+
+        .routes(routes!(estate::export::export_estate))
+        .routes(routes!(estate::plan::plan_estate))
+        .routes(routes!(estate::list::list_applies, estate::begin::begin_apply))
+        .routes(routes!(estate::show::show_apply))
+        .routes(routes!(estate::changes::applied_changes))
+        .routes(routes!(estate::stop::stop_apply))
 
         .routes(routes!(ceremonies::list::list_ceremonies, ceremonies::begin::begin_ceremony))
         .routes(routes!(ceremonies::show::show_ceremony))

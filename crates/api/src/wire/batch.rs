@@ -1,5 +1,7 @@
 //! Batches on the wire.
 
+use std::collections::BTreeMap;
+
 use keystead_app::{Error, batches};
 use keystead_domain::{Timestamp, batch::ItemState};
 use keystead_store::batches::Item;
@@ -38,7 +40,7 @@ pub(crate) struct Batch {
     finished_at: Option<String>,
 }
 
-/// How many keys of a batch stand where.
+/// How many keys of a batch, or changes of an apply, stand where.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Counts {
     /// Their operation is not begun.
@@ -53,20 +55,27 @@ pub(crate) struct Counts {
     failed: u64,
 }
 
+impl Counts {
+    /// Counts by state; states without any are left out of them.
+    pub fn of(counts: &BTreeMap<ItemState, u64>) -> Self {
+        let count = |state| counts.get(&state).copied().unwrap_or(0);
+        Self {
+            waiting: count(ItemState::Waiting),
+            running: count(ItemState::Running),
+            done: count(ItemState::Done),
+            skipped: count(ItemState::Skipped),
+            failed: count(ItemState::Failed),
+        }
+    }
+}
+
 impl Batch {
     /// A batch of its row.
     ///
     /// # Errors
     /// [`Error::Internal`] for a row that somebody changed.
     pub fn of(batch: batches::Batch) -> Result<Self, Error> {
-        let count = |state| batch.counts.get(&state).copied().unwrap_or(0);
-        let counts = Counts {
-            waiting: count(ItemState::Waiting),
-            running: count(ItemState::Running),
-            done: count(ItemState::Done),
-            skipped: count(ItemState::Skipped),
-            failed: count(ItemState::Failed),
-        };
+        let counts = Counts::of(&batch.counts);
         let row = batch.row;
         Ok(Self {
             id: row.id.to_string(),

@@ -47,6 +47,13 @@ pub(crate) struct PriceSource {
     date: &'static str,
 }
 
+impl PriceSource {
+    /// Prices as the clouds' connectors know them.
+    pub fn of(prices: keystead_cloud::Prices) -> Self {
+        Self { key_cents_month: prices.key_month_cents, source: prices.source, date: prices.date }
+    }
+}
+
 /// A keystore in a plan.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PlannedKeystore {
@@ -115,7 +122,7 @@ impl Plan {
             refused: sum(|place| place.refused),
             takes_seconds: seconds(plan.micros),
             cost_cents_month: plan.cents_month,
-            prices: plan.prices.map(|prices| PriceSource { key_cents_month: prices.key_month_cents, source: prices.source, date: prices.date }),
+            prices: plan.prices.map(PriceSource::of),
             keystores: plan.places.into_iter().map(PlannedKeystore::of).collect(),
             first: plan.first.into_iter().map(PlannedKey::of).collect(),
             first_refused: plan.refused.into_iter().map(PlannedKey::of).collect(),
@@ -137,7 +144,7 @@ impl PlannedKey {
 }
 
 /// Whole seconds, rounded up: a forecast that is kept to.
-fn seconds(micros: i64) -> u64 {
+pub(crate) fn seconds(micros: i64) -> u64 {
     u64::try_from((micros + SECOND - 1) / SECOND).unwrap_or(0)
 }
 

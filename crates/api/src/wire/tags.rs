@@ -4,22 +4,32 @@ use std::collections::BTreeMap;
 
 use keystead_domain::{Invalid, Tags};
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor},
 };
 
 /// Tags as they were given.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct GivenTags(Vec<(String, String)>);
 
 impl GivenTags {
+    /// Tags that are told in the form in which they are given.
+    pub fn of(tags: BTreeMap<String, String>) -> Self {
+        Self(tags.into_iter().collect())
+    }
+
     /// Checks them.
     ///
     /// # Errors
     /// [`Invalid`] naming `tags` or `tags.KEY`.
     pub fn read(self) -> Result<Tags, Invalid> {
         Tags::parse(self.0)
+    }
+}
+
+impl Serialize for GivenTags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
     }
 }
 

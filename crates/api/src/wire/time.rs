@@ -1,9 +1,6 @@
 //! Times: RFC 3339 in UTC with microseconds on the way out; on the way in also spans from now, as people say them.
 
-use keystead_domain::{
-    Invalid, Timestamp, duration,
-    time::{DAY, SECOND},
-};
+use keystead_domain::{Invalid, Timestamp, duration};
 
 /// A time as text. Always with six digits, so that texts sort as times do.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
@@ -11,11 +8,9 @@ pub(crate) fn rfc3339(time: Timestamp) -> String {
     format!("{:.6}", jiff::Timestamp::from_microsecond(time.as_micros()).unwrap_or(bound))
 }
 
-/// A span as people write it, in the largest unit that it is whole in: `90d`.
+/// A span as people write it.
 pub(crate) fn span(micros: i64) -> String {
-    let units = [("d", DAY), ("h", 3600 * SECOND), ("m", 60 * SECOND)];
-    let whole = units.into_iter().find(|(_, unit)| micros % unit == 0);
-    whole.map_or_else(|| format!("{}s", micros / SECOND), |(name, unit)| format!("{}{name}", micros / unit))
+    duration::words(micros)
 }
 
 /// Reads `90d` as a span from now, anything else as a time.

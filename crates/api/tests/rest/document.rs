@@ -72,6 +72,36 @@ async fn the_document_in_the_repository_is_the_one_that_is_served() {
     assert!(served == kept, "docs/openapi.json is another one: look at the difference, and write it with UPDATE_GOLDEN=1");
 }
 
+/// The schema of estates in files is that of the API, with its parts in one document (JSON Schema 2020-12, which OpenAPI 3.1 speaks).
+#[tokio::test]
+async fn the_schema_of_files_in_the_repository_is_the_one_of_the_api() {
+    let document = document(&World::start().await).await;
+    let derived = format!("{:#}\n", schema_of_files(&document));
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/estate.schema.json");
+    if std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
+        std::fs::write(golden, &derived).expect("docs/estate.schema.json is written");
+    }
+    let kept = std::fs::read_to_string(golden).unwrap_or_default();
+    assert!(derived == kept, "docs/estate.schema.json is another one: look at the difference, and write it with UPDATE_GOLDEN=1");
+    let schema: Value = serde_json::from_str(&derived).expect("JSON");
+    assert_eq!(schema["properties"]["keys"]["items"]["$ref"], "#/$defs/EstateKey");
+    assert_eq!(schema["$defs"]["EstateKey"]["additionalProperties"], false, "an unknown field is seen by an editor, too");
+}
+
+fn schema_of_files(document: &Value) -> Value {
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    let text = serde_json::to_string(&schemas["Estate"]).expect("JSON").replace("#/components/schemas/", "#/$defs/");
+    let mut schema: Value = serde_json::from_str(&text).expect("JSON");
+    let parts = schemas.iter().filter(|(name, _)| name.starts_with("Estate") && *name != "Estate" && *name != "EstatePlan");
+    let parts = serde_json::to_string(&parts.collect::<std::collections::BTreeMap<_, _>>()).expect("JSON").replace("#/components/schemas/", "#/$defs/");
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["title"] = "An estate of Keystead".into();
+    schema["$defs"] = serde_json::from_str(&parts).expect("JSON");
+    schema["examples"] = Value::Array(vec![schema["example"].take()]);
+    schema.as_object_mut().expect("an object").remove("example");
+    schema
+}
+
 #[tokio::test]
 async fn the_document_says_what_it_is() {
     let document = document(&World::start().await).await;
@@ -111,6 +141,8 @@ const CONTRACT: &str = "
     POST /v1/keys/{key}/revert, POST /v1/keys/{key}/adopt, POST /v1/keys/{key}/forget,
     POST /v1/keys/{key}/schedule-deletion, POST /v1/keys/{key}/cancel-deletion, POST /v1/keys/{key}/export/prepare, POST /v1/keys/{key}/export/download,
     GET /v1/batches, POST /v1/batches, POST /v1/batches/plan, GET /v1/batches/{batch}, GET /v1/batches/{batch}/items, POST /v1/batches/{batch}/stop,
+    GET /v1/estate, POST /v1/estate/plans, GET /v1/estate/applies, POST /v1/estate/applies, GET /v1/estate/applies/{apply},
+    GET /v1/estate/applies/{apply}/changes, POST /v1/estate/applies/{apply}/stop,
     GET /v1/ceremonies, POST /v1/ceremonies, GET /v1/ceremonies/{ceremony}, POST /v1/ceremonies/{ceremony}/components, POST /v1/ceremonies/{ceremony}/finish,
     POST /v1/ceremonies/{ceremony}/cancel,
     GET /v1/rotation-policies, GET /v1/rotation-policies/{target}, PUT /v1/rotation-policies/{target}, DELETE /v1/rotation-policies/{target},

@@ -7,6 +7,7 @@ mod ceremonies;
 mod copies;
 mod document;
 mod entries;
+mod estates;
 mod families;
 mod imports;
 mod life;

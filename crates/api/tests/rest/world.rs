@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use keystead_api::Settings;
 use keystead_app::{App, Catalog, catalog::Policy};
 use keystead_audit::VerifierKey;
-use keystead_cloud::{Cloud, CloudError};
+use keystead_cloud::{Capabilities, Cloud, CloudError};
 use keystead_cloud_aws::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Timeouts, policy, regions::check_region};
 use keystead_domain::{AccountId, Clock, Invalid, KeySpec, Timestamp, UserId, keystore::AwsLocation};
 use keystead_identity::Token;
@@ -231,6 +231,11 @@ impl Catalog for Sandboxed {
             "panic" => panic!("a defect with inner secrets"),
             _ => Err(Invalid::new("cloud", "is not a cloud that Keystead knows", "Give aws.")),
         }
+    }
+
+    fn capabilities(&self, cloud: &str, location: &AwsLocation) -> Option<Capabilities> {
+        let region = Some(cloud).filter(|cloud| *cloud == "aws").and_then(|_| check_region(&location.region).ok())?;
+        Some(keystead_cloud_aws::capabilities::of(&region, &location.account, &[]))
     }
 
     fn check_importable(&self, location: &AwsLocation, spec: KeySpec) -> Result<(), Invalid> {

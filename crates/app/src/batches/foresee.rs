@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What an action would come to.
-pub(super) enum Foreseen {
+pub(crate) enum Foreseen {
     /// Steps, each in a keystore.
     Changes(Work),
     /// Nothing would be done.
@@ -31,7 +31,7 @@ pub(super) enum Foreseen {
 }
 
 /// What would be done for one key.
-pub(super) struct Work {
+pub(crate) struct Work {
     /// The steps, each in the keystore of the key that it is about.
     pub steps: Vec<(KeystoreId, Step)>,
     /// How many keys more, or less, its cloud would charge for.
@@ -120,7 +120,7 @@ impl App {
         Ok(self.engine.capabilities_of(keystore).await?.and_then(|capabilities| capabilities.prices))
     }
 
-    async fn work(&self, key: &KeyRow, saga: &Saga, keys_charged: i64) -> Result<Foreseen, Error> {
+    pub(crate) async fn work(&self, key: &KeyRow, saga: &Saga, keys_charged: i64) -> Result<Foreseen, Error> {
         let followers = self.engine.followers(key).await?;
         let place = |step: &Step| {
             let follower = followers.iter().find(|follower| Some(&follower.id) == step.key());

@@ -3,11 +3,11 @@
 
 mod action;
 mod begin;
-mod foresee;
+pub(crate) mod foresee;
 mod plan;
 mod run;
 mod select;
-mod words;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    KeyState, KeystoreId, UserId,
+    AccountId, KeyState, KeystoreId, UserId,
     batch::{BatchState, IN_FLIGHT_MAX, ItemState, REST, in_flight},
 };
 use keystead_identity::Principal;
@@ -29,7 +29,7 @@ use crate::{
         lifecycle::Ask,
         waves::{Copies, RotateCopies},
     },
-    request,
+    request::{self, ItemOf},
 };
 
 impl App {
@@ -88,13 +88,17 @@ impl App {
         Ok(self.store().write("batches.settle", settle).await?)
     }
 
-    /// Who began it, if they are still active: a batch goes on in their name, and not in that of somebody who was locked out.
     async fn asker(&self, batch: &BatchRow) -> Result<Option<Principal>, Error> {
-        let (account, id) = (batch.account_id.clone(), batch.created_by.clone());
-        let user = self.store().read("users.find", move |tx| users::find(tx, &account, &id)).await?;
-        let user = user.filter(|user| user.id.as_str() == batch.created_by && user.state == "ACTIVE");
-        let id = UserId::parse(&batch.created_by).map_err(|invalid| Error::Internal(format!("who began a batch: {invalid}")))?;
-        Ok(user.map(|user| Principal { user: id, account: batch.account_id.clone(), name: user.name }))
+        self.if_active(&batch.account_id, &batch.created_by).await
+    }
+
+    /// Who began something, if they are still active: it goes on in their name, and not in that of somebody who was locked out.
+    pub(crate) async fn if_active(&self, account: &AccountId, user: &str) -> Result<Option<Principal>, Error> {
+        let (of, wanted) = (account.clone(), user.to_owned());
+        let found = self.store().read("users.find", move |tx| users::find(tx, &of, &wanted)).await?;
+        let found = found.filter(|found| found.id.as_str() == user && found.state == "ACTIVE");
+        let id = UserId::parse(user).map_err(|invalid| Error::Internal(format!("who began something: {invalid}")))?;
+        Ok(found.map(|found| Principal { user: id, account: account.clone(), name: found.name }))
     }
 
     async fn stop_without_asker(&self, batch: &BatchRow) -> Result<(), Error> {
@@ -163,7 +167,7 @@ impl App {
         if let Some(why) = self.was_taken_out(batch, action, item).await? {
             return self.end_unbegun(item, ItemState::Failed, Some(why)).await.map(|()| false);
         }
-        let tie = request::Item { batch: item.row.batch_id.clone(), position: item.row.position, began: batch.created_at };
+        let tie = request::Item { of: ItemOf::Batch(item.row.batch_id.clone()), position: item.row.position, began: batch.created_at };
         let request = Request { idempotency: None, item: Some(tie) };
         match self.ask_one(asker, &request, action, item.row.key_id.as_str()).await {
             Ok(Started { operation: Some(_), .. }) => Ok(true),

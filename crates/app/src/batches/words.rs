@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A refusal in the words of a problem.
-pub(super) fn problem_of(error: &Error) -> Problem {
+pub(crate) fn problem_of(error: &Error) -> Problem {
     match error {
         Error::Invalid(Invalid { field, reason, mend }) => Problem::new("invalid-input", format!("{field} {reason}."), mend),
         Error::WrongState { key, state, event } => {
@@ -42,7 +42,7 @@ pub(super) fn problem_of(error: &Error) -> Problem {
 }
 
 /// Whether a key that could not be begun is tried again: what is in its way passes by itself, or when somebody mends it for all.
-pub(super) fn passes(error: &Error) -> bool {
+pub(crate) fn passes(error: &Error) -> bool {
     const PASSING: [&str; 8] =
         ["vault-sealed", "store-unavailable", "disk-full", "moved-on", "hsm-away", "cloud-throttled", "cloud-unreachable", "outcome-unknown"];
     match error {
@@ -53,7 +53,7 @@ pub(super) fn passes(error: &Error) -> bool {
 }
 
 /// Nothing had to be done.
-pub(super) fn already_so(key: &KeyRow, event: Event) -> Problem {
+pub(crate) fn already_so(key: &KeyRow, event: Event) -> Problem {
     let detail = match event {
         Event::Update => format!("{} has all of it already.", key.name),
         _ => format!("{} is {} already.", key.name, key.state.as_str()),

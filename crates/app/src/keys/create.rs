@@ -13,7 +13,7 @@ use keystead_store::{
 use keystead_vault::{CheckValue, HsmError, SecretBytes, VaultError, export_method};
 
 use super::rules::{check_kept, check_place};
-use crate::{App, Error, Request, Started, error::TxError, permit, who};
+use crate::{App, Error, Request, Started, error::TxError, permit, request::Item, who};
 
 /// What is asked for.
 pub struct NewKey {
@@ -118,19 +118,31 @@ impl App {
 
     /// What is asked for, looked at with its keystore: a key of this kind can be made there.
     pub(crate) async fn checked(&self, principal: &Principal, new: NewKey) -> Result<(NewKey, KeystoreRow), Error> {
+        let new = self.checked_alone(new)?;
+        let keystore = self.active_keystore(principal, &new.keystore).await?;
+        self.check_there(&keystore, &new)?;
+        Ok((new, keystore))
+    }
+
+    /// What is asked for, looked at without its keystore.
+    pub(crate) fn checked_alone(&self, new: NewKey) -> Result<NewKey, Invalid> {
         let now = self.now();
         let usage = new.spec.usage(new.usage)?;
         check_form(new.spec, &new.material)?;
         let new = NewKey { usage: Some(usage), expires: new.expires.map(|expires| expiry::check(expires, now)).transpose()?, ..new };
         check_description(&new.description)?;
-        let keystore = self.active_keystore(principal, &new.keystore).await?;
-        check_place(&keystore, &new)?;
         check_kept(&new)?;
-        self.check_importable(&keystore, new.spec)?;
+        Ok(new)
+    }
+
+    /// Whether a key of this kind can be made in a keystore.
+    pub(crate) fn check_there(&self, keystore: &KeystoreRow, new: &NewKey) -> Result<(), Invalid> {
+        check_place(keystore, new)?;
+        self.check_importable(keystore, new.spec)?;
         if new.multi_region {
             self.catalog.check_multi_region(&keystore.cloud, &keystore.location)?;
         }
-        Ok((new, keystore))
+        Ok(())
     }
 
     /// Begins to make a key that was [`checked`](Self::checked). `beside` is done in the transaction of its intent.
@@ -152,13 +164,14 @@ impl App {
         };
         let intent = self.creation(principal, request, &keystore, (&key, &lineage, &version), !proof.payload.terms.kept, ceremony, proof.rule);
         let refusal = self.entry(principal, "key.create", "names-are-unique").keystore(&keystore.id, &keystore.name).detail("name", key.name.clone());
-        let answer = key.clone();
+        let (answer, item) = (key.clone(), request.item.clone());
         let holds = [(keystore.id.to_string(), keystore.name.clone())];
         let written = self
             .store()
             .write("keys.create", move |tx| {
                 insert(tx, &keystore, &lineage, &key, &version)?;
                 let operation = intent.write(tx)?;
+                item.iter().try_for_each(|item| item.begin(tx, &operation.id))?;
                 beside(tx, &operation, &key)?;
                 Ok::<_, TxError>(operation)
             })
@@ -204,6 +217,7 @@ impl App {
             .detail("origin", key.origin.clone())
             .detail("fingerprint", version.fingerprint.clone())
             .detail("kept", if forgets { "false" } else { "true" });
+        let intent = request.item.iter().map(Item::told).fold(intent, |intent, (of, id)| intent.detail(of, id));
         ceremony.iter().fold(intent, |intent, ceremony| intent.subject("ceremony", ceremony.as_str(), &key.name))
     }
 
@@ -227,7 +241,7 @@ impl App {
         }
     }
 
-    fn rows(&self, principal: &Principal, keystore: &KeystoreRow, new: &NewKey, now: Timestamp) -> (KeyRow, LineageRow) {
+    pub(crate) fn rows(&self, principal: &Principal, keystore: &KeystoreRow, new: &NewKey, now: Timestamp) -> (KeyRow, LineageRow) {
         let id = KeyId::new(now, self.random());
         let lineage = LineageRow {
             id: LineageId::new(now, self.random()),

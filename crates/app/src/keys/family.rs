@@ -20,7 +20,7 @@ use super::{
     create::{check_description, insert_lineage},
     lifecycle::unchanged,
 };
-use crate::{App, Error, Request, Started, error::TxError, permit, who};
+use crate::{App, Error, Request, Started, error::TxError, permit, request::Item, who};
 
 /// A replica as it is asked for; what is left out is as the primary has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl App {
     }
 
     /// What AWS would refuse, and what would not stay in step, before anything is made.
-    async fn check_replica(&self, primary: &KeyRow, keystore: &KeystoreRow) -> Result<(), Error> {
+    pub(crate) async fn check_replica(&self, primary: &KeyRow, keystore: &KeystoreRow) -> Result<(), Error> {
         let id = primary.id.clone();
         check_part(primary, self.store().read("versions.is_bound", move |tx| versions::is_bound(tx, &id)).await?)?;
         if verdict(primary.state, Event::Replicate) != Verdict::Stay {
@@ -220,13 +220,17 @@ impl App {
             .detail("name", rows.key.name.clone())
             .detail("primary", rows.primary.id.to_string())
             .detail("region", rows.key.region.clone());
+        let item = request.item.clone();
+        let intent = item.iter().map(Item::told).fold(intent, |intent, (of, id)| intent.detail(of, id));
         let refusal = self.entry(principal, action_of(Event::Replicate), "names-are-unique").key(&rows.primary).detail("name", rows.key.name.clone());
         let (answer, holds) = (rows.key.clone(), [(rows.primary.id.to_string(), rows.primary.name.clone()), (keystore.id.to_string(), keystore.name.clone())]);
         let written = self
             .store()
             .write("keys.add_replica", move |tx| {
                 insert(tx, &keystore, &rows)?;
-                Ok::<_, TxError>(intent.write(tx)?)
+                let operation = intent.write(tx)?;
+                item.iter().try_for_each(|item| item.begin(tx, &operation.id))?;
+                Ok::<_, TxError>(operation)
             })
             .await;
         match written {
@@ -360,7 +364,7 @@ fn check_region_is_free(replicas: &[KeyRow], region: &str) -> Result<(), Error> 
 }
 
 /// `orders_us-east-1`.
-fn suggested_name(primary: &str, region: &str) -> Result<Name, Invalid> {
+pub(crate) fn suggested_name(primary: &str, region: &str) -> Result<Name, Invalid> {
     let text = format!("{primary}_{region}");
     Name::parse(&text).map_err(|_| Invalid::new("name", format!("would be {text}, which is no name"), "Give the replica a name of its own."))
 }

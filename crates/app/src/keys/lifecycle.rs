@@ -15,7 +15,7 @@ use keystead_operations::{
     schedule::waves::WithCopies,
     stored::{Stored, StoredTime},
 };
-use keystead_store::{Tx, batches, keys, keys::KeyRow};
+use keystead_store::{Tx, keys, keys::KeyRow};
 
 use super::{action_of, rules::check_ask, waves::with_copies};
 use crate::{App, Error, Request, Started, error::TxError, permit, request::Item, who};
@@ -212,7 +212,7 @@ impl App {
         if matches!(proof.payload, Saga::ActivateKey(_)) && item.as_ref().is_some_and(|item| key.updated_at > item.began) {
             return Err(Error::MovedOn);
         }
-        let intent = item.iter().fold(intent, |intent, item| intent.detail("batch", item.batch.as_str()));
+        let intent = item.iter().map(Item::told).fold(intent, |intent, (of, id)| intent.detail(of, id));
         let holds: Vec<_> = proof.payload.locks(&keystore.id).into_iter().map(|id| (id, key.name.clone())).collect();
         let seen = key.clone();
         let written = self
@@ -225,9 +225,7 @@ impl App {
                     return Err(Error::MovedOn.into());
                 }
                 also(tx)?;
-                if let Some(Item { batch, position, .. }) = &item {
-                    batches::begin_item(tx, batch, *position, &operation.id)?;
-                }
+                item.iter().try_for_each(|item| item.begin(tx, &operation.id))?;
                 Ok::<_, TxError>(operation)
             })
             .await;

@@ -9,7 +9,7 @@ pub mod family;
 pub mod kill;
 pub mod lifecycle;
 pub mod rotation;
-mod rules;
+pub(crate) mod rules;
 pub mod show;
 mod unwrapping;
 pub mod update;

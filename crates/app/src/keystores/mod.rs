@@ -115,7 +115,7 @@ impl App {
     }
 
     /// Where a keystore shall be, checked and complete.
-    fn location(&self, cloud: &str, given: AwsLocation) -> Result<AwsLocation, Error> {
+    pub(crate) fn location(&self, cloud: &str, given: AwsLocation) -> Result<AwsLocation, Error> {
         if cloud == keystore::VAULT {
             keystore::check_nowhere(&given)?;
             return Ok(given);

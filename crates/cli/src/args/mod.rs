@@ -6,6 +6,7 @@ pub mod batch;
 pub mod ceremony;
 pub mod chosen;
 pub mod drift;
+pub mod estate;
 pub mod global;
 pub mod key;
 pub mod keystore;
@@ -80,6 +81,16 @@ pub enum Noun {
     /// Batches: actions on many keys, and how far they are
     #[command(subcommand)]
     Batch(batch::BatchVerb),
+    /// Say exactly what would change to come from what is to what files say
+    Plan(estate::Plan),
+    /// Do a plan that was kept, and nothing else
+    Apply(estate::Apply),
+    /// Write what exists into a file
+    #[command(subcommand)]
+    Export(estate::ExportVerb),
+    /// Estates in files: their schema, and the plans that were begun
+    #[command(subcommand)]
+    Estate(estate::EstateVerb),
     /// Ceremonies: keys that come in components, each entered by another person
     #[command(subcommand)]
     Ceremony(ceremony::CeremonyVerb),

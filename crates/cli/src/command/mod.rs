@@ -6,6 +6,7 @@ pub mod batch;
 pub mod ceremony;
 pub mod change;
 pub mod drift;
+pub mod estate;
 pub mod key;
 pub mod keystore;
 mod keystore_kill;
@@ -66,6 +67,10 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<(), CliError> {
         Noun::RestoreRoot(args) => Box::pin(local::restore_root(&context, args)).await,
         Noun::Key(verb) => Box::pin(key::run(&context, *verb)).await,
         Noun::Batch(verb) => Box::pin(batch::run(&context, verb)).await,
+        Noun::Plan(args) => Box::pin(estate::plan(&context, args)).await,
+        Noun::Apply(args) => Box::pin(estate::apply(&context, args)).await,
+        Noun::Export(verb) => Box::pin(estate::export(&context, verb)).await,
+        Noun::Estate(verb) => Box::pin(estate::run(&context, verb)).await,
         Noun::Ceremony(verb) => Box::pin(ceremony::run(&context, verb)).await,
         Noun::Keystore(verb) => Box::pin(keystore::run(&context, verb)).await,
         Noun::Rotation(verb) => Box::pin(rotation::run(&context, verb)).await,

@@ -97,10 +97,18 @@ pub struct Item {
     problem: Option<Why>,
 }
 
+/// Why something waits, was skipped or failed.
 #[derive(Debug, Clone, Default, Deserialize)]
-struct Why {
+pub struct Why {
     detail: String,
     mend: String,
+}
+
+impl Why {
+    /// As people read it.
+    pub fn told(&self) -> String {
+        format!("{} {}", self.detail, self.mend)
+    }
 }
 
 impl Row for Item {
@@ -108,7 +116,7 @@ impl Row for Item {
 
     fn cells(&self) -> Vec<String> {
         let Self { position, name, keystore, state, operation, problem } = self.clone();
-        let why = problem.map(|why| format!("{} {}", why.detail, why.mend)).unwrap_or_default();
+        let why = problem.map(|why| why.told()).unwrap_or_default();
         vec![position.to_string(), name, keystore, state, operation.unwrap_or_default(), why]
     }
 }
@@ -125,17 +133,25 @@ pub struct Plan {
     takes_seconds: u64,
     cost_cents_month: i64,
     #[serde(default)]
-    prices: Option<Prices>,
+    prices: Option<PriceSource>,
     keystores: Vec<Keystore>,
     first: Vec<Planned>,
     #[serde(default)]
     first_refused: Vec<Planned>,
 }
 
+/// Where prices come from.
 #[derive(Debug, Clone, Deserialize)]
-struct Prices {
+pub struct PriceSource {
     source: String,
     date: String,
+}
+
+impl PriceSource {
+    /// As people read it.
+    pub fn told(&self) -> String {
+        format!("{}, read {}", self.source, self.date)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -161,7 +177,7 @@ struct Planned {
 
 impl Planned {
     fn cells(&self) -> Vec<String> {
-        let why = self.problem.as_ref().map(|why| format!("{} {}", why.detail, why.mend)).unwrap_or_default();
+        let why = self.problem.as_ref().map(Why::told).unwrap_or_default();
         vec![self.name.clone(), self.keystore.clone(), self.verdict.clone(), why]
     }
 }
@@ -194,7 +210,7 @@ impl Sheet for Plan {
 }
 
 /// A span of seconds as people say it, in its two largest units.
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
@@ -203,7 +219,7 @@ fn span(seconds: u64) -> String {
 }
 
 /// US cents a month.
-fn dollars(cents: i64) -> String {
+pub(super) fn dollars(cents: i64) -> String {
     let sign = if cents < 0 { "-" } else { "" };
     format!("{sign}${}.{:02} a month", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
 }

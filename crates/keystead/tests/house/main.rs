@@ -14,6 +14,7 @@ mod dark;
 mod dark_proof;
 mod desk;
 mod drift;
+mod estates;
 mod events;
 mod expiry;
 mod exports;

@@ -5,7 +5,7 @@
 
 #[path = "../../benches/house/fill.rs"]
 #[allow(dead_code)]
-mod fill;
+pub mod fill;
 
 use std::{
     fs,

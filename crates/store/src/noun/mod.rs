@@ -9,6 +9,7 @@ pub mod ceremonies;
 pub mod channels;
 pub mod drifts;
 pub mod due;
+pub mod estates;
 pub mod events;
 pub mod exports;
 pub mod journal;

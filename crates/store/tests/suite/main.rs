@@ -161,4 +161,8 @@ on_both! {
     a_key_of_a_batch_is_begun_once_and_rests_when_it_must,
     a_batch_that_is_stopped_begins_nothing_and_ends_with_what_runs,
     a_batch_in_which_everything_has_its_outcome_is_done,
+    an_apply_is_read_as_it_was_written_and_one_at_a_time_is_open,
+    a_change_is_begun_once_and_behind_what_it_waits_for,
+    what_waits_for_a_failure_is_hopeless,
+    an_apply_that_is_stopped_begins_nothing_and_ends_with_what_runs,
 }
