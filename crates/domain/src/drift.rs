@@ -120,6 +120,8 @@ macro_rules! named {
     };
 }
 
+pub(crate) use named;
+
 named!(Attribute, "attribute", "Give one that `keystead drift list` shows.", {
     Vanished = "vanished",
     Deletion = "deletion",

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod ceremony;
 pub mod drift;
 pub mod duration;
+pub mod health;
 pub mod id;
 pub mod invalid;
 pub mod key;

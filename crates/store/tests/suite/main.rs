@@ -155,4 +155,10 @@ on_both! {
     a_key_of_a_batch_is_begun_once_and_rests_when_it_must,
     a_batch_that_is_stopped_begins_nothing_and_ends_with_what_runs,
     a_batch_in_which_everything_has_its_outcome_is_done,
+    what_a_check_found_is_kept_until_a_later_one,
+    keystores_in_a_cloud_are_due_for_their_checks,
+    how_much_of_a_quota_was_used_in_the_last_minute_is_known,
+    every_reason_why_a_key_is_not_well_is_found_filtered_and_counted,
+    a_key_with_several_reasons_is_as_its_worst,
+    what_is_known_of_a_keystore_is_gathered,
 }
