@@ -12,6 +12,7 @@ pub mod ceremonies;
 pub mod drift;
 pub mod error;
 mod finish;
+pub mod health;
 pub mod keys;
 pub mod keystores;
 mod knocks;

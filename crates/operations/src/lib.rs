@@ -15,6 +15,7 @@ pub mod dark;
 pub mod effort;
 pub mod engine;
 pub mod family;
+pub mod health;
 pub mod in_place;
 pub mod intent;
 pub mod kill;

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod batch;
 pub mod ceremony;
 pub mod drift;
+pub mod health;
 pub mod key;
 pub mod keystore;
 pub mod kill;

@@ -257,6 +257,7 @@ pub struct Import {
 Examples:
   keystead key list
   keystead key list --keystore payments-eu --state ACTIVE
+  keystead key list --health failing
   keystead key list --name orders --all                # predecessors and deleted ones too
   keystead key list --output json | jq '.[].cloud_arn'")]
 pub struct List {
@@ -272,6 +273,9 @@ pub struct List {
     /// Only keys whose material is kept so: own (in the vault), linked (another key's) or native (in the cloud alone)
     #[arg(long, value_name = "CUSTODY", value_parser = parse::custody)]
     pub custody: Option<String>,
+    /// Only keys whose health is this: failing, degraded, unknown or ok
+    #[arg(long, value_name = "HEALTH", value_parser = parse::health)]
+    pub health: Option<String>,
     #[command(flatten)]
     pub listing: Listing,
 }

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod blast;
 pub mod ceremony;
 pub mod drift;
+pub mod health;
 pub mod json;
 pub mod key;
 pub mod keystore;

@@ -184,7 +184,7 @@ async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result
 
 async fn list(context: &Context, args: &List) -> Result<(), CliError> {
     let route = Route::new("v1/keys").with("keystore", args.keystore.as_ref()).with("state", args.state.as_ref()).with("name", args.name.as_ref());
-    let route = route.with("custody", args.custody.as_ref());
+    let route = route.with("custody", args.custody.as_ref()).with("health", args.health.as_ref());
     // Who asks for a state gets it, DELETED as well.
     pages::list::<Key>(context, route, &args.listing, None, |key| args.state.is_some() || is_not_deleted(key)).await
 }
