@@ -1,4 +1,4 @@
-//! Health: whether a keystore and a key are as they should be, in one word, with every reason why not and what mends it.
+//! Health: whether a keystore and a key are as they should be, in one word, with every reason why not and what mends it (FX-042).
 //!
 //! A word is the worst of its reasons; without a reason it is `ok`. A reason stands for itself: none takes another away.
 
@@ -286,8 +286,8 @@ impl KeystoreReason {
             Self::DriftHostile => format!("See what was done: `keystead drift list --keystore {keystore} --class hostile`."),
             Self::PermissionsMissing => format!("`keystead keystore check {keystore}` names each with its mend."),
             Self::DriftOpen => format!("See each: `keystead drift list --keystore {keystore}`."),
-            Self::LookLate => format!("See why: `keystead operation list --keystore {keystore}`; look now: `keystead keystore sync {keystore}`."),
-            Self::OperationWaits => format!("See which and why: `keystead operation list --keystore {keystore}`."),
+            Self::LookLate => format!("Look now: `keystead keystore sync {keystore}`; why it was not done: `keystead operation list`."),
+            Self::OperationWaits => "See which and why: `keystead operation list`.".to_owned(),
             Self::QuotaTight => "Nothing is needed: calls wait for their turn. If it lasts, have the quota raised in the cloud account.".to_owned(),
             Self::Unchecked | Self::CheckLate => {
                 format!("Check it: `keystead keystore check {keystore}`. Checks by themselves are `health.check_seconds` in the configuration.")

@@ -79,7 +79,7 @@ mod tests {
     use crate::output::table::sheet;
 
     #[test]
-    fn health_is_told_with_every_reason_and_its_mend_cm_010() {
+    fn health_is_told_with_every_reason_and_its_mend_fx_042() {
         let json = serde_json::json!({"status": "failing", "reasons": [{"reason": "denied", "status": "failing", "detail": "The role cannot be assumed.", "mend": "Mend it."}],
             "reachable": true, "permitted": false, "missing": [], "why": "AssumeRole was refused", "checked_at": "2026-11-21T23:44:55Z", "in_step": null,
             "protected_until": "2026-12-21T23:44:55Z", "quota_left_percent": 88, "quota_call": "DescribeKey"});

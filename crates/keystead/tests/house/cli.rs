@@ -121,6 +121,20 @@ fn a_keystore_is_kept_warm_and_restored_from_the_command_line_cm_037_fx_029() {
 }
 
 #[test]
+fn health_is_shown_and_filtered_from_the_command_line_fx_042() {
+    let (desk, _terminal) = demo();
+    desk.json(&["key", "create", "well", "--keystore", "demo-eu"]);
+    desk.json(&["keystore", "check", "demo-eu"]);
+    desk.table(&["keystore", "show", "demo-eu"], &["health", "reachable", "permitted", "checked"]);
+    desk.table(&["keystore", "list"], &["HEALTH", "demo-eu"]);
+    desk.table(&["key", "list", "--health", "ok"], &["HEALTH", "well"]);
+    let shown = desk.json(&["key", "show", "well"]);
+    assert_eq!((&shown["health"]["status"], &shown["health"]["reasons"]), (&json!("ok"), &json!([])), "{shown}");
+    let refused = desk.run(&["key", "list", "--health", "fine"]);
+    assert!(refused.code == 2 && refused.err.contains("degraded"), "{}", refused.err);
+}
+
+#[test]
 fn keys_are_killed_and_restored_from_the_command_line_ft_019() {
     let (desk, _terminal) = demo();
     desk.json(&["key", "create", "doomed", "--keystore", "demo-eu", "--tag", "fate=dark"]);

@@ -19,6 +19,7 @@ mod exports;
 mod families;
 mod forgotten;
 mod full_disk;
+mod health;
 mod hsm;
 mod imports;
 mod in_place;

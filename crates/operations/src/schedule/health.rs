@@ -1,4 +1,4 @@
-//! The schedule's checks: every keystore is asked, as often as the configuration says, whether its cloud answers and permits what is needed (CM-010).
+//! The schedule's checks: every keystore is asked, as often as the configuration says, whether its cloud answers and permits what is needed (FX-042).
 
 use keystead_domain::{
     health::{CheckOutcome, next_check},
