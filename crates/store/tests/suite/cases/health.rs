@@ -246,7 +246,7 @@ pub async fn a_key_with_several_reasons_is_as_its_worst(world: World) {
     };
     assert_eq!((listed(Health::Failing).await, listed(Health::Degraded).await, listed(Health::Ok).await), (Ok(5), Ok(2), Ok(3)));
     let many: Vec<_> = (1..=250).map(key_id).collect();
-    assert_eq!(world.read(move |tx| health::of_keys(tx, &many, NOW)).await.expect("is read").len(), 11, "any number is asked for, a hundred at once");
+    assert_eq!(world.read(move |tx| health::of_keys(tx, &many, NOW)).await.expect("is read").len(), 11, "any number is asked for");
 }
 
 pub async fn what_is_known_of_a_keystore_is_gathered(world: World) {
