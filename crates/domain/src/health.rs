@@ -323,9 +323,12 @@ impl KeyReason {
     /// What to do, as a sentence. `key` and `keystore` are what people call them by.
     pub fn mend(self, key: &str, keystore: &str) -> String {
         match self {
-            Self::CloudKeyGone | Self::DriftHostile | Self::DriftOpen => format!("See what differs, and the way out: `keystead drift list --key {key}`."),
+            Self::CloudKeyGone => format!(
+                "Look in the cloud's audit trail who deleted it. Make it anew with the same material: `keystead key recreate {key} --dry-run` says what comes back and what does not."
+            ),
+            Self::DriftHostile | Self::DriftOpen => format!("See what differs, and the way out: `keystead drift list --key {key}`."),
             Self::Expired => {
-                format!("Give it another end with `keystead key update {key} --expires 90d`, then its material with `keystead key upload {key}`; or renew it.")
+                format!("`keystead key upload {key}` brings its material back, for the same span again; `keystead key renew {key}` makes a successor.")
             }
             Self::NotUsable => format!("Look at the cloud's word with `keystead key show {key}`; `keystead key upload {key}` brings its material back."),
             Self::EndNear => format!("Move its end with `keystead key update {key} --expires 90d`, or renew it with `keystead key renew {key}`."),

@@ -22,6 +22,7 @@ pub mod kill;
 pub mod link;
 pub mod problem;
 pub mod quota;
+pub mod recreation;
 pub mod restore;
 pub mod saga;
 pub mod schedule;

@@ -64,7 +64,10 @@ fn cloud_words(kind: Kind) -> (&'static str, &'static str) {
         Kind::OutcomeUnknown => ("cloud-no-answer", "Nothing is needed: Keystead looks what became of the call and goes on."),
         Kind::Throttled => ("cloud-throttled", "Nothing is needed: Keystead slows down. Others use the same quota, or it is too small."),
         Kind::CloudFailure => ("cloud-failure", "Nothing is needed: Keystead tries again. See the cloud's status page if it lasts."),
-        Kind::NotFound => ("cloud-key-gone", "The cloud no longer knows the key. Look in its audit trail who deleted it; renew or delete the key here."),
+        Kind::NotFound => (
+            "cloud-key-gone",
+            "The cloud no longer knows the key. Look in its audit trail who deleted it; make it anew here (`keystead key recreate NAME`), renew or delete it.",
+        ),
         Kind::WrongState => {
             ("cloud-wrong-state", "The key was changed in the cloud directly. Compare `key show` with the cloud's console and undo that change.")
         }

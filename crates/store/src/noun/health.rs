@@ -190,7 +190,7 @@ pub fn of_keys(tx: &mut Tx<'_>, keys: &[KeyId], now: Timestamp) -> Result<Vec<Ke
     let at_once = if keys.len() > A_FEW { LIMIT_MAX as usize } else { A_FEW };
     let places: Vec<String> = (2..at_once + 2).map(|n| format!("${n}")).collect();
     let sql = format!(
-        "SELECT k.id, (SELECT v.seen_at FROM cloud_views v WHERE v.key_id = k.id), (SELECT o.operation_id FROM locks o WHERE o.subject_id = k.id), {}
+        "SELECT k.id, (SELECT NULLIF(v.seen_at, 0) FROM cloud_views v WHERE v.key_id = k.id), (SELECT o.operation_id FROM locks o WHERE o.subject_id = k.id), {}
            FROM keys k WHERE k.state <> 'DELETED' AND k.id IN ({})",
         columns(1),
         places.join(", ")

@@ -112,6 +112,7 @@ on_both! {
     keys_with_the_same_material_are_the_holder_its_copies_and_its_replicas,
     operations_of_a_kind_are_those_that_were_asked_of_the_key,
     links_are_listed_from_both_ends_in_pages,
+    copies_go_over_to_the_key_that_takes_their_sources_place,
     the_link_of_a_copy_that_never_was_is_taken_back,
     names_in_use_are_found_by_their_beginning,
     nothing_is_sealed_under_an_account_key_that_is_gone,
