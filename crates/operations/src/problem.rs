@@ -155,11 +155,13 @@ impl From<&StepError> for Problem {
             StepError::NotYet(state) => Self::new(
                 "cloud-key-still-there",
                 format!("The cloud still has the key, in the state {state}."),
-                "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten only when its key is gone.",
+                "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten, and a key made anew, only when its key is gone.",
             ),
-            StepError::Gone => {
-                Self::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")
-            }
+            StepError::Gone => Self::new(
+                "cloud-key-gone",
+                "The cloud no longer has the key.",
+                "Look in its audit trail who deleted it; make it anew here (`keystead key recreate NAME`), renew or delete it.",
+            ),
             StepError::NotImportable(spec) => Self::new(
                 "not-importable",
                 format!("The keystore's cloud takes no {} key.", spec.as_str()),

@@ -18,7 +18,7 @@ use crate::{App, Error, Request, Started, who};
 
 /// What whoever's key waits without material is told.
 pub const WAITS: &str = "The new key waits INACTIVE, without material: the old one was out of use, or its policy was not AWS's default, or no sync has seen it. Put the policy back with \
-    `aws kms put-key-policy` (`keystead key show OLD_ID --policy` prints it), then `keystead key activate NAME`.";
+    `aws kms put-key-policy` (behind the next sync `keystead drift list --key NAME` has the wanted one), then `keystead key activate NAME`.";
 
 /// What making a key anew would come to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,7 +44,7 @@ impl App {
         let proof = permit(principal, Action::Read, &key.account_id, key.clone())?;
         let key = proof.payload;
         let look = move |tx: &mut Tx<'_>| {
-            let view = views::of(tx, &key.id)?;
+            let view = views::of(tx, &key.id)?.filter(|view| view.seen_at.as_micros() > 0);
             let before = match key.predecessor_id.as_ref().filter(|_| key.origin == ADOPTED) {
                 Some(predecessor) => keys::by_id(tx, predecessor)?,
                 None => None,

@@ -135,6 +135,19 @@ fn health_is_shown_and_filtered_from_the_command_line_fx_042() {
 }
 
 #[test]
+fn what_making_a_key_anew_comes_to_is_told_on_the_command_line_and_one_that_is_there_is_not_fx_003() {
+    let (desk, _terminal) = demo();
+    desk.json(&["key", "create", "seal", "--keystore", "demo-eu", "--spec", "HMAC_256"]);
+    desk.table(&["key", "recreate", "seal", "--dry-run"], &["gone since", "not known", "Comes back", "authentication codes", "Cannot come back", "Its grants"]);
+    let refused = desk.run(&["key", "recreate", "seal"]);
+    assert!(refused.code != 0 && refused.err.contains("warning: The old ARN"), "{} {}", refused.code, refused.err);
+    assert_eq!(desk.json(&["key", "show", "seal"])["state"], "ACTIVE");
+    desk.json(&["keystore", "sync", "demo-eu"]);
+    let refused = desk.fails(2, &["key", "recreate", "legacy-000000", "--dry-run"]);
+    assert!(refused.to_string().contains("the vault has none"), "{refused}");
+}
+
+#[test]
 fn keys_are_killed_and_restored_from_the_command_line_ft_019() {
     let (desk, _terminal) = demo();
     desk.json(&["key", "create", "doomed", "--keystore", "demo-eu", "--tag", "fate=dark"]);

@@ -35,6 +35,7 @@ mod native;
 mod nodes;
 mod process;
 mod recovery;
+mod recreate;
 mod refusals;
 mod restore;
 mod restore_proof;
