@@ -30,8 +30,8 @@ use crate::{
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// State of an operation that has not ended.
 const RUNNING: &str = "RUNNING";
-/// The operation behind which a name means another key.
-const RENEWAL: &str = "renew-key";
+/// The operations behind which a name means another key.
+const SUCCESSIONS: [&str; 2] = ["renew-key", "recreate-key"];
 
 /// What became of a request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -106,7 +106,7 @@ pub(crate) async fn answer(api: &Api, caller: &Principal, started: Started, wait
 /// The key as an ended operation left it; none when the operation took its making back.
 async fn key_behind(api: &Api, caller: &Principal, operation: &OperationRow, key: Option<KeyRow>) -> Result<Option<KeyRow>, Refusal> {
     let Some(key) = key else { return Ok(None) };
-    let renewed = operation.kind == RENEWAL && operation.state == "SUCCEEDED";
+    let renewed = SUCCESSIONS.contains(&operation.kind.as_str()) && operation.state == "SUCCEEDED";
     let wanted = if renewed { key.name.as_str() } else { key.id.as_str() };
     match api.app.show_key(caller, wanted).await {
         Ok((key, _)) => Ok(Some(key)),

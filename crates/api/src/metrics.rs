@@ -1,16 +1,23 @@
 //! What Prometheus reads.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::atomic::{AtomicI64, AtomicU64},
     time::{Duration, Instant},
 };
 
-use keystead_domain::{Timestamp, drift::DriftClass};
+use keystead_app::App;
+use keystead_domain::{
+    Timestamp,
+    drift::DriftClass,
+    health::{Health, percent_left},
+};
 use keystead_operations::restore::WARM_MARGIN;
 use keystead_store::{
-    Store, StoreError, alerts, drifts, operations,
+    Store, StoreError, Tx, alerts, drifts, health, operations,
     operations::Count,
+    quotas::{self, Spent},
     warm::{self, Warmth},
 };
 use keystead_vault::Member;
@@ -52,10 +59,22 @@ struct Drifts {
     class: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    health: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    call: String,
+}
+
 /// The states of an operation: each kind has a figure for each of them, be it 0.
 const STATES: [&str; 3] = ["RUNNING", "SUCCEEDED", "FAILED"];
 /// How long a count of the operations is good: `/metrics` needs no token, and counting takes a reader of the database.
 const COUNT_IS_GOOD: Duration = Duration::from_secs(5);
+/// How long a count of the health of all keys is good.
+const HEALTH_IS_GOOD: Duration = Duration::from_secs(60);
 /// How long a count may take; a database that is not there shall not take the other figures with it.
 const COUNT_TAKES: Duration = Duration::from_secs(2);
 
@@ -110,6 +129,44 @@ impl Warm {
     }
 }
 
+/// Of the health of keystores and keys: how many of each word. Their names are nobody's business here.
+#[derive(Default)]
+struct Healths {
+    keystores: Family<Of, Gauge<i64, AtomicI64>>,
+    keys: Family<Of, Gauge<i64, AtomicI64>>,
+    quota_left: Family<Called, Gauge<i64, AtomicI64>>,
+    /// When keys were last counted.
+    counted_at: Mutex<Option<Instant>>,
+}
+
+impl Healths {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("keystores_by_health", "Keystores in use, by health, at most a minute ago", self.keystores.clone());
+        registry.register("keys_by_health", "Keys that are not DELETED, by health, at most a minute ago", self.keys.clone());
+        let words = "What is left of the quota of a call where it is used most, in percent of the last minute, at most a minute ago";
+        registry.register("quota_left_percent", words, self.quota_left.clone());
+    }
+
+    fn clear(&self) {
+        self.keystores.clear();
+        self.keys.clear();
+        self.quota_left.clear();
+    }
+
+    fn set(&self, keystores: &BTreeMap<Health, i64>, keys: &BTreeMap<Health, i64>, quotas: &[Spent]) {
+        for health in Health::ALL {
+            let of = |counts: &BTreeMap<Health, i64>| counts.get(health).copied().unwrap_or(0);
+            self.keystores.get_or_create(&Of { health: health.as_str() }).set(of(keystores));
+            self.keys.get_or_create(&Of { health: health.as_str() }).set(of(keys));
+        }
+        self.quota_left.clear();
+        for quota in quotas {
+            let most = quotas.iter().filter(|other| other.call == quota.call).map(|other| other.micros).max().unwrap_or(0);
+            self.quota_left.get_or_create(&Called { call: quota.call.clone() }).set(i64::from(percent_left(most)));
+        }
+    }
+}
+
 /// The metrics of this process.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -122,6 +179,7 @@ pub(crate) struct Metrics {
     deliveries: Family<Deliveries, Gauge<i64, AtomicI64>>,
     drifts: Family<Drifts, Gauge<i64, AtomicI64>>,
     warm: Warm,
+    healths: Healths,
     /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
     counted_at: Mutex<Option<Instant>>,
 }
@@ -139,6 +197,7 @@ impl Metrics {
             deliveries: Family::default(),
             drifts: Family::default(),
             warm: Warm::default(),
+            healths: Healths::default(),
             counted_at: Mutex::default(),
             registry: Registry::default(),
         };
@@ -161,6 +220,7 @@ impl Metrics {
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         metrics.modules.register(&mut registry);
         metrics.warm.register(&mut registry);
+        metrics.healths.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -193,6 +253,29 @@ impl Metrics {
                 self.operations.clear();
                 self.deliveries.clear();
                 self.drifts.clear();
+            }
+        }
+        *counted_at = Some(Instant::now());
+    }
+
+    /// Counts the health of keystores and keys, if that was not done within a minute: every key is looked at for it.
+    pub async fn count_health(&self, app: &App) {
+        let mut counted_at = self.healths.counted_at.lock().await;
+        if counted_at.is_some_and(|at| at.elapsed() < HEALTH_IS_GOOD) {
+            return;
+        }
+        let now = app.engine().now();
+        let counting = async {
+            let keystores = app.count_keystores_by_health().await?;
+            let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((health::count_keys(tx, now)?, quotas::spent(tx, now)?));
+            let (keys, quotas) = app.engine().parts().store.read("health.count_keys", look).await?;
+            Ok::<_, StoreError>((keystores, keys, quotas))
+        };
+        match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
+            Ok((keystores, keys, quotas)) => self.healths.set(&keystores, &keys, &quotas),
+            Err(error) => {
+                tracing::warn!(%error, "health could not be counted");
+                self.healths.clear();
             }
         }
         *counted_at = Some(Instant::now());

@@ -13,6 +13,7 @@ pub mod drift;
 pub mod error;
 pub mod estate;
 mod finish;
+pub mod health;
 pub mod keys;
 pub mod keystores;
 mod knocks;

@@ -13,6 +13,8 @@ pub enum AlertKind {
     DriftFound,
     /// An operation failed and was taken back.
     OperationFailed,
+    /// A check found a keystore out of reach, or its role without what it needs.
+    KeystoreUnhealthy,
     /// Material expires soon, and nothing has moved its end.
     KeyExpires,
     /// A key was not in use when its policy would have rotated it: the turn is left out.
@@ -21,20 +23,24 @@ pub enum AlertKind {
     KeyRotates,
     /// What had failed has succeeded.
     OperationRecovered,
+    /// A check found a keystore well again.
+    KeystoreRecovered,
     /// Somebody tries the channels.
     Test,
 }
 
 impl AlertKind {
     /// The most urgent first: the order in a digest.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::KeyExpired,
         Self::DriftFound,
         Self::OperationFailed,
+        Self::KeystoreUnhealthy,
         Self::KeyExpires,
         Self::RotationMissed,
         Self::KeyRotates,
         Self::OperationRecovered,
+        Self::KeystoreRecovered,
         Self::Test,
     ];
 
@@ -44,10 +50,12 @@ impl AlertKind {
             Self::KeyExpired => "key-expired",
             Self::DriftFound => "drift-found",
             Self::OperationFailed => "operation-failed",
+            Self::KeystoreUnhealthy => "keystore-unhealthy",
             Self::KeyExpires => "key-expires",
             Self::RotationMissed => "rotation-missed",
             Self::KeyRotates => "key-rotates",
             Self::OperationRecovered => "operation-recovered",
+            Self::KeystoreRecovered => "keystore-recovered",
             Self::Test => "test",
         }
     }
@@ -62,7 +70,7 @@ impl AlertKind {
             Invalid::new(
                 "kind",
                 "is no kind of alert",
-                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, operation-failed, operation-recovered or test.",
+                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, operation-failed, operation-recovered, keystore-unhealthy, keystore-recovered or test.",
             )
         })
     }

@@ -120,6 +120,8 @@ macro_rules! named {
     };
 }
 
+pub(crate) use named;
+
 named!(Attribute, "attribute", "Give one that `keystead drift list` shows.", {
     Vanished = "vanished",
     Deletion = "deletion",
@@ -177,7 +179,10 @@ impl Attribute {
     pub fn instead_of_accepting(self, key: &str) -> String {
         match self {
             Self::Vanished => {
-                format!("Nothing brings that cloud key back. Take its record out of use with `keystead key schedule-deletion {key}`, or make another key.")
+                format!(
+                    "Nothing brings that cloud key back. Make another with the same material, `keystead key recreate {key} --dry-run` says what for; or take its record out of use with \
+                     `keystead key schedule-deletion {key}`."
+                )
             }
             Self::Deletion => {
                 format!("If it shall be deleted, say so: `keystead key schedule-deletion {key}`; if it shall stay: `keystead key cancel-deletion {key}`.")

@@ -11,6 +11,7 @@ pub mod ceremony;
 pub mod drift;
 pub mod duration;
 pub mod estate;
+pub mod health;
 pub mod id;
 pub mod invalid;
 pub mod key;

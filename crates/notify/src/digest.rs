@@ -42,10 +42,12 @@ const fn headline(kind: AlertKind) -> &'static str {
         AlertKind::KeyExpired => "Expired",
         AlertKind::DriftFound => "Changed in the cloud",
         AlertKind::OperationFailed => "Failed",
+        AlertKind::KeystoreUnhealthy => "Keystore not well",
         AlertKind::KeyExpires => "Expiring soon",
         AlertKind::RotationMissed => "Rotation left out",
         AlertKind::KeyRotates => "Rotating soon",
         AlertKind::OperationRecovered => "Recovered",
+        AlertKind::KeystoreRecovered => "Keystore well again",
         AlertKind::Test => "Test",
     }
 }
@@ -77,6 +79,8 @@ pub fn sentence(alert: &Alert) -> String {
         AlertKind::DriftFound => format!("{} was changed in the cloud: {} ({})", place(fact("key")), fact("attribute"), fact("class")),
         AlertKind::OperationFailed => format!("{}{} failed: {}", fact("operation_kind"), place(what), fact("why")),
         AlertKind::OperationRecovered => format!("{}{} has succeeded again", fact("operation_kind"), place(what)),
+        AlertKind::KeystoreUnhealthy => format!("{} is not well: {}", fact("keystore"), fact("why")),
+        AlertKind::KeystoreRecovered => format!("{} is well again", fact("keystore")),
         AlertKind::Test => format!("{} tries whether alerts arrive", fact("by")),
     }
 }

@@ -98,6 +98,11 @@ impl PreparedCopy {
         &self.version
     }
 
+    /// The same for a key that is of no family with the one whose material it shares: the cloud makes an id of its own of it.
+    pub(crate) fn alone(self) -> Self {
+        Self { version: VersionRow { number: 1, ..self.version }, material_id: None }
+    }
+
     /// Writes it; in the transaction of the intent, behind what it shares.
     ///
     /// # Errors

@@ -64,7 +64,10 @@ fn cloud_words(kind: Kind) -> (&'static str, &'static str) {
         Kind::OutcomeUnknown => ("cloud-no-answer", "Nothing is needed: Keystead looks what became of the call and goes on."),
         Kind::Throttled => ("cloud-throttled", "Nothing is needed: Keystead slows down. Others use the same quota, or it is too small."),
         Kind::CloudFailure => ("cloud-failure", "Nothing is needed: Keystead tries again. See the cloud's status page if it lasts."),
-        Kind::NotFound => ("cloud-key-gone", "The cloud no longer knows the key. Look in its audit trail who deleted it; renew or delete the key here."),
+        Kind::NotFound => (
+            "cloud-key-gone",
+            "The cloud no longer knows the key. Look in its audit trail who deleted it; make it anew here (`keystead key recreate NAME`), renew or delete it.",
+        ),
         Kind::WrongState => {
             ("cloud-wrong-state", "The key was changed in the cloud directly. Compare `key show` with the cloud's console and undo that change.")
         }
@@ -152,11 +155,13 @@ impl From<&StepError> for Problem {
             StepError::NotYet(state) => Self::new(
                 "cloud-key-still-there",
                 format!("The cloud still has the key, in the state {state}."),
-                "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten only when its key is gone.",
+                "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten, and a key made anew, only when its key is gone.",
             ),
-            StepError::Gone => {
-                Self::new("cloud-key-gone", "The cloud no longer has the key.", "Look in its audit trail who deleted it; renew or delete the key here.")
-            }
+            StepError::Gone => Self::new(
+                "cloud-key-gone",
+                "The cloud no longer has the key.",
+                "Look in its audit trail who deleted it; make it anew here (`keystead key recreate NAME`), renew or delete it.",
+            ),
             StepError::NotImportable(spec) => Self::new(
                 "not-importable",
                 format!("The keystore's cloud takes no {} key.", spec.as_str()),

@@ -129,6 +129,7 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::UploadKey(_) => "key.upload",
         Saga::RenewKey(saga) if saga.adopts => "key.adopt",
         Saga::RenewKey(_) => "key.renew",
+        Saga::RecreateKey(_) => "key.recreate",
         Saga::RotateInPlace(_) => "key.rotate-in-place",
         Saga::RevertKey(_) => "key.revert",
         Saga::RepairKey(_) => "key.repair",

@@ -8,7 +8,7 @@ use std::{
 
 use keystead_app::Request;
 use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
-use keystead_domain::{Clock, Name};
+use keystead_domain::{Clock, Name, time::SECOND};
 use keystead_operations::{NoHooks, engine::Settings};
 use keystead_sandbox::{Config as SandboxConfig, RoleSeed, Sandbox, UserSeed};
 use keystead_store::{Database, Store};
@@ -26,6 +26,8 @@ pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/keystead";
 pub(crate) const EXTERNAL_ID: &str = "keystead-demo";
 /// The name of the queue in each Region that tells what is done to the keys.
 pub(crate) const QUEUE: &str = "keystead-events";
+/// How often keystores are checked, in microseconds.
+const CHECK_EVERY: i64 = 3600 * SECOND;
 /// The directory that a demo makes and, at the next start, makes anew.
 const DIRECTORY: &str = "keystead-demo";
 
@@ -115,7 +117,7 @@ async fn build(dir: &Path, sandbox: &Sandbox, clock: Arc<SandboxClock>) -> Resul
         clouds: Arc::new(clouds),
         clock,
         hooks: Arc::new(NoHooks),
-        settings: Settings { quotas: false, ..Settings::default() },
+        settings: Settings { quotas: false, check_micros: Some(CHECK_EVERY), ..Settings::default() },
     };
     let house = assemble(wiring).await?;
     let ann = house.app.authenticate(installed.token.expose()).await?.ok_or_else(|| ServerError::App("the first user is not known".to_owned()))?;

@@ -73,6 +73,7 @@ pub(crate) async fn build(config: &Config) -> Result<House, ServerError> {
             concurrency: config.operations.concurrency,
             quotas: config.clouds.aws.quotas,
             alerts: config.alerts.alerting(),
+            check_micros: config.health.check_micros(),
             ..Settings::default()
         },
     })

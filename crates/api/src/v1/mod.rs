@@ -40,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revert::revert_key))
         .routes(routes!(keys::adopt::adopt_key))
         .routes(routes!(keys::forget::forget_key))
+        .routes(routes!(keys::recreate::recreation, keys::recreate::recreate_key))
         .routes(routes!(keys::schedule_deletion::schedule_deletion))
         .routes(routes!(keys::cancel_deletion::cancel_deletion))
         .routes(routes!(keys::add_replica::add_replica))

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
+use keystead_app::health::KeyHealth as Health;
 use keystead_operations::sync::View;
 use keystead_store::{keys::KeyRow, links, versions::VersionRow, views::ViewRow};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{link::Link, tags, time::rfc3339};
+use super::{health::KeyHealth, link::Link, tags, time::rfc3339};
 
 /// A key: what Keystead wants of it, and what the cloud last said.
 #[derive(Debug, Serialize, ToSchema)]
@@ -119,6 +120,9 @@ pub(crate) struct Key {
     /// The other members of its family of Regions; only where one multi-Region key is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<Vec<Relative>>,
+    /// Whether it is as it should be; only where keys are listed or one is shown, and not of a DELETED one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<KeyHealth>,
 }
 
 /// Another member of a family of Regions.
@@ -290,6 +294,7 @@ impl Key {
             versions: None,
             links: None,
             family: None,
+            health: None,
         }
     }
 
@@ -311,6 +316,12 @@ impl Key {
     pub fn with_view(self, view: Option<ViewRow>, adopted_from: Option<String>) -> Self {
         let view = view.map(|row| CloudView::of(row, &self.aliases));
         Self { view, adopted_from, ..self }
+    }
+
+    /// A key of its row, with its health.
+    pub fn with_health((row, health): (KeyRow, Option<Health>)) -> Self {
+        let health = health.map(|health| KeyHealth::of(&row, health));
+        Self { health, ..Self::of(row) }
     }
 
     /// The same with its versions.

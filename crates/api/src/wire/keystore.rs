@@ -5,7 +5,7 @@ use keystead_store::keystores::KeystoreRow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::time::rfc3339;
+use super::{health::KeystoreHealth, time::rfc3339};
 
 /// A place where keys live.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,9 +43,18 @@ pub(crate) struct Keystore {
     /// When deleted.
     #[schema(required, format = DateTime)]
     deleted_at: Option<String>,
+    /// Whether it is as it should be; only where keystores are listed or one is shown, and not of a deleted one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<KeystoreHealth>,
 }
 
 impl Keystore {
+    /// The same with its health.
+    #[must_use]
+    pub fn with_health(self, health: Option<KeystoreHealth>) -> Self {
+        Self { health, ..self }
+    }
+
     /// A keystore of its row; the partition is the catalogue's word.
     pub fn of(row: KeystoreRow, partition: String) -> Self {
         Self {
@@ -64,6 +73,7 @@ impl Keystore {
             created_at: rfc3339(row.created_at),
             created_by: row.created_by,
             deleted_at: row.deleted_at.map(rfc3339),
+            health: None,
         }
     }
 }

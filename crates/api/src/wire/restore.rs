@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 /// What cannot come back with a key that is gone.
 const GONE: &str = "The cloud no longer has this key. What was encrypted under it names its id and cannot be opened by any other key there, even one with the same \
-                    material. Make a new key for what is to come: `keystead key renew`.";
+                    material. Make it anew with the same material, `keystead key recreate NAME --dry-run` says what for, or with new material: `keystead key renew NAME`.";
 
 /// What a restore would take.
 #[derive(Debug, Serialize, ToSchema)]

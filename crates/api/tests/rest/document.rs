@@ -138,7 +138,7 @@ const CONTRACT: &str = "
     POST /v1/keys/{key}/kill, GET /v1/keys/{key}/kills, GET /v1/keys/{key}/blast-radius, POST /v1/keys/{key}/restore,
     POST /v1/keys/{key}/deactivate, POST /v1/keys/{key}/activate, POST /v1/keys/{key}/upload, POST /v1/keys/{key}/renew, POST /v1/keys/{key}/rotate,
     POST /v1/keys/{key}/revert, POST /v1/keys/{key}/replicas, POST /v1/keys/{key}/promote, GET /v1/keys/{key}/family,
-    POST /v1/keys/{key}/revert, POST /v1/keys/{key}/adopt, POST /v1/keys/{key}/forget,
+    POST /v1/keys/{key}/revert, POST /v1/keys/{key}/adopt, POST /v1/keys/{key}/forget, GET /v1/keys/{key}/recreate, POST /v1/keys/{key}/recreate,
     POST /v1/keys/{key}/schedule-deletion, POST /v1/keys/{key}/cancel-deletion, POST /v1/keys/{key}/export/prepare, POST /v1/keys/{key}/export/download,
     GET /v1/batches, POST /v1/batches, POST /v1/batches/plan, GET /v1/batches/{batch}, GET /v1/batches/{batch}/items, POST /v1/batches/{batch}/stop,
     GET /v1/estate, POST /v1/estate/plans, GET /v1/estate/applies, POST /v1/estate/applies, GET /v1/estate/applies/{apply},

@@ -93,6 +93,38 @@ async fn a_key_of_the_clouds_own_is_found_adopted_and_forgotten_ft_051_ft_067_ft
 }
 
 #[tokio::test]
+async fn a_key_that_is_gone_is_made_anew_once_and_what_cannot_come_back_is_told_fx_003() {
+    let world = world().await;
+    let first = world.done("POST", "/v1/keys", Some(json!({ "name": "seal", "keystore": "eu", "spec": "HMAC_256" }))).await["key"].clone();
+    let ask = async || {
+        let mut asked = request("POST", "/v1/keys/seal/recreate", Some(world.ann.expose()), None);
+        asked.headers_mut().insert("prefer", "wait=60".parse().expect("a value"));
+        asked.headers_mut().insert("idempotency-key", "recreate-1".parse().expect("a value"));
+        world.send(asked).await.json()
+    };
+    let plan = world.ann("GET", "/v1/keys/seal/recreate", None).await.json();
+    assert!(
+        plan["old_arn"] == first["cloud_arn"] && plan["state"] == "INACTIVE" && name(&plan["next"]).contains("put-key-policy"),
+        "no sync has seen its policy: {plan}"
+    );
+    // AWS says twice that there is no such key.
+    let gone = Effect::Error { code: "NotFoundException".into(), status: 400, message: "no such key".into() };
+    world.sandbox.add_faults([Fault { operation: "DescribeKey".into(), skip: 0, count: 2, effect: gone }]);
+    let made = ask().await;
+    assert_eq!(
+        (&made["operation"]["kind"], &made["operation"]["state"], &made["key"]["state"]),
+        (&json!("recreate-key"), &json!("SUCCEEDED"), &json!("INACTIVE")),
+        "{made}"
+    );
+    assert!(made["key"]["predecessor"] == first["id"] && made["warnings"].to_string().contains("grants"), "{made}");
+    let again = ask().await;
+    assert_eq!(again["operation"]["id"], made["operation"]["id"], "the same request is the same operation");
+    let log = world.ann("GET", "/v1/audit?limit=1000", None).await.json();
+    let told = log["items"].as_array().into_iter().flatten().filter(|item| item["entry"]["action"] == "key.recreate").count();
+    assert!(told >= 3, "the decision, and the end of each of both keys: {told}");
+}
+
+#[tokio::test]
 async fn behind_a_renewal_the_answers_key_is_the_successor_cm_057() {
     let world = world().await;
     let first = world.done("POST", "/v1/keys", Some(orders())).await["key"].clone();

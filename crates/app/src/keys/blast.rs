@@ -82,6 +82,8 @@ impl App {
 }
 
 fn affected(named: &KeyRow, view: Option<ViewRow>, key: KeyRow) -> Affected {
+    // What was only inherited from a key in whose place it was made was never seen of this one.
+    let view = view.filter(|view| view.seen_at.as_micros() > 0);
     let facts = view.as_ref().map(|view| View::read(&view.facts)).unwrap_or_default();
     let own = if key.is_current { key.aliases.iter().map(|alias| alias.as_str().to_owned()).collect() } else { BTreeSet::new() };
     let seen = view.iter().flat_map(|view| view.aliases.iter().map(|alias| alias.trim_start_matches("alias/").to_owned()));

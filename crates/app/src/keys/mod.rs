@@ -8,6 +8,7 @@ pub mod export;
 pub mod family;
 pub mod kill;
 pub mod lifecycle;
+pub mod recreate;
 pub mod rotation;
 pub(crate) mod rules;
 pub mod show;
@@ -116,6 +117,7 @@ pub(crate) fn action_of(event: Event) -> &'static str {
         Event::Activate => "key.activate",
         Event::Upload => "key.upload",
         Event::Renew => "key.renew",
+        Event::Recreate => "key.recreate",
         Event::RotateInPlace => "key.rotate-in-place",
         Event::Revert | Event::Reinstate => "key.revert",
         Event::ScheduleDeletion => "key.schedule-deletion",

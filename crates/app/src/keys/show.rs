@@ -15,7 +15,11 @@ use keystead_store::{
 };
 
 use super::rotation::next_turn;
-use crate::{App, Error, permit};
+use crate::{
+    App, Error,
+    health::{KeyHealth, with_health},
+    permit,
+};
 
 impl App {
     /// A key by id or name, with its versions.
@@ -40,7 +44,7 @@ impl App {
         let proof = permit(principal, Action::Read, &key.account_id, key.clone())?;
         let key = proof.payload;
         let look = move |tx: &mut Tx<'_>| {
-            let view = views::of(tx, &key.id)?;
+            let view = views::of(tx, &key.id)?.filter(|view| view.seen_at.as_micros() > 0);
             let before = match key.predecessor_id.as_ref().filter(|_| key.origin == ADOPTED) {
                 Some(predecessor) => keys::by_id(tx, predecessor)?,
                 None => None,
@@ -54,12 +58,32 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NotFound`] for a keystore that is not there.
-    pub async fn list_keys(&self, principal: &Principal, keystore: Option<&str>, mut filter: KeyFilter, page: Page) -> Result<Listed<KeyRow>, Error> {
+    pub async fn list_keys(
+        &self,
+        principal: &Principal,
+        keystore: Option<&str>,
+        mut filter: KeyFilter,
+        page: Page,
+    ) -> Result<Listed<(KeyRow, Option<KeyHealth>)>, Error> {
         if let Some(keystore) = keystore {
             filter.keystore = Some(self.keystore(principal, keystore).await?.id);
         }
-        let account = principal.account.clone();
-        Ok(self.store().read("keys.list", move |tx| keys::list(tx, &account, &filter, &page)).await?)
+        let (account, now) = (principal.account.clone(), self.now());
+        let look = move |tx: &mut Tx<'_>| {
+            let Listed { rows, next } = keys::list(tx, &account, &filter, &page)?;
+            Ok::<_, StoreError>(Listed { rows: with_health(tx, rows, now)?, next })
+        };
+        Ok(self.store().read("keys.list", look).await?)
+    }
+
+    /// The health of a key; one that is DELETED has none.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn key_health(&self, key: &KeyRow) -> Result<Option<KeyHealth>, Error> {
+        let (key, now) = (key.clone(), self.now());
+        let found = self.store().read("health.of_keys", move |tx| with_health(tx, vec![key.clone()], now)).await?;
+        Ok(found.into_iter().next().and_then(|(_, health)| health))
     }
 
     /// What happened to a key, newest first; also after it is gone (CM-006, CM-061, FX-031).

@@ -6,19 +6,19 @@ pub mod restore;
 pub mod sync;
 pub mod warm;
 
-use keystead_audit::{Entry, Outcome};
-use keystead_cloud::{CloudError, ProbeReport, Standing};
+use keystead_audit::Outcome;
+use keystead_cloud::ProbeReport;
 use keystead_domain::{Invalid, KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
 use keystead_identity::{Action, Principal};
-use keystead_operations::{Problem, Saga, saga::delete_keystore::DeleteKeystore, stored::Stored, words::Words};
+use keystead_operations::{Saga, health::in_words, saga::delete_keystore::DeleteKeystore, stored::Stored};
 use keystead_store::{
-    StoreError, events as queues, keys, keystores,
+    StoreError, Tx, events as queues, health, keys, keystores,
     keystores::KeystoreRow,
     operations,
     page::{Listed, Page},
 };
 
-use crate::{App, Error, Request, Started, catalog::Policy, error::TxError, permit, who};
+use crate::{App, Error, Request, Started, catalog::Policy, error::TxError, health::KeystoreHealth, permit, who};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +60,31 @@ impl App {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn list_keystores(&self, principal: &Principal, page: Page) -> Result<Listed<KeystoreRow>, Error> {
-        let account = principal.account.clone();
-        Ok(self.store().read("keystores.list", move |tx| keystores::list(tx, &account, &page)).await?)
+    pub async fn list_keystores(&self, principal: &Principal, page: Page) -> Result<Listed<(KeystoreRow, Option<KeystoreHealth>)>, Error> {
+        let (account, every, now) = (principal.account.clone(), self.check_every(), self.now());
+        let look = move |tx: &mut Tx<'_>| {
+            let Listed { rows, next } = keystores::list(tx, &account, &page)?;
+            let mut known = health::keystores(tx, &account, now)?;
+            let with_health = |row: KeystoreRow| {
+                let known = known.remove(&row.id).unwrap_or_default();
+                let health = KeystoreHealth::of(&row, known, every, now);
+                (row, health)
+            };
+            Ok::<_, StoreError>(Listed { rows: rows.into_iter().map(with_health).collect(), next })
+        };
+        Ok(self.store().read("keystores.list", look).await?)
+    }
+
+    /// A keystore by id or name, with its health.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn show_keystore(&self, principal: &Principal, id_or_name: &str) -> Result<(KeystoreRow, Option<KeystoreHealth>), Error> {
+        let row = self.keystore(principal, id_or_name).await?;
+        let (account, id, now) = (row.account_id.clone(), row.id.clone(), self.now());
+        let known = self.store().read("health.keystores", move |tx| Ok::<_, StoreError>(health::keystores(tx, &account, now)?.remove(&id))).await?;
+        let health = KeystoreHealth::of(&row, known.unwrap_or_default(), self.check_every(), now);
+        Ok((row, health))
     }
 
     /// The cloud's partition that a keystore is in; empty when the catalogue no longer takes its place.
@@ -160,14 +182,10 @@ impl App {
         let keystore = self.active_keystore(principal, id_or_name).await?;
         demand_cloud(&keystore)?;
         let proof = permit(principal, Action::ManageKeystores, &keystore.account_id, ())?;
-        let probed = async {
-            let cloud = self.engine.parts().clouds.connect(&keystore).await?;
-            cloud.probe().await
-        };
-        let probed = probed.await;
-        let entry = self.entry(principal, "keystore.check", proof.rule).keystore(&keystore.id, &keystore.name);
-        self.tell(checked(entry, &probed)).await?;
-        probed.map_err(|error| Error::Problem((&error).into()))
+        let checked = self.engine.probe(&keystore).await;
+        let words = self.entry(principal, "keystore.check", proof.rule).keystore(&keystore.id, &keystore.name);
+        self.engine.keep_check(&keystore, &checked, in_words(words, &checked.probed), false).await?;
+        checked.probed.map_err(|error| Error::Problem((&error).into()))
     }
 
     /// Deletes a keystore whose keys are all deleted (CM-038, CM-062).
@@ -215,23 +233,4 @@ pub(crate) fn demand_cloud(keystore: &KeystoreRow) -> Result<(), Invalid> {
         return Err(Invalid::new("keystore", "is in the vault and has no cloud to ask", mend));
     }
     Ok(())
-}
-
-/// What a check found, in the audit log's words: actions of the cloud by how they stand, or why it could not be told.
-fn checked(words: Words, probed: &Result<ProbeReport, CloudError>) -> Entry {
-    let report = match probed {
-        Ok(report) => report,
-        Err(error) => {
-            let words = words.outcome(Outcome::Failed).cloud_request(error.request_id.as_deref());
-            return words.detail("problem", Problem::from(error).kind).detail("cloud_code", error.code.clone()).done();
-        }
-    };
-    let of = |standing: Standing| {
-        let actions = report.findings.iter().filter(|found| found.standing == standing).map(|found| found.action.as_str());
-        actions.collect::<Vec<_>>().join(" ")
-    };
-    let words = words.detail("identity", report.identity.clone()).detail("sufficient", report.is_sufficient().to_string());
-    let standings = [("missing", Standing::Missing), ("excess", Standing::Excess), ("untested", Standing::Untested)];
-    let told = standings.map(|(name, standing)| (name, of(standing))).into_iter().filter(|(_, actions)| !actions.is_empty());
-    told.fold(words, |words, (name, actions)| words.detail(name, actions)).done()
 }

@@ -75,6 +75,10 @@ pub enum KeyVerb {
     /// The successor has the same kind, use, tags and description, and takes over all its aliases as the last sync saw them. The old key becomes REPLACED: it still decrypts.
     /// Revert takes the aliases back. What that will not do for the key's users is said before it is done.
     Adopt(Adopt),
+    /// Make a key anew that its cloud no longer has: another cloud key with the same material, description, tags and aliases
+    ///
+    /// What was encrypted symmetrically under the old one stays closed: see --dry-run, which says what comes back and what does not.
+    Recreate(Recreate),
     /// Take the pointer to a key that the cloud has really deleted out of the lists
     ///
     /// Nothing is deleted in the cloud; the key's record and its entries in the audit log stay.
@@ -251,12 +255,27 @@ pub struct Import {
     pub no_copy: bool,
 }
 
+/// `key recreate`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key recreate orders --dry-run
+  keystead key recreate orders")]
+pub struct Recreate {
+    #[command(flatten)]
+    pub one: One,
+    /// Only say what comes back with it, and what cannot
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// `key list`
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   keystead key list
   keystead key list --keystore payments-eu --state ACTIVE
+  keystead key list --health failing
   keystead key list --name orders --all                # predecessors and deleted ones too
   keystead key list --output json | jq '.[].cloud_arn'")]
 pub struct List {
@@ -272,6 +291,9 @@ pub struct List {
     /// Only keys whose material is kept so: own (in the vault), linked (another key's) or native (in the cloud alone)
     #[arg(long, value_name = "CUSTODY", value_parser = parse::custody)]
     pub custody: Option<String>,
+    /// Only keys whose health is this: failing, degraded, unknown or ok
+    #[arg(long, value_name = "HEALTH", value_parser = parse::health)]
+    pub health: Option<String>,
     #[command(flatten)]
     pub listing: Listing,
 }

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use keystead_domain::{
-    Alias, Custody, Invalid, KeySpec, KeyState, KeyUsage, Name, WrapMethod, batch::ItemState, duration, key::deletion::WaitingDays, keystore,
+    Alias, Custody, Invalid, KeySpec, KeyState, KeyUsage, Name, WrapMethod, batch::ItemState, duration, health::Health, key::deletion::WaitingDays, keystore,
 };
 
 use crate::secret::Token;
@@ -97,6 +97,11 @@ pub fn item_state(text: &str) -> Result<String, Invalid> {
 /// Whose material a key has.
 pub fn custody(text: &str) -> Result<String, Invalid> {
     Custody::parse(&text.to_lowercase()).map(|custody| custody.as_str().to_owned())
+}
+
+/// How a key is.
+pub fn health(text: &str) -> Result<String, Invalid> {
+    Health::parse(&text.to_lowercase()).map(|health| health.as_str().to_owned())
 }
 
 /// Twelve digits.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Row, Sheet,
+    health::Health,
     link::Link,
     table::{section, time, yes},
 };
@@ -89,6 +90,8 @@ pub struct Key {
     adopted_from: Option<String>,
     #[serde(default)]
     view: Option<View>,
+    #[serde(default)]
+    health: Option<Health>,
 }
 
 /// Another member of a family of Regions.
@@ -210,12 +213,12 @@ struct Version {
 }
 
 impl Row for Key {
-    const HEADER: &'static [&'static str] = &["name", "state", "keystore", "cloud", "region", "custody", "aliases", "expires", "id"];
+    const HEADER: &'static [&'static str] = &["name", "state", "health", "keystore", "cloud", "region", "custody", "aliases", "expires", "id"];
 
     fn cells(&self) -> Vec<String> {
         let expires = self.expires.as_deref().map(time).unwrap_or_default();
         let place = [self.keystore.clone(), self.cloud.clone(), self.region.clone()];
-        [self.name.clone(), self.state.clone()]
+        [self.name.clone(), self.state.clone(), Health::word(self.health.as_ref())]
             .into_iter()
             .chain(place)
             .chain([self.custody.clone(), self.aliases.join(", "), expires, self.id.clone()])
@@ -272,6 +275,7 @@ impl Sheet for Key {
             ("created", Some(format!("{} by {}", time(&self.created_at), self.created_by))),
             ("operation", self.operation.clone()),
         ];
+        fields.extend(self.health.iter().flat_map(Health::fields));
         fields.extend(self.view.iter().flat_map(View::fields));
         fields
     }
@@ -287,7 +291,8 @@ impl Sheet for Key {
         let row =
             |one: &Relative| vec![one.region_role.clone(), one.name.clone(), one.region.clone(), one.state.clone(), one.cloud_arn.clone().unwrap_or_default()];
         format!(
-            "{}{}{}{}",
+            "{}{}{}{}{}",
+            self.health.as_ref().map(Health::below).unwrap_or_default(),
             section("Versions", &["number", "fingerprint", "created", "expires", "destroyed"], rows.collect()),
             section("Links", Link::HEADER, links),
             section("Family", &["role", "name", "region", "state", "cloud key"], self.family.iter().map(row).collect()),
@@ -307,7 +312,7 @@ mod tests {
             "spec": "AES_256", "usage": "encrypt", "origin": "generated", "custody": "own", "aliases": ["orders", "bills"], "is_current": true, "description": "Orders\u{1b}[2J", "tags": {"team": "pay", "env": "prod"},
             "expires": "2027-02-19T23:44:00Z", "expiry_policy": "renew", "predecessor": null, "successor": null, "cloud_key_id": "7b", "cloud_arn": "arn:aws:kms:eu-west-1:123456789012:key/7b",
             "cloud_state": "Enabled", "enabled": true, "material_present": true, "material_id": null, "deletion_date": null, "next_rotation": "2026-12-26T01:00:00Z", "created_at": "2026-11-21T23:44:55Z",
-            "created_by": "ann", "updated_at": "2026-11-21T23:44:55Z", "revision": 3,
+            "created_by": "ann", "updated_at": "2026-11-21T23:44:55Z", "revision": 3, "health": {"status": "degraded", "reasons": [{"reason": "end-near", "status": "degraded", "detail": "It ends.", "mend": "Renew it."}]},
             "versions": [{"number": 1, "fingerprint": "f00d", "created_at": "2026-11-21T23:44:55Z", "destroyed_at": null, "birth": {}}]
         });
         serde_json::from_value(json).expect("a key")
@@ -316,11 +321,11 @@ mod tests {
     #[test]
     fn keys_as_lines() {
         let expected = "\
-NAME    STATE     KEYSTORE     CLOUD  REGION     CUSTODY  ALIASES        EXPIRES            ID
-orders  ACTIVE    payments-eu  aws    eu-west-1  own      orders, bills  2027-02-19 23:44Z  key_1
-orders  REPLACED  payments-eu  aws    eu-west-1  own      -              -                  key_0
+NAME    STATE     HEALTH    KEYSTORE     CLOUD  REGION     CUSTODY  ALIASES        EXPIRES            ID
+orders  ACTIVE    degraded  payments-eu  aws    eu-west-1  own      orders, bills  2027-02-19 23:44Z  key_1
+orders  REPLACED  -         payments-eu  aws    eu-west-1  own      -              -                  key_0
 ";
-        let old = Key { id: "key_0".into(), state: "REPLACED".into(), is_current: false, aliases: Vec::new(), expires: None, ..key() };
+        let old = Key { id: "key_0".into(), state: "REPLACED".into(), is_current: false, aliases: Vec::new(), expires: None, health: None, ..key() };
         assert_eq!(grid(Key::HEADER, vec![key().cells(), old.cells()]), expected);
     }
 
@@ -361,6 +366,11 @@ cloud state     Enabled
 enabled         yes
 material there  yes
 created         2026-11-21 23:44Z by ann
+health          degraded
+
+Health
+STATUS    REASON    WHAT      MEND
+degraded  end-near  It ends.  Renew it.
 
 Versions
 NUMBER  FINGERPRINT  CREATED            EXPIRES  DESTROYED

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Row, Sheet,
+    health::Health,
     table::{section, time, yes},
 };
 
@@ -28,20 +29,23 @@ pub struct Keystore {
     created_by: String,
     #[serde(default)]
     deleted_at: Option<String>,
+    #[serde(default)]
+    health: Option<Health>,
 }
 
 impl Row for Keystore {
-    const HEADER: &'static [&'static str] = &["name", "state", "cloud", "region", "account", "role", "id"];
+    const HEADER: &'static [&'static str] = &["name", "state", "health", "cloud", "region", "account", "role", "id"];
 
     fn cells(&self) -> Vec<String> {
         let role = self.role_arn.clone().unwrap_or_default();
-        vec![self.name.clone(), self.state.clone(), self.cloud.clone(), self.region.clone(), self.account.clone(), role, self.id.clone()]
+        let health = Health::word(self.health.as_ref());
+        vec![self.name.clone(), self.state.clone(), health, self.cloud.clone(), self.region.clone(), self.account.clone(), role, self.id.clone()]
     }
 }
 
 impl Sheet for Keystore {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
-        vec![
+        let mut fields = vec![
             ("name", Some(self.name.clone())),
             ("id", Some(self.id.clone())),
             ("state", Some(self.state.clone())),
@@ -51,7 +55,13 @@ impl Sheet for Keystore {
             ("external id", self.external_id.clone()),
             ("created", Some(format!("{} by {}", time(&self.created_at), self.created_by))),
             ("deleted", self.deleted_at.as_deref().map(time)),
-        ]
+        ];
+        fields.extend(self.health.iter().flat_map(Health::fields));
+        fields
+    }
+
+    fn below(&self) -> String {
+        self.health.as_ref().map(Health::below).unwrap_or_default()
     }
 }
 
@@ -95,9 +105,9 @@ mod tests {
     #[test]
     fn a_keystore_as_a_line_and_told_whole() {
         let json = serde_json::json!({"id": "keystore_1", "name": "payments-eu", "state": "ACTIVE", "cloud": "aws", "region": "eu-west-1", "account": "123456789012",
-            "role_arn": null, "external_id": "x-1", "partition": "aws", "created_at": "2026-11-21T23:44:55Z", "created_by": "ann", "deleted_at": null});
+            "role_arn": null, "external_id": "x-1", "partition": "aws", "created_at": "2026-11-21T23:44:55Z", "created_by": "ann", "deleted_at": null, "health": {"status": "ok", "reasons": [], "reachable": true}});
         let keystore: Keystore = serde_json::from_value(json).expect("a keystore");
-        let line = "NAME         STATE   CLOUD  REGION     ACCOUNT       ROLE  ID\npayments-eu  ACTIVE  aws    eu-west-1  123456789012  -     keystore_1\n";
+        let line = "NAME         STATE   HEALTH  CLOUD  REGION     ACCOUNT       ROLE  ID\npayments-eu  ACTIVE  ok      aws    eu-west-1  123456789012  -     keystore_1\n";
         assert_eq!(grid(Keystore::HEADER, vec![keystore.cells()]), line);
         let whole = "\
 name         payments-eu
@@ -107,6 +117,8 @@ cloud        aws eu-west-1
 account      123456789012
 external id  x-1
 created      2026-11-21 23:44Z by ann
+health       ok
+reachable    yes
 ";
         assert_eq!(sheet(keystore.fields()), whole);
     }

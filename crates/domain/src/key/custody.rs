@@ -43,7 +43,7 @@ impl Custody {
 
     /// Why an event that needs the material here is not for a key of this custody; `None`: it is.
     pub fn refusal(self, event: Event) -> Option<Invalid> {
-        let needs_material = matches!(event, Event::Upload | Event::Renew | Event::PrepareExport | Event::DownloadExport);
+        let needs_material = matches!(event, Event::Upload | Event::Renew | Event::Recreate | Event::PrepareExport | Event::DownloadExport);
         (self == Self::Native && needs_material).then(|| {
             let reason = format!("cannot be {}: its material is the cloud's, and Keystead holds a pointer", event.participle());
             Invalid::new("key", reason, "Adopt it: `keystead key adopt NAME` makes a successor with material of the vault, and moves its aliases.")

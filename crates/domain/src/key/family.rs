@@ -38,7 +38,9 @@ fn reach_of_primary(event: Event) -> Reach {
         | Event::Reinstate
         | Event::Update => Reach::Family,
         Event::ScheduleDeletion => Reach::BehindReplicas,
-        Event::CancelDeletion | Event::CleanUp | Event::PrepareExport | Event::DownloadExport | Event::Replicate | Event::Promote => Reach::Alone,
+        Event::CancelDeletion | Event::Recreate | Event::CleanUp | Event::PrepareExport | Event::DownloadExport | Event::Replicate | Event::Promote => {
+            Reach::Alone
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Event {
     Upload,
     /// Make a successor that takes over the aliases (CM-057).
     Renew,
+    /// Make it anew in its cloud, which no longer has it, as it happens to the old one.
+    Recreate,
     /// Give the same cloud key new material.
     RotateInPlace,
     /// Undo of a renewal, asked of the successor: the aliases go back to the predecessor.
@@ -78,7 +80,7 @@ pub const STATES: [KeyState; 6] = [KeyState::Creating, KeyState::Active, KeyStat
 
 /// The table: one row an event, one column a state.
 #[rustfmt::skip]
-pub const TABLE: [(Event, [Verdict; 6]); 17] = {
+pub const TABLE: [(Event, [Verdict; 6]); 18] = {
     use Event::*;
     use KeyState::{Active as A, Inactive as I, Replaced as R, PendingDeletion as P, Deleted as D};
     use Verdict::{NoOp as NOP, Refused as NO, Stay as STAY, To};
@@ -90,6 +92,7 @@ pub const TABLE: [(Event, [Verdict; 6]); 17] = {
         (Activate,         [NO,      NOP,     To(A),    NO,       NO,               NO  ]),
         (Upload,           [NO,      STAY,    NO,       STAY,     NO,               NO  ]),
         (Renew,            [NO,      To(R),   NO,       NO,       NO,               NO  ]),
+        (Recreate,         [NO,      To(D),   To(D),    NO,       NO,               NO  ]),
         (RotateInPlace,    [NO,      STAY,    NO,       NO,       NO,               NO  ]),
         (Revert,           [NO,      To(R),   NO,       NO,       NO,               NO  ]),
         (Reinstate,        [NO,      NOP,     NO,       To(A),    NO,               NO  ]),
@@ -154,6 +157,7 @@ impl Event {
             Self::Activate => "activated",
             Self::Upload => "uploaded",
             Self::Renew => "renewed",
+            Self::Recreate => "made anew",
             Self::RotateInPlace => "rotated in place",
             Self::Revert => "reverted",
             Self::Reinstate => "reinstated",

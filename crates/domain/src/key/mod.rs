@@ -7,4 +7,5 @@ pub mod family;
 pub mod importance;
 pub mod lifecycle;
 pub mod native;
+pub mod recreation;
 pub mod spec;

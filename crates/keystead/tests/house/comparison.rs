@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keystead_domain::{AccountId, Alias, Custody, KeyState, RegionRole};
+use keystead_domain::{AccountId, Alias, Custody, KeyId, KeyState, RegionRole};
 use keystead_server::House;
-use keystead_store::{StoreError, keys, keys::KeyFilter, keys::KeyRow, locks, operations, page::Page, versions, versions::VersionRow};
+use keystead_store::{StoreError, Tx, keys, keys::KeyFilter, keys::KeyRow, locks, operations, page::Page, versions, versions::VersionRow};
 use serde_json::Value;
 
 /// Every key of the simulated cloud, by its full name: the keys of a family of Regions share the short one.
@@ -89,7 +89,12 @@ async fn check_material(house: &House, key: &KeyRow, there: Option<&Value>, told
     assert!(has_some && rows.iter().all(|row| !row.is_pending), "{told}: at rest no version waits");
     if key.state == KeyState::Deleted || key.ties.custody == Custody::Native {
         // What a family shares is there until the last of it is gone.
-        let is_gone = key.ties.role != RegionRole::Single || rows.iter().all(|row| row.sealed.is_none());
+        let is_shared = match key.successor_id.clone() {
+            // One that was made anew has the same, and is told for itself.
+            Some(successor) => shares(house, successor, &rows).await,
+            None => false,
+        };
+        let is_gone = is_shared || key.ties.role != RegionRole::Single || rows.iter().all(|row| row.sealed.is_none());
         assert!(is_gone, "{told}: material is kept until the key is gone, and no longer");
         return;
     }
@@ -103,6 +108,14 @@ async fn check_material(house: &House, key: &KeyRow, there: Option<&Value>, told
     let known: Vec<Option<&str>> = rows.iter().map(|row| row.material_id.as_deref()).collect();
     let held: Vec<Option<&str>> = there["materials"].as_array().into_iter().flatten().map(|held| held["id"].as_str()).collect();
     assert!(held.len() == rows.len() && (known == held || known.contains(&None)), "{told}: {known:?} {held:?}");
+}
+
+/// Whether a key lives that shares the material of one of these versions.
+async fn shares(house: &House, key: KeyId, rows: &[VersionRow]) -> bool {
+    let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((keys::by_id(tx, &key)?, versions::of_key(tx, &key)?));
+    let (found, versions) = house.engine.parts().store.read("test", look).await.expect("a store");
+    let of = |version: &VersionRow| rows.iter().any(|row| version.source_id.as_ref() == Some(&row.id));
+    found.is_some_and(|key| key.state != KeyState::Deleted) && versions.iter().any(of)
 }
 
 /// The aliases point at the current key, and at nothing else.

@@ -23,7 +23,7 @@ use crate::{
 /// Somebody with hands in the customer's account, who means well or ill.
 pub struct Meddler<'w> {
     world: &'w World,
-    kms: Client,
+    pub kms: Client,
 }
 
 /// What they do.

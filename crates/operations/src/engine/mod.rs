@@ -54,11 +54,13 @@ pub struct Settings {
     pub quotas: bool,
     /// When somebody is told, and where.
     pub alerts: Alerting,
+    /// How often each keystore is checked by itself, in microseconds; `None`: when somebody asks.
+    pub check_micros: Option<i64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { patience_micros: 30 * SECOND, lease_micros: 60 * SECOND, concurrency: 512, quotas: true, alerts: Alerting::default() }
+        Self { patience_micros: 30 * SECOND, lease_micros: 60 * SECOND, concurrency: 512, quotas: true, alerts: Alerting::default(), check_micros: None }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod delete_keystore;
 pub mod forget_key;
 pub mod kill_key;
 pub mod promote_replica;
+pub mod recreate_key;
 pub mod renew_key;
 pub mod repair_key;
 pub mod restore_key;
@@ -48,6 +49,8 @@ pub enum Saga {
     UploadKey(upload_key::UploadKey),
     /// Make a successor that takes over the aliases (CM-057).
     RenewKey(renew_key::RenewKey),
+    /// Make a key anew that its cloud no longer has.
+    RecreateKey(recreate_key::RecreateKey),
     /// Give the same cloud key new material.
     RotateInPlace(rotate_in_place::RotateInPlace),
     /// Give the aliases back to the predecessor.
@@ -97,6 +100,7 @@ impl Saga {
             Self::RestoreKey(_) => restore_key::NAME,
             Self::UploadKey(_) => "upload-key",
             Self::RenewKey(_) => "renew-key",
+            Self::RecreateKey(_) => recreate_key::NAME,
             Self::RotateInPlace(_) => "rotate-in-place",
             Self::RevertKey(_) => "revert-key",
             Self::ScheduleDeletion(_) => "schedule-deletion",
@@ -123,6 +127,7 @@ impl Saga {
             Self::RestoreKey(saga) => saga,
             Self::UploadKey(saga) => saga,
             Self::RenewKey(saga) => saga,
+            Self::RecreateKey(saga) => saga,
             Self::RotateInPlace(saga) => saga,
             Self::RevertKey(saga) => saga,
             Self::ScheduleDeletion(saga) => saga,
@@ -149,6 +154,7 @@ impl Saga {
             Self::RestoreKey(saga) => Some(&saga.key.0),
             Self::UploadKey(saga) => Some(&saga.key.0),
             Self::RenewKey(saga) => Some(&saga.predecessor.0),
+            Self::RecreateKey(saga) => Some(&saga.key.0),
             Self::RotateInPlace(saga) => Some(&saga.rotated.key.0),
             Self::RevertKey(saga) => Some(&saga.key.0),
             Self::ScheduleDeletion(saga) => Some(&saga.key.0),
@@ -170,6 +176,7 @@ impl Saga {
                 let replicas = saga.replicas.iter().flat_map(|replica| [&replica.predecessor.0, &replica.successor.0]);
                 [&saga.predecessor.0, &saga.successor.0].into_iter().chain(replicas).collect()
             }
+            Self::RecreateKey(saga) => vec![&saga.key.0, &saga.successor.0],
             Self::KillKey(saga) => with_key(&saga.key, saga.victims.iter().map(|victim| &victim.key)),
             Self::RestoreKey(saga) => with_key(&saga.key, saga.restored.iter().map(|restored| &restored.key)),
             Self::RevertKey(saga) => saga.replicas.iter().chain([saga]).flat_map(|one| [&one.key.0, &one.predecessor.0]).collect(),

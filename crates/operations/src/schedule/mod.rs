@@ -9,6 +9,7 @@ mod choose;
 pub mod drift;
 mod expiry;
 pub mod forecast;
+mod health;
 mod listen;
 mod pause;
 mod rotation;
@@ -58,7 +59,15 @@ impl Looked {
 impl Engine {
     /// Runs the schedule until the process ends. A cloud that answers slowly holds up neither the operations nor, in a sweep, the look at due keys.
     pub async fn run_schedule(self) {
-        tokio::join!(self.keep_running(), self.keep_looking(), self.keep_sweeping(), self.keep_warm(), self.keep_listening(), self.keep_awake());
+        tokio::join!(
+            self.keep_running(),
+            self.keep_looking(),
+            self.keep_sweeping(),
+            self.keep_warm(),
+            self.keep_checking(),
+            self.keep_listening(),
+            self.keep_awake()
+        );
     }
 
     async fn keep_running(&self) {

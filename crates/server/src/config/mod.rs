@@ -1,6 +1,7 @@
 //! `keystead.toml`: one section, one struct. Unknown fields are refused with their line; secrets stand in files of their own, never here.
 
 mod alerts;
+mod health;
 mod hsm;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
 };
 
 pub use alerts::{Alerts, MailTo, Smtp, WebhookTo};
+pub use health::Health;
 pub use hsm::Hsm;
 use keystead_store::Database;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,8 @@ pub struct Config {
     pub clouds: Clouds,
     /// Operations.
     pub operations: Operations,
+    /// How often keystores are checked.
+    pub health: Health,
     /// Who is told, and when.
     pub alerts: Alerts,
     /// Logs.
@@ -200,6 +204,7 @@ impl Config {
         if !(1..=10_000).contains(&self.operations.concurrency) {
             return Err("operations.concurrency: give 1 to 10000.".to_owned());
         }
+        self.health.check()?;
         self.alerts.check()
     }
 
@@ -283,6 +288,13 @@ mod tests {
     }
 
     #[test]
+    fn keystores_are_checked_every_hour_unless_somebody_says_otherwise() {
+        let every = |text: &str| read(text).map(|config| config.health.check_micros());
+        assert_eq!((every(""), every("[health]\ncheck_seconds = 0\n")), (Ok(Some(3_600_000_000)), Ok(None)));
+        assert!(every("[health]\ncheck_seconds = 299\n").is_err_and(|refusal| refusal.contains("health.check_seconds")));
+    }
+
+    #[test]
     fn a_hardware_module_is_named_whole_and_allows_nothing_by_itself() {
         let text = "[hsm]\nmodule = \"/usr/lib/m.so\"\ntoken = \"keystead\"\n";
         let hsm = read(text).expect("module and token are enough").hsm.expect("it has one");
@@ -310,7 +322,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC*(\n\\PC*)*", section in "http|store|vault|hsm|clouds.aws|operations|alerts|alerts.smtp|log|x", line in "[a-z_]{1,12} = [a-z0-9\"\\[\\]{}.:-]{0,12}") {
+        fn no_text_makes_it_panic(text in "\\PC*(\n\\PC*)*", section in "http|store|vault|hsm|clouds.aws|operations|health|alerts|alerts.smtp|log|x", line in "[a-z_]{1,12} = [a-z0-9\"\\[\\]{}.:-]{0,12}") {
             let _ = (read(&text), read(&format!("[{section}]\n{line}\n")));
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    AccountId, Aliases, Custody, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore,
+    AccountId, Aliases, Custody, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, RegionRole, Tags, Timestamp, health::Health,
+    key::expiry::ExpiryPolicy, keystore,
 };
 
 use super::{
-    keystores, lineages,
+    health, keystores, lineages,
     page::{Listed, Page},
 };
 use crate::{Row, StoreError, Tx, Value};
@@ -274,6 +275,8 @@ pub struct KeyFilter {
     pub name: Option<String>,
     /// Only those whose material is kept so.
     pub custody: Option<Custody>,
+    /// Only those that are so at this time.
+    pub health: Option<(Health, Timestamp)>,
 }
 
 /// A page of keys, in the order they were made. Those that were forgotten are in no list.
@@ -295,6 +298,10 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, filter: &KeyFilter, page: &Pag
     if let Some(custody) = &filter.custody {
         values.push(custody.as_str().into());
         sql.push_str(&format!(" AND k.custody = ${}", values.len()));
+    }
+    if let Some((wanted, now)) = &filter.health {
+        values.push((*now).into());
+        sql.push_str(&format!(" AND {}", health::condition(*wanted, values.len())));
     }
     sql.push_str(&format!(" ORDER BY k.id LIMIT {}", page.fetch_in_text()));
     let rows: Result<Vec<_>, _> = tx.query(&sql, &values)?.into_iter().map(read).collect();

@@ -84,6 +84,13 @@ pub fn list(tx: &mut Tx<'_>, key: &KeyId, page: &Page) -> Result<Listed<Link>, S
     Ok(page.cut(rows?, |link| link.row.key_id.to_string()))
 }
 
+/// Makes the copies of a key those of the key that has taken its place with the same material.
+pub fn hand_over(tx: &mut Tx<'_>, from: &KeyId, to: &KeyId) -> Result<(), StoreError> {
+    let values = [to.as_str().into(), from.as_str().into()];
+    tx.execute("UPDATE keys SET source_key_id = $1, revision = revision + 1 WHERE source_key_id = $2", &values)?;
+    tx.execute("UPDATE key_links SET source_key_id = $1 WHERE source_key_id = $2", &values).map(drop)
+}
+
 /// Takes the link of a copy back that was never made; a key that is no copy has none.
 pub fn delete_uncreated(tx: &mut Tx<'_>, key: &KeyId) -> Result<(), StoreError> {
     let sql = "DELETE FROM key_links WHERE key_id = $1 AND EXISTS (SELECT 1 FROM keys WHERE keys.id = key_links.key_id AND keys.state = 'CREATING')";

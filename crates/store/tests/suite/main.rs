@@ -112,6 +112,7 @@ on_both! {
     keys_with_the_same_material_are_the_holder_its_copies_and_its_replicas,
     operations_of_a_kind_are_those_that_were_asked_of_the_key,
     links_are_listed_from_both_ends_in_pages,
+    copies_go_over_to_the_key_that_takes_their_sources_place,
     the_link_of_a_copy_that_never_was_is_taken_back,
     names_in_use_are_found_by_their_beginning,
     nothing_is_sealed_under_an_account_key_that_is_gone,
@@ -165,4 +166,10 @@ on_both! {
     a_change_is_begun_once_and_behind_what_it_waits_for,
     what_waits_for_a_failure_is_hopeless,
     an_apply_that_is_stopped_begins_nothing_and_ends_with_what_runs,
+    what_a_check_found_is_kept_until_a_later_one,
+    keystores_in_a_cloud_are_due_for_their_checks,
+    how_much_of_a_quota_was_used_in_the_last_minute_is_known,
+    every_reason_why_a_key_is_not_well_is_found_filtered_and_counted,
+    a_key_with_several_reasons_is_as_its_worst,
+    what_is_known_of_a_keystore_is_gathered,
 }

@@ -18,6 +18,7 @@ pub mod links;
 pub mod list;
 pub mod prepare_export;
 pub mod promote;
+pub mod recreate;
 pub mod renew;
 pub mod restore;
 pub mod revert;

@@ -9,15 +9,16 @@ use crate::{api::Api, caller::Caller, extract::Named, problem::Refusal, wire::ke
 
 /// Show a key
 ///
-/// With the generations of its material: fingerprint and birth record of each; with its links to a source, or to copies; of a multi-Region key with the other members
+/// With its health, and the generations of its material: fingerprint and birth record of each; with its links to a source, or to copies; of a multi-Region key with the other members
 /// of its family; and with what the cloud shows of it, as the last sync saw it: policy, grants, further aliases, relatives. The material itself is never shown.
 #[utoipa::path(get, path = "/v1/keys/{key}", tag = "keys", params(WhichKey), responses((status = 200, description = "The key.", body = Key)))]
 pub(crate) async fn show_key(State(api): State<Api>, Caller(caller): Caller, Named(key): Named) -> Result<Json<Key>, Refusal> {
     let (row, versions) = api.app.show_key(&caller, &key).await?;
+    let health = api.app.key_health(&row).await?;
     let (id, is_of_a_family) = (row.id.clone(), row.ties.role != RegionRole::Single);
     let links = api.app.key_links(&caller, row.id.as_str(), Page { after: None, limit: LIMIT_DEFAULT }).await?;
     let (view, adopted_from) = api.app.view_of(&caller, &row).await?;
-    let shown = Key::of(row).with_versions(versions).with_links(links.rows).with_view(view, adopted_from);
+    let shown = Key::with_health((row, health)).with_versions(versions).with_links(links.rows).with_view(view, adopted_from);
     if !is_of_a_family {
         return Ok(Json(shown));
     }

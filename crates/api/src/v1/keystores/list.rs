@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::on_wire;
+use super::shown;
 use crate::{
     api::Api,
     caller::Caller,
@@ -27,7 +27,7 @@ pub(crate) struct ListKeystores {
 
 /// List keystores
 ///
-/// In the order they were made, deleted ones included.
+/// In the order they were made, deleted ones included; each of the others with its health.
 #[utoipa::path(get, path = "/v1/keystores", tag = "keystores", params(ListKeystores),
     responses((status = 200, description = "A page of keystores.", body = Listing<Keystore>)))]
 pub(crate) async fn list_keystores(
@@ -37,5 +37,5 @@ pub(crate) async fn list_keystores(
 ) -> Result<Json<Listing<Keystore>>, Refusal> {
     let page = page(asked.limit.as_deref(), asked.cursor.as_deref())?;
     let listed = api.app.list_keystores(&caller, page).await?;
-    Ok(Json(Listing::of(listed, |row| on_wire(&api, row))))
+    Ok(Json(Listing::of(listed, |row| shown(&api, row))))
 }

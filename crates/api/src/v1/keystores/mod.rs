@@ -12,10 +12,14 @@ pub mod show;
 pub mod sync;
 pub mod warm;
 
+use keystead_app::health::KeystoreHealth as Health;
 use keystead_store::keystores::KeystoreRow;
 use utoipa::IntoParams;
 
-use crate::{api::Api, wire::keystore::Keystore};
+use crate::{
+    api::Api,
+    wire::{health::KeystoreHealth, keystore::Keystore},
+};
 
 /// Which keystore, in the path.
 #[derive(IntoParams)]
@@ -25,6 +29,12 @@ pub(crate) struct WhichKeystore {
     /// The keystore's id or name.
     #[param(example = "frankfurt")]
     keystore: String,
+}
+
+/// A keystore with its health.
+fn shown(api: &Api, (row, health): (KeystoreRow, Option<Health>)) -> Keystore {
+    let health = health.map(|health| KeystoreHealth::of(&row, health));
+    on_wire(api, row).with_health(health)
 }
 
 fn on_wire(api: &Api, row: KeystoreRow) -> Keystore {

@@ -24,12 +24,12 @@ use super::{
 use crate::{
     args::{
         chosen::Chosen,
-        key::{Adopt, History, KeyVerb, List, One, PublicKey, Rotate, ScheduleDeletion, ScheduleDeletions, Show},
+        key::{Adopt, History, KeyVerb, List, One, PublicKey, Recreate, Rotate, ScheduleDeletion, ScheduleDeletions, Show},
         rotation::Strategy,
     },
     client::{Client, read},
     error::CliError,
-    output::{audit::AuditEntry, key::Key, kill::Kill, link::Link, rotation::Rotation, wave::Wave},
+    output::{audit::AuditEntry, key::Key, kill::Kill, link::Link, recreation::Recreation, rotation::Rotation, wave::Wave},
     route::Route,
 };
 
@@ -62,6 +62,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Waves(args) => pages::list::<Wave>(context, route(&args.one)?.then("waves"), &args.listing, None, |_| true).await,
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
         KeyVerb::Adopt(args) => adopt(context, &args).await,
+        KeyVerb::Recreate(args) => recreate(context, &args).await,
         KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletions(context, &args).await,
         KeyVerb::CancelDeletion(chosen) => act(context, &chosen, "cancel-deletion", Shown::Same).await,
@@ -182,9 +183,22 @@ async fn schedule_deletion(context: &Context, args: &ScheduleDeletion) -> Result
     settle(context, &client, &answer, Shown::Same).await
 }
 
+async fn recreate(context: &Context, args: &Recreate) -> Result<(), CliError> {
+    if args.dry_run {
+        let plan = context.client()?.get(&route(&args.one)?.then("recreate")).await?;
+        return context.output.one::<Recreation>(&plan);
+    }
+    let client = context.client()?;
+    let route = route(&args.one)?.then("recreate");
+    let plan = read::<Recreation>(&client.get(&route).await?)?;
+    plan.told().for_each(|line| context.output.note(&format!("warning: {line}")));
+    let answer = client.post(&route).await?;
+    settle(context, &client, &answer, Shown::Successor).await
+}
+
 async fn list(context: &Context, args: &List) -> Result<(), CliError> {
     let route = Route::new("v1/keys").with("keystore", args.keystore.as_ref()).with("state", args.state.as_ref()).with("name", args.name.as_ref());
-    let route = route.with("custody", args.custody.as_ref());
+    let route = route.with("custody", args.custody.as_ref()).with("health", args.health.as_ref());
     // Who asks for a state gets it, DELETED as well.
     pages::list::<Key>(context, route, &args.listing, None, |key| args.state.is_some() || is_not_deleted(key)).await
 }

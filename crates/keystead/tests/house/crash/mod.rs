@@ -98,7 +98,8 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     assert_eq!(states, wanted, "{told}");
     let cloud = Cloud::of(world.cloud_keys().await);
     // Of a key that vanished behind our back the row knows nothing yet.
-    for key in keys.iter().filter(|_| subject != Subject::Forget) {
+    let is_lost = |key: &KeyRow| subject == Subject::Recreate && ended != "SUCCEEDED" && !cloud.has(key);
+    for key in keys.iter().filter(|key| subject != Subject::Forget && !is_lost(key)) {
         check_key(house, key, &cloud, &told).await;
     }
     if matches!(subject, Subject::RotateInPlace | Subject::RotateFamilyInPlace) {
@@ -125,7 +126,7 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
     for key in keys.iter().filter(|key| subject.is_native() && cloud.has(key)) {
         world.sandbox_does(reqwest::Method::DELETE, "keys", serde_json::json!({ "key": key.cloud_key_id })).await;
     }
-    if subject == Subject::Repair {
+    if matches!(subject, Subject::Repair | Subject::Recreate) {
         end_everything(world).await;
     }
 }
@@ -358,6 +359,12 @@ async fn no_saga_that_reverts_deletes_or_updates_ends_in_a_third_state() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_repair_leaves_a_difference_that_was_not_there() {
     prove(Engine::Sqlite, &[Subject::Repair]).await;
+}
+
+/// A key that somebody deleted at the cloud is made anew, with its aliases and its material, or not at all (FX-003).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_that_is_made_anew_ends_in_a_third_state() {
+    prove(Engine::Sqlite, &[Subject::Recreate]).await;
 }
 
 /// CM-037: whatever dies or is lost, a restore begins each upload once, and its next life goes on.

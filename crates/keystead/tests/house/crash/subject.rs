@@ -66,6 +66,7 @@ pub enum Subject {
     NativeCancelDeletion,
     Forget,
     Repair,
+    Recreate,
 }
 
 pub const SUBJECTS: [Subject; 21] = [
@@ -148,6 +149,7 @@ impl Subject {
         }
         match self {
             Self::Repair => meddle(world, name).await,
+            Self::Recreate => delete_behind_our_back(world, name).await,
             Self::Activate | Self::ActivateFamily => world.does(name, Ask::Deactivate).await,
             Self::Kill => world.does(name, Ask::Renew).await,
             Self::RestoreKilled => {
@@ -217,6 +219,7 @@ impl Subject {
             Self::NativeScheduleDeletion => world.start(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
             Self::NativeCancelDeletion => world.start(name, Ask::CancelDeletion).await,
             Self::Repair => world.house.app.repair_key(&world.ann, &Request::default(), name).await.expect("an intent"),
+            Self::Recreate => world.house.app.recreate_key(&world.ann, &Request::default(), name).await.expect("an intent"),
             Self::Forget => world.house.app.forget_key(&world.ann, &Request::default(), name).await.expect("an intent"),
         }
     }
@@ -248,6 +251,13 @@ async fn meddle(world: &World, name: &str) {
         meddler.does(deed, &key).await;
     }
     world.sync("payments-eu").await;
+}
+
+/// Somebody deletes a key at the cloud that a sync has seen.
+async fn delete_behind_our_back(world: &World, name: &str) {
+    world.sync("payments-eu").await;
+    let cloud_key = world.key(name).await.cloud_key_id;
+    world.sandbox_does(reqwest::Method::DELETE, "keys", serde_json::json!({ "key": cloud_key })).await;
 }
 
 /// Cleans up after the runs before: one look takes on a portion only, and the key under test shall be in it.
@@ -351,5 +361,6 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::NativeCancelDeletion => (vec![PendingDeletion], vec![Inactive]),
         Subject::Forget => (vec![Active], vec![]),
         Subject::Repair => (vec![Active], vec![Active]),
+        Subject::Recreate => (vec![Active], vec![Deleted, Active]),
     }
 }

@@ -1,8 +1,8 @@
 //! Links between a source and its copies (FT-021, FT-028, FT-029).
 
-use keystead_domain::KeyState;
+use keystead_domain::{Custody, KeyState};
 use keystead_store::{
-    keys::{self, KeyRow},
+    keys::{self, KeyRow, Ties},
     lineages,
     links::{self, Link, LinkRow},
     page::Page,
@@ -40,6 +40,24 @@ pub async fn links_are_listed_from_both_ends_in_pages(world: World) {
     assert_eq!((second.rows, second.next), (vec![shown(4, 1)], None));
     assert_eq!(page(3, None).await.rows, vec![shown(3, 1)], "a copy has the one to its source");
     assert_eq!(world.write(|tx| links::insert(tx, &link(2, 3))).await, taken("key_links", "key_id"), "and one only");
+}
+
+pub async fn copies_go_over_to_the_key_that_takes_their_sources_place(world: World) {
+    let world = world.with_keys(1..=3).await;
+    let copy = KeyRow { ties: Ties { custody: Custody::Linked, source: Some(key_id(1)), ..Ties::default() }, ..key_row(4, "copy") };
+    let made = world.write(move |tx| {
+        insert_key(tx, &copy)?;
+        [2, 4].iter().try_for_each(|copy| links::insert(tx, &link(*copy, 1)))?;
+        links::hand_over(tx, &key_id(1), &key_id(3))
+    });
+    made.await.expect("are handed over");
+    let copies = async |source: u64| {
+        let listed = world.read(move |tx| links::list(tx, &key_id(source), &Page::first())).await.expect("a page");
+        listed.rows.into_iter().map(|link| link.row.key_id).collect::<Vec<_>>()
+    };
+    assert_eq!((copies(1).await, copies(3).await), (vec![], vec![key_id(2), key_id(4)]));
+    let moved = world.read(|tx| keys::by_id(tx, &key_id(4))).await.expect("is read").expect("is there");
+    assert_eq!((moved.ties.source, moved.revision), (Some(key_id(3)), 2));
 }
 
 pub async fn the_link_of_a_copy_that_never_was_is_taken_back(world: World) {

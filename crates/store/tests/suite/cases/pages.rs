@@ -70,7 +70,7 @@ pub async fn a_list_of_keys_is_narrowed_by_every_filter(world: World) {
     });
     made.await.expect("are made");
     let list = async |keystore: Option<u64>, state: Option<KeyState>, name: Option<&str>| {
-        let filter = KeyFilter { keystore: keystore.map(keystore_id), state, name: name.map(str::to_owned), custody: None };
+        let filter = KeyFilter { keystore: keystore.map(keystore_id), state, name: name.map(str::to_owned), ..KeyFilter::default() };
         let page = Page { after: Some(key_id(1).to_string()), limit: 10 };
         let listed = world.read(move |tx| keys::list(tx, &account(), &filter, &page)).await.expect("is listed");
         listed.rows.into_iter().map(|key| key.id).collect::<Vec<_>>()
