@@ -16,6 +16,7 @@ pub mod restore;
 pub mod rotation;
 pub mod tags;
 pub mod time;
+pub mod usage;
 pub mod user;
 pub mod vault;
 pub mod wave;

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod restore;
 pub mod rotation;
 pub mod table;
+pub mod usage;
 pub mod user;
 pub mod vault;
 pub mod wave;

@@ -42,6 +42,7 @@ mod schedule;
 mod strangers;
 mod sweep;
 mod tidy;
+mod usage;
 mod vaulted;
 mod waves;
 mod world;

@@ -50,6 +50,8 @@ pub async fn blast_radius(context: &Context, one: &One) -> Result<(), CliError> 
     let keys = shown["keys"].as_array().cloned().unwrap_or_default();
     context.output.many::<AffectedKey>(&keys)?;
     if !context.output.is_json() {
+        let untold = keys.iter().filter_map(|key| read::<AffectedKey>(key).ok()?.untold());
+        untold.for_each(|why| context.output.note(&why));
         context.output.note("Whoever names the key by its ARN, under an IAM policy, is not seen here. Grants and policies are as the last sync saw them.");
     }
     Ok(())

@@ -1,0 +1,58 @@
+//! When a key was last used: its cloud is asked, and what nobody knows is told as that (AW-045).
+
+use keystead_app::keys::lifecycle::Ask;
+use keystead_sandbox::{Effect, Fault};
+use serde_json::{Value, json};
+
+use crate::{
+    application::Application,
+    families::{add_replica, make_primary},
+    world::{Engine, World},
+};
+
+async fn blast_radius(world: &World, key: &str) -> Vec<Value> {
+    let (status, told) = world.rest(0, "GET", &format!("/v1/keys/{key}/blast-radius"), None).await;
+    assert_eq!(status, 200, "{told}");
+    told["keys"].as_array().cloned().expect("keys")
+}
+
+fn refusal(effect: Effect) -> Fault {
+    Fault { operation: "GetKeyLastUsage".into(), skip: 0, count: 99, effect }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_region_is_asked_for_itself_and_an_unseen_key_is_not_called_unused_aw_045() {
+    let world = World::new(Engine::Sqlite).await;
+    world.make_keystore_in("payments-us", "us-east-1").await;
+    make_primary(&world, "orders").await;
+    add_replica(&world, "orders", "payments-us").await;
+    let key = world.key("orders").await;
+    Application::new(&world).await.encrypt(key.cloud_arn.as_deref().expect("an ARN"), b"an order").await;
+    let told = blast_radius(&world, "orders").await;
+    let (here, there) = (&told[0]["last_use"], &told[1]["last_use"]);
+    assert_eq!((&here["operation"], &here["not_seen_since"], &here["untold"]), (&json!("Encrypt"), &json!(null), &json!(null)), "{told:?}");
+    assert!(here["at"].is_string() && there["at"].is_null() && there["not_seen_since"].is_string(), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cloud_that_may_not_be_asked_or_does_not_answer_is_told_and_fails_nothing_aw_045() {
+    let world = World::new(Engine::Sqlite).await;
+    world.make_vault_keystore("main").await;
+    world.create("orders").await;
+    let denied = Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "not authorized to perform: kms:GetKeyLastUsage".into() };
+    world.sandbox.add_faults([refusal(denied)]);
+    let told = blast_radius(&world, "orders").await;
+    let why = told[0]["last_use"]["untold"].as_str().expect("a reason");
+    assert!(why.contains("kms:GetKeyLastUsage") && why.contains("keystore policy"), "{why}");
+    world.sandbox.clear_faults();
+    world.sandbox.add_faults([refusal(Effect::Lost)]);
+    assert!(blast_radius(&world, "orders").await[0]["last_use"]["untold"].is_string());
+    world.sandbox.clear_faults();
+
+    let made = world.start_create_in_vault("main", "kept").await;
+    world.succeeds(made).await;
+    let why = blast_radius(&world, "kept").await[0]["last_use"]["untold"].clone();
+    assert!(why.as_str().is_some_and(|why| why.contains("in no cloud")), "{why}");
+    world.does("orders", Ask::Renew).await;
+    assert_eq!(blast_radius(&world, "orders").await.len(), 2, "the predecessor is asked for, too");
+}
