@@ -4,6 +4,7 @@ pub mod alert;
 pub mod audit;
 pub mod batch;
 pub mod ceremony;
+pub mod dependants;
 pub mod drift;
 pub mod key;
 pub mod keystore;

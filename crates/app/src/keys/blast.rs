@@ -78,7 +78,7 @@ impl App {
                 reached.push(key.clone());
             }
             reached.reverse();
-            let seen = reached.into_iter().map(|other| Ok(affected(&key, views::of(tx, &other.id)?, other)));
+            let seen = reached.into_iter().map(|other| Ok(affected(relation(&key, &other), views::of(tx, &other.id)?, other)));
             seen.collect::<Result<Vec<_>, StoreError>>()
         };
         let mut told = self.store().read("kill.blast_radius", look).await?;
@@ -89,12 +89,13 @@ impl App {
     }
 }
 
-fn affected(named: &KeyRow, view: Option<ViewRow>, key: KeyRow) -> Affected {
+/// What is known of a key, without a word of its cloud.
+pub(super) fn affected(relation: Relation, view: Option<ViewRow>, key: KeyRow) -> Affected {
     let facts = view.as_ref().map(|view| View::read(&view.facts)).unwrap_or_default();
     let own = if key.is_current { key.aliases.iter().map(|alias| alias.as_str().to_owned()).collect() } else { BTreeSet::new() };
     let seen = view.iter().flat_map(|view| view.aliases.iter().map(|alias| alias.trim_start_matches("alias/").to_owned()));
     Affected {
-        relation: relation(named, &key),
+        relation,
         aliases: own.into_iter().chain(seen).collect(),
         seen_at: view.as_ref().map(|view| view.seen_at),
         grants: facts.grants,

@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod blast;
 pub mod copy;
 pub mod create;
+pub mod dependants;
 pub mod export;
 pub mod family;
 pub mod kill;

@@ -371,6 +371,9 @@ pub struct Kill {
     /// Leave the key's predecessors, and their copies, as they are: what they encrypted can be read on
     #[arg(long)]
     pub no_lineage: bool,
+    /// Do not show who depends on it, and do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `key kills`

@@ -25,7 +25,34 @@ pub struct AffectedKey {
     last_use: Option<LastUse>,
 }
 
+/// Which of them a command concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything that has the material, and what it replaced: a kill.
+    All,
+    /// The key, and its replicas when it is their primary: a deactivation.
+    Family,
+    /// The key alone: a deletion.
+    Alone,
+}
+
+impl Reach {
+    /// Whether a command of this reach concerns a key of this relation.
+    fn takes(self, relation: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Family => matches!(relation, "itself" | "replica"),
+            Self::Alone => relation == "itself",
+        }
+    }
+}
+
 impl AffectedKey {
+    /// Whether a command of this reach concerns it.
+    pub fn is_in(&self, reach: Reach) -> bool {
+        reach.takes(&self.relation)
+    }
+
     /// Why nothing is known of its last use.
     pub fn untold(&self) -> Option<String> {
         let why = self.last_use.as_ref()?.untold()?;
@@ -54,6 +81,14 @@ impl Row for AffectedKey {
 mod tests {
     use super::*;
     use crate::output::table::grid;
+
+    #[test]
+    fn a_command_shows_the_keys_that_it_concerns_and_no_other_aw_045() {
+        let concerned = |reach: Reach| ["itself", "replica", "copy", "source", "predecessor"].map(|relation| reach.takes(relation));
+        assert_eq!(concerned(Reach::All), [true; 5]);
+        assert_eq!(concerned(Reach::Family), [true, true, false, false, false]);
+        assert_eq!(concerned(Reach::Alone), [true, false, false, false, false]);
+    }
 
     #[test]
     fn a_last_use_that_nobody_knows_is_told_with_its_reason_and_is_never_called_unused_aw_045() {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod batch;
 pub mod blast;
 pub mod ceremony;
+pub mod dependants;
 pub mod drift;
 pub mod json;
 pub mod key;

@@ -138,6 +138,29 @@ fn keys_are_killed_and_restored_from_the_command_line_ft_019() {
 }
 
 #[test]
+fn whoever_takes_a_key_out_of_use_by_hand_sees_who_depends_on_it_and_says_yes_aw_045() {
+    let (desk, _terminal) = demo();
+    desk.json(&["key", "create", "doomed", "--keystore", "demo-eu", "--tag", "fate=dark"]);
+    for verb in ["deactivate", "kill", "schedule-deletion"] {
+        let asked = desk.at_a_terminal(&["key", verb, "doomed"], "no");
+        assert!(
+            asked.code == 2 && asked.out.contains("LAST USE") && asked.out.contains("not seen since") && asked.out.contains("nothing was begun"),
+            "{}",
+            asked.out
+        );
+        assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "ACTIVE", "{verb}");
+    }
+    let asked = desk.at_a_terminal(&["key", "deactivate", "doomed"], "yes");
+    assert!(asked.code == 0 && asked.out.contains("itself"), "{}{}", asked.out, asked.err);
+    assert_eq!(desk.json(&["key", "activate", "doomed"])["state"], "ACTIVE", "where nobody can be asked nobody is");
+    let quick = desk.at_a_terminal(&["key", "kill", "doomed", "--yes"], "");
+    assert!(quick.code == 0 && !quick.out.contains("LAST USE"), "{}", quick.out);
+    desk.json(&["key", "restore", "doomed"]);
+    desk.table(&["key", "deactivate", "--tag", "fate=dark", "--dry-run"], &["depend on them", "of 1 keys no sync has seen"]);
+    desk.table(&["keystore", "kill", "demo-eu", "--tag", "fate=dark", "--dry-run"], &["depend on them", "aliases"]);
+}
+
+#[test]
 fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
     let (desk, _terminal) = demo();
     desk.json(&["sandbox", "seed", "legacy", "--count", "3", "--account", "123456789012", "--region", "eu-west-1"]);

@@ -1,5 +1,6 @@
 //! `keystead key …`
 
+mod consent;
 mod copy;
 mod export;
 mod kill;
@@ -29,7 +30,7 @@ use crate::{
     },
     client::{Client, read},
     error::CliError,
-    output::{audit::AuditEntry, key::Key, kill::Kill, link::Link, rotation::Rotation, wave::Wave},
+    output::{audit::AuditEntry, blast::Reach, key::Key, kill::Kill, link::Link, rotation::Rotation, wave::Wave},
     route::Route,
 };
 
@@ -48,7 +49,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Show(args) => show(context, &args).await,
         KeyVerb::PublicKey(args) => public_key(context, &args).await,
         KeyVerb::History(args) => history(context, &args).await,
-        KeyVerb::Deactivate(chosen) => act(context, &chosen, "deactivate", Shown::Same).await,
+        KeyVerb::Deactivate(chosen) => deactivate(context, &chosen).await,
         KeyVerb::Activate(chosen) => act(context, &chosen, "activate", Shown::Same).await,
         KeyVerb::Upload(chosen) => act(context, &chosen, "upload", Shown::Same).await,
         KeyVerb::Renew(chosen) => act(context, &chosen, "renew", Shown::Successor).await,
@@ -85,9 +86,20 @@ async fn act(context: &Context, chosen: &Chosen, verb: &'static str, shown: Show
     }
 }
 
+async fn deactivate(context: &Context, chosen: &Chosen) -> Result<(), CliError> {
+    if let Some(key) = chosen.one() {
+        consent::ask(context, &context.client()?, &One { key: key.to_owned() }, Reach::Family, "deactivated", chosen.consent.yes).await?;
+    }
+    act(context, chosen, "deactivate", Shown::Same).await
+}
+
 async fn schedule_deletions(context: &Context, args: &ScheduleDeletions) -> Result<(), CliError> {
     match args.chosen.one() {
-        Some(key) => schedule_deletion(context, &ScheduleDeletion { one: One { key: key.to_owned() }, days: args.days }).await,
+        Some(key) => {
+            let one = One { key: key.to_owned() };
+            consent::ask(context, &context.client()?, &one, Reach::Alone, "scheduled for deletion", args.chosen.consent.yes).await?;
+            schedule_deletion(context, &ScheduleDeletion { one, days: args.days }).await
+        }
         None => many(context, &args.chosen, "schedule-deletion", json!({ "days": args.days })).await,
     }
 }
