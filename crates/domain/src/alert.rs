@@ -11,6 +11,8 @@ pub enum AlertKind {
     KeyExpired,
     /// Somebody changed a key in the cloud, and a person has to look.
     DriftFound,
+    /// A key that was disabled for a rehearsal is not enabled again yet.
+    RehearsalOverdue,
     /// An operation failed and was taken back.
     OperationFailed,
     /// Material expires soon, and nothing has moved its end.
@@ -19,6 +21,8 @@ pub enum AlertKind {
     RotationMissed,
     /// A key will be rotated by its policy.
     KeyRotates,
+    /// A rehearsed deletion is over, and who used the key is told.
+    RehearsalEnded,
     /// What had failed has succeeded.
     OperationRecovered,
     /// Somebody tries the channels.
@@ -27,13 +31,15 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// The most urgent first: the order in a digest.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::KeyExpired,
         Self::DriftFound,
+        Self::RehearsalOverdue,
         Self::OperationFailed,
         Self::KeyExpires,
         Self::RotationMissed,
         Self::KeyRotates,
+        Self::RehearsalEnded,
         Self::OperationRecovered,
         Self::Test,
     ];
@@ -43,6 +49,8 @@ impl AlertKind {
         match self {
             Self::KeyExpired => "key-expired",
             Self::DriftFound => "drift-found",
+            Self::RehearsalOverdue => "rehearsal-overdue",
+            Self::RehearsalEnded => "rehearsal-ended",
             Self::OperationFailed => "operation-failed",
             Self::KeyExpires => "key-expires",
             Self::RotationMissed => "rotation-missed",
@@ -62,7 +70,7 @@ impl AlertKind {
             Invalid::new(
                 "kind",
                 "is no kind of alert",
-                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, operation-failed, operation-recovered or test.",
+                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, rehearsal-overdue, rehearsal-ended, operation-failed, operation-recovered or test.",
             )
         })
     }

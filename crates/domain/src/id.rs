@@ -82,6 +82,8 @@ ids! {
     LineageId = "lineage";
     /// A durable change in several steps.
     OperationId = "op";
+    /// A deletion that is rehearsed.
+    RehearsalId = "rehearsal";
     /// A person.
     UserId = "user";
     /// One generation of a key's material.

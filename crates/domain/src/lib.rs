@@ -14,6 +14,7 @@ pub mod invalid;
 pub mod key;
 pub mod keystore;
 pub mod name;
+pub mod rehearsal;
 pub mod rotation;
 pub mod selector;
 pub mod tags;
@@ -22,7 +23,7 @@ pub mod waves;
 pub mod wrapping;
 
 pub use alias::{Alias, Aliases};
-pub use id::{AccountId, AlertId, BatchId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
+pub use id::{AccountId, AlertId, BatchId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, RehearsalId, UserId, VersionId};
 pub use invalid::Invalid;
 pub use key::custody::{Custody, RegionRole};
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};

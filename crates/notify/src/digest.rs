@@ -41,6 +41,8 @@ const fn headline(kind: AlertKind) -> &'static str {
     match kind {
         AlertKind::KeyExpired => "Expired",
         AlertKind::DriftFound => "Changed in the cloud",
+        AlertKind::RehearsalOverdue => "Disabled for too long",
+        AlertKind::RehearsalEnded => "Rehearsed",
         AlertKind::OperationFailed => "Failed",
         AlertKind::KeyExpires => "Expiring soon",
         AlertKind::RotationMissed => "Rotation left out",
@@ -75,6 +77,8 @@ pub fn sentence(alert: &Alert) -> String {
         AlertKind::RotationMissed => format!("{} was not rotated on {}: it is {}", place(fact("key")), fact("rotation_at"), fact("state")),
         AlertKind::KeyRotates => format!("{} will be rotated not before {}", place(fact("key")), fact("rotation_at")),
         AlertKind::DriftFound => format!("{} was changed in the cloud: {} ({})", place(fact("key")), fact("attribute"), fact("class")),
+        AlertKind::RehearsalOverdue => format!("{} should be enabled again since {}", place(fact("key")), fact("ends_at")),
+        AlertKind::RehearsalEnded => format!("the deletion of {} was rehearsed: {}", place(fact("key")), fact("why")),
         AlertKind::OperationFailed => format!("{}{} failed: {}", fact("operation_kind"), place(what), fact("why")),
         AlertKind::OperationRecovered => format!("{}{} has succeeded again", fact("operation_kind"), place(what)),
         AlertKind::Test => format!("{} tries whether alerts arrive", fact("by")),

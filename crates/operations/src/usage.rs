@@ -2,6 +2,9 @@
 
 use keystead_cloud::{LastUse, Used};
 use keystead_domain::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::stored::StoredTime;
 
 /// What is known of a key's last use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,25 @@ impl UseKnown {
         }
     }
 
+    /// As a row keeps it.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(&StoredUse::of(self)).unwrap_or_default()
+    }
+
+    /// Reads it back; what cannot be read says nothing of any use.
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str::<StoredUse>(text).map_or_else(|_| Self::Untold("What was kept of it cannot be read.".to_owned()), StoredUse::known)
+    }
+
+    /// As half a sentence behind the name of a key.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Seen(used) => format!("last seen in use {} ({})", used.at.rfc3339(), used.operation),
+            Self::NotSince(since) => format!("not seen in use since {}", since.rfc3339()),
+            Self::Untold(why) => format!("its last use is not known: {why}"),
+        }
+    }
+
     /// Whether the key was seen in use at this time or later; `None`: nobody can tell.
     pub fn is_seen_since(&self, time: Timestamp) -> Option<bool> {
         match self {
@@ -34,9 +56,45 @@ impl UseKnown {
     }
 }
 
+/// The same with its times as numbers.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StoredUse {
+    Seen { at: StoredTime, operation: String },
+    NotSince(StoredTime),
+    Untold(String),
+}
+
+impl StoredUse {
+    fn of(known: &UseKnown) -> Self {
+        match known {
+            UseKnown::Seen(used) => Self::Seen { at: used.at.into(), operation: used.operation.clone() },
+            UseKnown::NotSince(since) => Self::NotSince((*since).into()),
+            UseKnown::Untold(why) => Self::Untold(why.clone()),
+        }
+    }
+
+    fn known(self) -> UseKnown {
+        match self {
+            Self::Seen { at, operation } => UseKnown::Seen(Used { at: at.into(), operation }),
+            Self::NotSince(since) => UseKnown::NotSince(since.into()),
+            Self::Untold(why) => UseKnown::Untold(why),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_is_read_back_as_it_was_written() {
+        let used = Used { at: Timestamp::from_secs(5), operation: "Decrypt".to_owned() };
+        for known in [UseKnown::Seen(used), UseKnown::NotSince(Timestamp::from_secs(9)), UseKnown::Untold("no".to_owned())] {
+            assert_eq!(UseKnown::read(&known.to_json()), known);
+        }
+        assert!(matches!(UseKnown::read("x"), UseKnown::Untold(_)));
+    }
 
     #[test]
     fn what_was_before_the_cloud_began_to_look_nobody_can_tell_aw_045() {

@@ -4,7 +4,7 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_alerts.sql"),
     include_str!("../migrations/0003_rotation.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../migrations/0011_drift.sql"),
     include_str!("../migrations/0012_batches.sql"),
     include_str!("../migrations/0013_warm.sql"),
+    include_str!("../migrations/0017_usage.sql"),
 ];
 
 /// The newest schema that this binary knows.

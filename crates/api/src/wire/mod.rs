@@ -13,6 +13,7 @@ pub mod link;
 pub mod listing;
 pub mod operation;
 pub mod plan;
+pub mod rehearsal;
 pub mod restore;
 pub mod rotation;
 pub mod tags;

@@ -9,6 +9,7 @@ pub mod export;
 pub mod family;
 pub mod kill;
 pub mod lifecycle;
+pub mod rehearsal;
 pub mod rotation;
 mod rules;
 pub mod show;
@@ -119,6 +120,7 @@ pub(crate) fn action_of(event: Event) -> &'static str {
         Event::Renew => "key.renew",
         Event::RotateInPlace => "key.rotate-in-place",
         Event::Revert | Event::Reinstate => "key.revert",
+        Event::RehearseDeletion => "key.rehearse-deletion",
         Event::ScheduleDeletion => "key.schedule-deletion",
         Event::CancelDeletion => "key.cancel-deletion",
         Event::CleanUp => "key.clean-up",

@@ -13,6 +13,7 @@ pub mod keystore;
 pub mod kill;
 pub mod link;
 pub mod operation;
+pub mod rehearsal;
 pub mod restore;
 pub mod rotation;
 pub mod table;

@@ -161,6 +161,19 @@ fn whoever_takes_a_key_out_of_use_by_hand_sees_who_depends_on_it_and_says_yes_aw
 }
 
 #[test]
+fn a_deletion_is_rehearsed_from_the_command_line_aw_045() {
+    let (desk, _terminal) = demo();
+    desk.json(&["key", "create", "old-orders", "--keystore", "demo-eu"]);
+    assert_eq!(desk.json(&["key", "rehearse-deletion", "old-orders", "--for", "15m"])["cloud_state"], "Disabled");
+    desk.table(&["key", "rehearsals", "old-orders"], &["RUNNING", "DISABLED UNTIL", "not seen since"]);
+    assert_eq!(slug(&desk.fails(2, &["key", "rehearse-deletion", "old-orders", "--for", "15m"])), "invalid-input");
+    assert_eq!(desk.json(&["key", "end-rehearsal", "old-orders"])["cloud_state"], "Enabled");
+    desk.table(&["key", "rehearsals", "old-orders"], &["WATCHING"]);
+    let asked = desk.at_a_terminal(&["key", "rehearse-deletion", "old-orders", "--for", "1m"], "no");
+    assert!(asked.code == 2 && asked.out.contains("disabled for 1m"), "{}", asked.out);
+}
+
+#[test]
 fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
     let (desk, _terminal) = demo();
     desk.json(&["sandbox", "seed", "legacy", "--count", "3", "--account", "123456789012", "--region", "eu-west-1"]);

@@ -35,6 +35,7 @@ mod nodes;
 mod process;
 mod recovery;
 mod refusals;
+mod rehearsals;
 mod restore;
 mod restore_proof;
 mod rotation;

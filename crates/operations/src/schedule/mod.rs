@@ -10,6 +10,7 @@ pub mod drift;
 mod expiry;
 pub mod forecast;
 mod pause;
+pub mod rehearsals;
 mod rotation;
 mod successor;
 mod turns;
@@ -80,6 +81,7 @@ impl Engine {
         loop {
             tokio::time::sleep(LOOK).await;
             told(self.look_at_waves().await.map(drop));
+            told(self.look_at_rehearsals().await.map(drop));
             told(self.look_if_due().await);
             told(self.look_through_keystores().await);
             told(self.mend_drift().await.map(drop));

@@ -20,6 +20,7 @@ pub mod operations;
 pub mod page;
 pub mod quotas;
 mod readable;
+pub mod rehearsals;
 pub mod requests;
 pub mod restores;
 pub mod rotations;

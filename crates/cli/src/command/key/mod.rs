@@ -5,6 +5,7 @@ mod copy;
 mod export;
 mod kill;
 pub(super) mod new;
+mod rehearsal;
 mod replica;
 mod update;
 
@@ -30,7 +31,7 @@ use crate::{
     },
     client::{Client, read},
     error::CliError,
-    output::{audit::AuditEntry, blast::Reach, key::Key, kill::Kill, link::Link, rotation::Rotation, wave::Wave},
+    output::{audit::AuditEntry, blast::Reach, key::Key, kill::Kill, link::Link, rehearsal::Rehearsal, rotation::Rotation, wave::Wave},
     route::Route,
 };
 
@@ -64,6 +65,9 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
         KeyVerb::Adopt(args) => adopt(context, &args).await,
         KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
+        KeyVerb::RehearseDeletion(args) => rehearsal::begin(context, &args).await,
+        KeyVerb::EndRehearsal(one) => ask(context, &one, "end-rehearsal", Shown::Same).await,
+        KeyVerb::Rehearsals(args) => pages::list::<Rehearsal>(context, route(&args.one)?.then("rehearsals"), &args.listing, None, |_| true).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletions(context, &args).await,
         KeyVerb::CancelDeletion(chosen) => act(context, &chosen, "cancel-deletion", Shown::Same).await,
         KeyVerb::Update(args) => update::update(context, &args).await,

@@ -11,14 +11,14 @@ use keystead_app::{
         waves::{Copies, RotateCopies},
     },
 };
-use keystead_domain::{Aliases, KeyState, Name, Tags, key::deletion::WaitingDays, rotation::Wish, time::DAY};
+use keystead_domain::{Aliases, KeyState, Name, Tags, key::deletion::WaitingDays, rehearsal::SPAN_MIN, rotation::Wish, time::DAY};
 use keystead_store::{keys::KeyRow, operations};
 use keystead_vault::SecretBytes;
 
 use super::ceremony;
 use crate::{
     drift::{Deed, Meddler},
-    families,
+    families, rehearsals,
     world::World,
 };
 
@@ -66,9 +66,11 @@ pub enum Subject {
     NativeCancelDeletion,
     Forget,
     Repair,
+    Rehearse,
+    EndRehearsal,
 }
 
-pub const SUBJECTS: [Subject; 21] = [
+pub const SUBJECTS: [Subject; 23] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
@@ -90,6 +92,8 @@ pub const SUBJECTS: [Subject; 21] = [
     Subject::Follow,
     Subject::Unkept,
     Subject::Ceremony,
+    Subject::Rehearse,
+    Subject::EndRehearsal,
 ];
 
 /// The same of a multi-Region key: a primary, and a replica in another Region.
@@ -148,6 +152,11 @@ impl Subject {
         }
         match self {
             Self::Repair => meddle(world, name).await,
+            Self::EndRehearsal => {
+                let begun = rehearsals::begin(world, name, SPAN_MIN).await;
+                world.succeeds(begun).await;
+                world.sandbox.advance(SPAN_MIN as u64);
+            }
             Self::Activate | Self::ActivateFamily => world.does(name, Ask::Deactivate).await,
             Self::Kill => world.does(name, Ask::Renew).await,
             Self::RestoreKilled => {
@@ -217,6 +226,11 @@ impl Subject {
             Self::NativeScheduleDeletion => world.start(name, Ask::ScheduleDeletion(WaitingDays::SHORTEST)).await,
             Self::NativeCancelDeletion => world.start(name, Ask::CancelDeletion).await,
             Self::Repair => world.house.app.repair_key(&world.ann, &Request::default(), name).await.expect("an intent"),
+            Self::Rehearse => rehearsals::begin(world, name, SPAN_MIN).await,
+            Self::EndRehearsal => {
+                assert_eq!(world.house.engine.look_at_rehearsals().await, Ok(1), "the end for {name}");
+                newest_operation(world, world.key(name).await).await
+            }
             Self::Forget => world.house.app.forget_key(&world.ann, &Request::default(), name).await.expect("an intent"),
         }
     }
@@ -350,6 +364,6 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::NativeScheduleDeletion => (vec![Active], vec![PendingDeletion]),
         Subject::NativeCancelDeletion => (vec![PendingDeletion], vec![Inactive]),
         Subject::Forget => (vec![Active], vec![]),
-        Subject::Repair => (vec![Active], vec![Active]),
+        Subject::Repair | Subject::Rehearse | Subject::EndRehearsal => (vec![Active], vec![Active]),
     }
 }
