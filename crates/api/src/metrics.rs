@@ -9,7 +9,9 @@ use std::{
 use keystead_domain::{Timestamp, drift::DriftClass};
 use keystead_operations::restore::WARM_MARGIN;
 use keystead_store::{
-    Store, StoreError, alerts, drifts, operations,
+    Store, StoreError, alerts, drifts,
+    drills::{self, DrillCounts},
+    operations,
     operations::Count,
     warm::{self, Warmth},
 };
@@ -110,6 +112,32 @@ impl Warm {
     }
 }
 
+/// Of the keystores whose kill switch is drilled, all together: their names are nobody's business here.
+#[derive(Default)]
+struct Drilled {
+    keystores: Gauge<i64, AtomicI64>,
+    without_success: Gauge<i64, AtomicI64>,
+    oldest_success: Gauge<i64, AtomicI64>,
+}
+
+impl Drilled {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("drilled_keystores", "Keystores whose kill switch is drilled, at most 5 seconds ago", self.keystores.clone());
+        registry.register("drilled_keystores_without_success", "Those whose kill switch no drill has shown to work yet", self.without_success.clone());
+        registry.register(
+            "drill_oldest_success_timestamp_seconds",
+            "The last drill that succeeded, of the keystore where that is longest ago; 0 without any",
+            self.oldest_success.clone(),
+        );
+    }
+
+    fn set(&self, counts: &DrillCounts) {
+        self.keystores.set(counts.drilled);
+        self.without_success.set(counts.without_success);
+        self.oldest_success.set(counts.oldest_success.map_or(0, Timestamp::as_secs));
+    }
+}
+
 /// The metrics of this process.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -122,6 +150,7 @@ pub(crate) struct Metrics {
     deliveries: Family<Deliveries, Gauge<i64, AtomicI64>>,
     drifts: Family<Drifts, Gauge<i64, AtomicI64>>,
     warm: Warm,
+    drilled: Drilled,
     /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
     counted_at: Mutex<Option<Instant>>,
 }
@@ -139,6 +168,7 @@ impl Metrics {
             deliveries: Family::default(),
             drifts: Family::default(),
             warm: Warm::default(),
+            drilled: Drilled::default(),
             counted_at: Mutex::default(),
             registry: Registry::default(),
         };
@@ -161,6 +191,7 @@ impl Metrics {
         registry.register("vault_sealed", "1 while the vault is sealed", metrics.sealed.clone());
         metrics.modules.register(&mut registry);
         metrics.warm.register(&mut registry);
+        metrics.drilled.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -178,10 +209,12 @@ impl Metrics {
         }
         let until = now.plus_micros(WARM_MARGIN);
         let counting = store.read("operations.counts", move |tx| {
-            Ok::<_, StoreError>((operations::counts(tx)?, alerts::counts(tx)?, drifts::counts(tx)?, warm::warmth(tx, now, until)?))
+            let kept = (operations::counts(tx)?, alerts::counts(tx)?, drifts::counts(tx)?, warm::warmth(tx, now, until)?);
+            Ok::<_, StoreError>((kept, drills::counts(tx)?))
         });
         match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
-            Ok((counts, (pending, given_up), drifts, warmth)) => {
+            Ok(((counts, (pending, given_up), drifts, warmth), drilled)) => {
+                self.drilled.set(&drilled);
                 self.keep(&counts);
                 self.keep_drifts(&drifts);
                 self.warm.set(&warmth);

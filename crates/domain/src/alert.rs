@@ -13,6 +13,8 @@ pub enum AlertKind {
     DriftFound,
     /// A key that was disabled for a rehearsal is not enabled again yet.
     RehearsalOverdue,
+    /// A drill of the kill switch failed, or took longer than it may.
+    DrillFailed,
     /// An operation failed and was taken back.
     OperationFailed,
     /// Material expires soon, and nothing has moved its end.
@@ -31,10 +33,11 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// The most urgent first: the order in a digest.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::KeyExpired,
         Self::DriftFound,
         Self::RehearsalOverdue,
+        Self::DrillFailed,
         Self::OperationFailed,
         Self::KeyExpires,
         Self::RotationMissed,
@@ -51,6 +54,7 @@ impl AlertKind {
             Self::DriftFound => "drift-found",
             Self::RehearsalOverdue => "rehearsal-overdue",
             Self::RehearsalEnded => "rehearsal-ended",
+            Self::DrillFailed => "drill-failed",
             Self::OperationFailed => "operation-failed",
             Self::KeyExpires => "key-expires",
             Self::RotationMissed => "rotation-missed",
@@ -70,7 +74,7 @@ impl AlertKind {
             Invalid::new(
                 "kind",
                 "is no kind of alert",
-                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, rehearsal-overdue, rehearsal-ended, operation-failed, operation-recovered or test.",
+                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, rehearsal-overdue, rehearsal-ended, drill-failed, operation-failed, operation-recovered or test.",
             )
         })
     }

@@ -70,6 +70,8 @@ ids! {
     CeremonyId = "ceremony";
     /// A difference between what is wanted and what is.
     DriftId = "drift";
+    /// A drill of the kill switch on one canary key.
+    DrillId = "drill";
     /// An entry of the audit log.
     EntryId = "entry";
     /// The boundary of access inside an account.

@@ -8,6 +8,7 @@ pub mod alias;
 pub mod batch;
 pub mod ceremony;
 pub mod drift;
+pub mod drill;
 pub mod duration;
 pub mod id;
 pub mod invalid;
@@ -23,7 +24,9 @@ pub mod waves;
 pub mod wrapping;
 
 pub use alias::{Alias, Aliases};
-pub use id::{AccountId, AlertId, BatchId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, RehearsalId, UserId, VersionId};
+pub use id::{
+    AccountId, AlertId, BatchId, CeremonyId, DriftId, DrillId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, RehearsalId, UserId, VersionId,
+};
 pub use invalid::Invalid;
 pub use key::custody::{Custody, RegionRole};
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};

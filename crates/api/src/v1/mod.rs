@@ -68,6 +68,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keystores::check::check_keystore))
         .routes(routes!(keystores::sync::sync_keystore))
         .routes(routes!(keystores::kill::kill_keystore))
+        .routes(routes!(keystores::drill::drill, keystores::drill::set_drill))
+        .routes(routes!(keystores::drill::list_drills))
         .routes(routes!(keystores::warm::set_warm))
         .routes(routes!(keystores::restore_forecast::restore_forecast, keystores::restore::restore_keystore))
 

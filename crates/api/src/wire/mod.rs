@@ -6,6 +6,7 @@ pub mod batch;
 pub mod ceremony;
 pub mod dependants;
 pub mod drift;
+pub mod drill;
 pub mod key;
 pub mod keystore;
 pub mod kill;

@@ -101,6 +101,7 @@ const CONTRACT: &str = "
     GET /v1/drifts, GET /v1/drifts/{drift}, PUT /v1/drifts/{drift}/acceptance, POST /v1/drifts/{drift}/repair, POST /v1/keys/{key}/repair,
     GET /v1/keystores/{keystore}/drift-policy, PUT /v1/keystores/{keystore}/drift-policy,
     GET /v1/keystores/{keystore}/restore, POST /v1/keystores/{keystore}/restore, PUT /v1/keystores/{keystore}/warm,
+    GET /v1/keystores/{keystore}/drill, PUT /v1/keystores/{keystore}/drill, GET /v1/keystores/{keystore}/drills,
     POST /v1/keystores/{keystore}/kill,
     GET /v1/keys, POST /v1/keys, GET /v1/keys/{key}, PATCH /v1/keys/{key}, GET /v1/keys/{key}/history,
     POST /v1/keys/{key}/copies, GET /v1/keys/{key}/links, GET /v1/keys/{key}/waves,

@@ -7,6 +7,7 @@ pub mod blast;
 pub mod ceremony;
 pub mod dependants;
 pub mod drift;
+pub mod drill;
 pub mod json;
 pub mod key;
 pub mod keystore;

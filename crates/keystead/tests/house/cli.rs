@@ -174,6 +174,19 @@ fn a_deletion_is_rehearsed_from_the_command_line_aw_045() {
 }
 
 #[test]
+fn the_kill_switch_is_drilled_from_the_command_line_ft_019() {
+    let (desk, _terminal) = demo();
+    assert!(desk.fails(2, &["keystore", "drill", "set", "demo-eu", "--every", "7d"]).to_string().contains("keystead-canary"));
+    desk.json(&["key", "create", "canary", "--keystore", "demo-eu", "--tag", "keystead-canary=yes"]);
+    desk.table(&["keystore", "drill", "set", "demo-eu", "--every", "7d", "--within", "5m"], &["every 7d", "refused within", "canary", "never"]);
+    until("a drill that succeeded", || desk.json(&["keystore", "drill", "list", "demo-eu"])[0]["state"] == "SUCCEEDED");
+    desk.table(&["keystore", "drill", "list", "demo-eu"], &["DARK AFTER", "canary", "SUCCEEDED"]);
+    assert!(desk.json(&["keystore", "drill", "show", "demo-eu"])["last_success"].is_string());
+    assert_eq!(desk.json(&["key", "show", "canary"])["state"], "ACTIVE");
+    desk.table(&["keystore", "drill", "stop", "demo-eu"], &["drilled", "no"]);
+}
+
+#[test]
 fn keys_of_the_clouds_own_from_the_command_line_ft_051_ft_079() {
     let (desk, _terminal) = demo();
     desk.json(&["sandbox", "seed", "legacy", "--count", "3", "--account", "123456789012", "--region", "eu-west-1"]);

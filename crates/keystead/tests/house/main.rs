@@ -14,6 +14,7 @@ mod dark;
 mod dark_proof;
 mod desk;
 mod drift;
+mod drills;
 mod expiry;
 mod exports;
 mod families;

@@ -7,6 +7,7 @@ mod begin;
 mod ceremonies;
 mod choose;
 pub mod drift;
+pub mod drills;
 mod expiry;
 pub mod forecast;
 mod pause;
@@ -82,6 +83,7 @@ impl Engine {
             tokio::time::sleep(LOOK).await;
             told(self.look_at_waves().await.map(drop));
             told(self.look_at_rehearsals().await.map(drop));
+            told(self.look_at_drills().await.map(drop));
             told(self.look_if_due().await);
             told(self.look_through_keystores().await);
             told(self.mend_drift().await.map(drop));

@@ -8,6 +8,7 @@ pub mod batches;
 pub mod ceremonies;
 pub mod channels;
 pub mod drifts;
+pub mod drills;
 pub mod due;
 pub mod exports;
 pub mod journal;

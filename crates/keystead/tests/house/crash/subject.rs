@@ -18,7 +18,7 @@ use keystead_vault::SecretBytes;
 use super::ceremony;
 use crate::{
     drift::{Deed, Meddler},
-    families, rehearsals,
+    drills, families, rehearsals,
     world::World,
 };
 
@@ -68,6 +68,8 @@ pub enum Subject {
     Repair,
     Rehearse,
     EndRehearsal,
+    Drill,
+    DrillRestores,
 }
 
 pub const SUBJECTS: [Subject; 23] = [
@@ -129,7 +131,9 @@ impl Subject {
     }
 
     pub async fn set_up(self, world: &World, name: &str) {
-        if self == Self::Restore {
+        if matches!(self, Self::Drill | Self::DrillRestores) {
+            drills::set_up(world, name).await;
+        } else if self == Self::Restore {
             // A keystore of its own: the restores of the runs to come shall not look at the keys of all before.
             world.make_keystore(name).await;
             let made = world.start_create_in(name, name).await;
@@ -152,6 +156,10 @@ impl Subject {
         }
         match self {
             Self::Repair => meddle(world, name).await,
+            Self::DrillRestores => {
+                let killed = drills::begin(world, name).await;
+                world.succeeds(killed).await;
+            }
             Self::EndRehearsal => {
                 let begun = rehearsals::begin(world, name, SPAN_MIN).await;
                 world.succeeds(begun).await;
@@ -231,6 +239,7 @@ impl Subject {
                 assert_eq!(world.house.engine.look_at_rehearsals().await, Ok(1), "the end for {name}");
                 newest_operation(world, world.key(name).await).await
             }
+            Self::Drill | Self::DrillRestores => drills::begin(world, name).await,
             Self::Forget => world.house.app.forget_key(&world.ann, &Request::default(), name).await.expect("an intent"),
         }
     }
@@ -285,7 +294,7 @@ async fn retire(world: &World, name: &str) -> Started {
     newest_operation(world, world.key(old.as_str()).await).await
 }
 
-async fn newest_operation(world: &World, key: KeyRow) -> Started {
+pub async fn newest_operation(world: &World, key: KeyRow) -> Started {
     let (account, id) = (world.ann.account.clone(), key.id.clone());
     let page = keystead_store::page::Page::first();
     let listed = world.store().read("test", move |tx| operations::list(tx, &account, Some(&id), &page)).await.expect("a store");
@@ -364,6 +373,6 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::NativeScheduleDeletion => (vec![Active], vec![PendingDeletion]),
         Subject::NativeCancelDeletion => (vec![PendingDeletion], vec![Inactive]),
         Subject::Forget => (vec![Active], vec![]),
-        Subject::Repair | Subject::Rehearse | Subject::EndRehearsal => (vec![Active], vec![Active]),
+        Subject::Repair | Subject::Rehearse | Subject::EndRehearsal | Subject::Drill | Subject::DrillRestores => (vec![Active], vec![Active]),
     }
 }
