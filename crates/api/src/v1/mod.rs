@@ -39,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revert::revert_key))
         .routes(routes!(keys::adopt::adopt_key))
         .routes(routes!(keys::forget::forget_key))
+        .routes(routes!(keys::adoption::adoption))
         .routes(routes!(keys::rehearse_deletion::rehearse_deletion))
         .routes(routes!(keys::end_rehearsal::end_rehearsal))
         .routes(routes!(keys::rehearsals::key_rehearsals))

@@ -1,6 +1,7 @@
 //! Keys: everything that can be asked of them.
 
 pub mod adopt;
+pub mod adoption;
 pub mod blast;
 pub mod copy;
 pub mod create;

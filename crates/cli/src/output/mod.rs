@@ -1,5 +1,6 @@
 //! What a command says: its result on standard output, as a table for people or as JSON for scripts; everything else on standard error.
 
+pub mod adoption;
 pub mod alert;
 pub mod audit;
 pub mod batch;

@@ -169,7 +169,10 @@ fn a_deletion_is_rehearsed_from_the_command_line_aw_045() {
     assert_eq!(slug(&desk.fails(2, &["key", "rehearse-deletion", "old-orders", "--for", "15m"])), "invalid-input");
     assert_eq!(desk.json(&["key", "end-rehearsal", "old-orders"])["cloud_state"], "Enabled");
     desk.table(&["key", "rehearsals", "old-orders"], &["WATCHING"]);
-    let asked = desk.at_a_terminal(&["key", "rehearse-deletion", "old-orders", "--for", "1m"], "no");
+    desk.json(&["key", "renew", "old-orders"]);
+    desk.table(&["key", "adoption", "old-orders"], &["SINCE THEN", "not seen", "REPLACED"]);
+    desk.json(&["key", "create", "older-orders", "--keystore", "demo-eu"]);
+    let asked = desk.at_a_terminal(&["key", "rehearse-deletion", "older-orders", "--for", "1m"], "no");
     assert!(asked.code == 2 && asked.out.contains("disabled for 1m"), "{}", asked.out);
 }
 

@@ -56,3 +56,32 @@ async fn a_cloud_that_may_not_be_asked_or_does_not_answer_is_told_and_fails_noth
     world.does("orders", Ask::Renew).await;
     assert_eq!(blast_radius(&world, "orders").await.len(), 2, "the predecessor is asked for, too");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_renewal_it_is_told_whether_the_predecessor_is_still_used_aw_045() {
+    let world = World::new(Engine::Sqlite).await;
+    world.create("orders").await;
+    let here = Application::new(&world).await;
+    let oldest = world.key("orders").await.cloud_arn.expect("an ARN");
+    here.encrypt(&oldest, b"before").await;
+    let adoption = async || {
+        let (status, told) = world.rest(0, "GET", "/v1/keys/orders/adoption", None).await;
+        assert_eq!(status, 200, "{told}");
+        told
+    };
+    assert_eq!(adoption().await["predecessors"], json!([]), "it was never renewed");
+    world.sandbox.advance(60_000_000);
+    world.does("orders", Ask::Renew).await;
+    let told = adoption().await;
+    let first = &told["predecessors"][0];
+    assert_eq!((&first["is_still_used"], &first["state"], &first["last_use"]["operation"]), (&json!(false), &json!("REPLACED"), &json!("Encrypt")), "{told}");
+    world.sandbox.advance(60_000_000);
+    here.encrypt(&oldest, b"behind").await;
+    world.does("orders", Ask::Renew).await;
+    let told = adoption().await;
+    let used: Vec<&Value> = told["predecessors"].as_array().expect("two").iter().map(|one| &one["is_still_used"]).collect();
+    assert_eq!(used, [&json!(false), &json!(true)], "the newest first: {told}");
+    assert!(told["last_use"]["not_seen_since"].is_string(), "nobody has used the new one yet: {told}");
+    world.sandbox.add_faults([refusal(Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "no".into() })]);
+    assert_eq!(adoption().await["predecessors"][0]["is_still_used"], json!(null), "not known is not no");
+}

@@ -3,6 +3,7 @@
 pub mod activate;
 pub mod add_replica;
 pub mod adopt;
+pub mod adoption;
 pub mod blast_radius;
 pub mod cancel_deletion;
 pub mod copy;

@@ -31,7 +31,7 @@ use crate::{
     },
     client::{Client, read},
     error::CliError,
-    output::{audit::AuditEntry, blast::Reach, key::Key, kill::Kill, link::Link, rehearsal::Rehearsal, rotation::Rotation, wave::Wave},
+    output::{adoption::Adoption, audit::AuditEntry, blast::Reach, key::Key, kill::Kill, link::Link, rehearsal::Rehearsal, rotation::Rotation, wave::Wave},
     route::Route,
 };
 
@@ -65,6 +65,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Revert(one) => ask(context, &one, "revert", Shown::Predecessor).await,
         KeyVerb::Adopt(args) => adopt(context, &args).await,
         KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
+        KeyVerb::Adoption(one) => adoption(context, &one).await,
         KeyVerb::RehearseDeletion(args) => rehearsal::begin(context, &args).await,
         KeyVerb::EndRehearsal(one) => ask(context, &one, "end-rehearsal", Shown::Same).await,
         KeyVerb::Rehearsals(args) => pages::list::<Rehearsal>(context, route(&args.one)?.then("rehearsals"), &args.listing, None, |_| true).await,
@@ -173,6 +174,15 @@ fn check_for_many(args: &Rotate) -> Result<(), Invalid> {
 async fn warn(context: &Context, client: &Client, one: &One) -> Result<(), CliError> {
     let rotation: Rotation = read(&client.get(&route_of_key(&one.key)?).await?)?;
     rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    Ok(())
+}
+
+async fn adoption(context: &Context, one: &One) -> Result<(), CliError> {
+    let shown = context.client()?.get(&route(one)?.then("adoption")).await?;
+    context.output.one::<Adoption>(&shown)?;
+    if !context.output.is_json() {
+        context.output.note("A predecessor is used for as long as what it encrypted is read. One that was not seen may be needed all the same.");
+    }
     Ok(())
 }
 
