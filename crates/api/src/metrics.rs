@@ -15,7 +15,9 @@ use keystead_domain::{
 };
 use keystead_operations::restore::WARM_MARGIN;
 use keystead_store::{
-    Store, StoreError, Tx, alerts, drifts, health, operations,
+    Store, StoreError, Tx, alerts, drifts,
+    drills::{self, DrillCounts},
+    health, operations,
     operations::Count,
     quotas::{self, Spent},
     warm::{self, Warmth},
@@ -167,6 +169,32 @@ impl Healths {
     }
 }
 
+/// Of the keystores whose kill switch is drilled, all together: their names are nobody's business here.
+#[derive(Default)]
+struct Drilled {
+    keystores: Gauge<i64, AtomicI64>,
+    without_success: Gauge<i64, AtomicI64>,
+    oldest_success: Gauge<i64, AtomicI64>,
+}
+
+impl Drilled {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("drilled_keystores", "Keystores whose kill switch is drilled, at most 5 seconds ago", self.keystores.clone());
+        registry.register("drilled_keystores_without_success", "Those whose kill switch no drill has shown to work yet", self.without_success.clone());
+        registry.register(
+            "drill_oldest_success_timestamp_seconds",
+            "The last drill that succeeded, of the keystore where that is longest ago; 0 without any",
+            self.oldest_success.clone(),
+        );
+    }
+
+    fn set(&self, counts: &DrillCounts) {
+        self.keystores.set(counts.drilled);
+        self.without_success.set(counts.without_success);
+        self.oldest_success.set(counts.oldest_success.map_or(0, Timestamp::as_secs));
+    }
+}
+
 /// The metrics of this process.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -180,6 +208,7 @@ pub(crate) struct Metrics {
     drifts: Family<Drifts, Gauge<i64, AtomicI64>>,
     warm: Warm,
     healths: Healths,
+    drilled: Drilled,
     /// When the operations were last counted; held while somebody counts, so that one does it for all who wait.
     counted_at: Mutex<Option<Instant>>,
 }
@@ -198,6 +227,7 @@ impl Metrics {
             drifts: Family::default(),
             warm: Warm::default(),
             healths: Healths::default(),
+            drilled: Drilled::default(),
             counted_at: Mutex::default(),
             registry: Registry::default(),
         };
@@ -221,6 +251,7 @@ impl Metrics {
         metrics.modules.register(&mut registry);
         metrics.warm.register(&mut registry);
         metrics.healths.register(&mut registry);
+        metrics.drilled.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -238,10 +269,12 @@ impl Metrics {
         }
         let until = now.plus_micros(WARM_MARGIN);
         let counting = store.read("operations.counts", move |tx| {
-            Ok::<_, StoreError>((operations::counts(tx)?, alerts::counts(tx)?, drifts::counts(tx)?, warm::warmth(tx, now, until)?))
+            let kept = (operations::counts(tx)?, alerts::counts(tx)?, drifts::counts(tx)?, warm::warmth(tx, now, until)?);
+            Ok::<_, StoreError>((kept, drills::counts(tx)?))
         });
         match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
-            Ok((counts, (pending, given_up), drifts, warmth)) => {
+            Ok(((counts, (pending, given_up), drifts, warmth), drilled)) => {
+                self.drilled.set(&drilled);
                 self.keep(&counts);
                 self.keep_drifts(&drifts);
                 self.warm.set(&warmth);

@@ -68,6 +68,7 @@ actions! {
     ListResourceTags: AnyKey,
     GetKeyPolicy: AnyKey,
     ListGrants: AnyKey,
+    GetKeyLastUsage: AnyKey,
     GetParametersForImport: ImportedKey,
     ImportKeyMaterial: ImportedKey,
     GetPublicKey: ImportedKey,
@@ -111,7 +112,7 @@ mod tests {
 
     /// Every file that makes calls for effect or to look. `probe.rs` is not among them: it tries this very list. Nor is
     /// `usable.rs`, which asks for what nobody has to grant.
-    const SOURCES: [&str; 10] = [
+    const SOURCES: [&str; 11] = [
         include_str!("alias.rs"),
         include_str!("family.rs"),
         include_str!("import.rs"),
@@ -122,6 +123,7 @@ mod tests {
         include_str!("materials.rs"),
         include_str!("observe.rs"),
         include_str!("tags.rs"),
+        include_str!("usage.rs"),
     ];
 
     #[test]

@@ -29,12 +29,13 @@ mod send;
 mod session;
 mod tags;
 pub mod usable;
+mod usage;
 
 use async_trait::async_trait;
 pub use client::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Settings, Timeouts};
 use keystead_cloud::{
-    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, MaterialSeen, Message, NewCloudKey, Observed, OwnTags,
-    Page, Pointing, ProbeReport, Reply, Target, UseSeen, WrappingKey,
+    Capabilities, Cloud, CloudError, CloudKey, CloudKeyId, Found, Grant, Import, Imported, Inspected, LastUse, MaterialSeen, Message, NewCloudKey, Observed,
+    OwnTags, Page, Pointing, ProbeReport, Reply, Target, UseSeen, WrappingKey,
 };
 use keystead_domain::{Alias, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use policy::{Reach, permission_policy, trust_policy};
@@ -176,6 +177,10 @@ impl Cloud for AwsCloud {
 
     async fn try_use(&self, key: &CloudKeyId, spec: KeySpec, usage: KeyUsage) -> Result<UseSeen, CloudError> {
         self.try_to_use(key, spec, usage).await
+    }
+
+    async fn last_use(&self, key: &CloudKeyId) -> Result<LastUse, CloudError> {
+        self.last_usage(key).await
     }
 
     async fn probe(&self) -> Result<ProbeReport, CloudError> {

@@ -75,6 +75,7 @@ impl AwsCloud {
             Action::ListAliases => send!(self, call, kms.list_aliases().limit(1)).map(drop),
             Action::GetKeyPolicy => send!(self, call, kms.get_key_policy().key_id(key).policy_name("default")).map(drop),
             Action::ListGrants => send!(self, call, kms.list_grants().key_id(key)).map(drop),
+            Action::GetKeyLastUsage => send!(self, call, kms.get_key_last_usage().key_id(key)).map(drop),
             Action::DescribeKey => send!(self, call, kms.describe_key().key_id(key)).map(drop),
             Action::ListResourceTags => send!(self, call, kms.list_resource_tags().key_id(key)).map(drop),
             Action::GetParametersForImport => {

@@ -10,7 +10,7 @@ pub const SOURCE_DATE: &str = "2026-11-21";
 /// Calls per second in one account and Region, shared by everybody there: console, Terraform and Keystead.
 ///
 /// `Observe` is DescribeKey; `List` is ListKeys, also for [`find`](keystead_cloud::Cloud::find), which then looks at tags far below their quota.
-pub const TABLE: [Quota; 26] = [
+pub const TABLE: [Quota; 27] = [
     row(Call::CreateKey, 5.0),
     // Formerly one in four seconds; accounts that AWS has not moved yet need the operator's override.
     row(Call::WrappingKey, 1.0),
@@ -41,6 +41,7 @@ pub const TABLE: [Quota; 26] = [
     row(Call::Promote, 5.0),
     // Cryptographic operations have far more (RSA: 1,000 a second), and applications share it: a try shall not take theirs.
     row(Call::TryUse, 100.0),
+    row(Call::LastUse, 5.0),
 ];
 
 const fn row(call: Call, per_second: f64) -> Quota {

@@ -57,6 +57,8 @@ pub enum Call {
     Promote,
     /// Try whether a key can be used.
     TryUse,
+    /// Ask when a key was last used.
+    LastUse,
 }
 
 impl Call {
@@ -89,6 +91,7 @@ impl Call {
             Self::Replicate => "replicate",
             Self::Promote => "promote",
             Self::TryUse => "try-use",
+            Self::LastUse => "last-use",
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod key;
 pub mod probe;
 pub mod usable;
+pub mod usage;
 
 use async_trait::async_trait;
 pub use capability::{Call, Capabilities, Importable, Prices, Quota};
@@ -20,6 +21,7 @@ pub use key::{CloudKey, CloudKeyId, FamilySeen, Found, Import, Imported, Materia
 use keystead_domain::{Alias, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};
 pub use probe::{Finding, ProbeReport, Standing};
 pub use usable::{UseSeen, UseStanding};
+pub use usage::{LastUse, Used};
 
 /// One cloud location under one identity: a keystore as the connector sees it.
 ///
@@ -143,6 +145,9 @@ pub trait Cloud: Send + Sync {
     /// Tries whether a key of this kind can be used, without using it: what shows that a key is out of use. The cloud's own word for its state is not asked, because
     /// what the cloud shows and what it still does may lie apart for a while.
     async fn try_use(&self, key: &CloudKeyId, spec: KeySpec, usage: KeyUsage) -> Result<UseSeen, CloudError>;
+
+    /// When the key was last used, as far as the cloud remembers.
+    async fn last_use(&self, key: &CloudKeyId) -> Result<LastUse, CloudError>;
 
     /// Tries each permission without changing anything: what is missing, what is too much (CM-070, CM-072).
     async fn probe(&self) -> Result<ProbeReport, CloudError>;

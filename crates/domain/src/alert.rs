@@ -11,6 +11,10 @@ pub enum AlertKind {
     KeyExpired,
     /// Somebody changed a key in the cloud, and a person has to look.
     DriftFound,
+    /// A key that was disabled for a rehearsal is not enabled again yet.
+    RehearsalOverdue,
+    /// A drill of the kill switch failed, or took longer than it may.
+    DrillFailed,
     /// An operation failed and was taken back.
     OperationFailed,
     /// A check found a keystore out of reach, or its role without what it needs.
@@ -21,6 +25,8 @@ pub enum AlertKind {
     RotationMissed,
     /// A key will be rotated by its policy.
     KeyRotates,
+    /// A rehearsed deletion is over, and who used the key is told.
+    RehearsalEnded,
     /// What had failed has succeeded.
     OperationRecovered,
     /// A check found a keystore well again.
@@ -31,14 +37,17 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// The most urgent first: the order in a digest.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::KeyExpired,
         Self::DriftFound,
+        Self::RehearsalOverdue,
+        Self::DrillFailed,
         Self::OperationFailed,
         Self::KeystoreUnhealthy,
         Self::KeyExpires,
         Self::RotationMissed,
         Self::KeyRotates,
+        Self::RehearsalEnded,
         Self::OperationRecovered,
         Self::KeystoreRecovered,
         Self::Test,
@@ -49,6 +58,9 @@ impl AlertKind {
         match self {
             Self::KeyExpired => "key-expired",
             Self::DriftFound => "drift-found",
+            Self::RehearsalOverdue => "rehearsal-overdue",
+            Self::RehearsalEnded => "rehearsal-ended",
+            Self::DrillFailed => "drill-failed",
             Self::OperationFailed => "operation-failed",
             Self::KeystoreUnhealthy => "keystore-unhealthy",
             Self::KeyExpires => "key-expires",
@@ -70,7 +82,7 @@ impl AlertKind {
             Invalid::new(
                 "kind",
                 "is no kind of alert",
-                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, operation-failed, operation-recovered, keystore-unhealthy, keystore-recovered or test.",
+                "Give key-expires, key-expired, key-rotates, rotation-missed, drift-found, rehearsal-overdue, rehearsal-ended, drill-failed, operation-failed, operation-recovered, keystore-unhealthy, keystore-recovered or test.",
             )
         })
     }

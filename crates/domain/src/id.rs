@@ -72,6 +72,8 @@ ids! {
     CeremonyId = "ceremony";
     /// A difference between what is wanted and what is.
     DriftId = "drift";
+    /// A drill of the kill switch on one canary key.
+    DrillId = "drill";
     /// An entry of the audit log.
     EntryId = "entry";
     /// The boundary of access inside an account.
@@ -84,6 +86,8 @@ ids! {
     LineageId = "lineage";
     /// A durable change in several steps.
     OperationId = "op";
+    /// A deletion that is rehearsed.
+    RehearsalId = "rehearsal";
     /// A person.
     UserId = "user";
     /// One generation of a key's material.

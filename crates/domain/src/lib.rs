@@ -9,6 +9,7 @@ pub mod batch;
 pub mod cause;
 pub mod ceremony;
 pub mod drift;
+pub mod drill;
 pub mod duration;
 pub mod estate;
 pub mod health;
@@ -17,6 +18,7 @@ pub mod invalid;
 pub mod key;
 pub mod keystore;
 pub mod name;
+pub mod rehearsal;
 pub mod rotation;
 pub mod selector;
 pub mod tags;
@@ -25,7 +27,10 @@ pub mod waves;
 pub mod wrapping;
 
 pub use alias::{Alias, Aliases};
-pub use id::{AccountId, AlertId, ApplyId, BatchId, CeremonyId, DriftId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, UserId, VersionId};
+pub use id::{
+    AccountId, AlertId, ApplyId, BatchId, CeremonyId, DriftId, DrillId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, RehearsalId, UserId,
+    VersionId,
+};
 pub use invalid::Invalid;
 pub use key::custody::{Custody, RegionRole};
 pub use key::lifecycle::{Event, KeyState, Verdict, verdict};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use keystead_cloud::{Call, Capabilities};
-use keystead_domain::{KeyId, KeyState, time::SECOND};
+use keystead_domain::{KeyId, KeyState, Timestamp, key::expiry, time::SECOND};
 use keystead_store::{
     StoreError, Tx,
     keys::{self, KeyRow},
@@ -13,8 +13,11 @@ use crate::{
     Engine,
     engine::call::StepError,
     link,
-    saga::kill_key::{KillKey, Victim},
-    stored::Stored,
+    saga::{
+        kill_key::{KillKey, Victim},
+        restore_key::{RestoreKey, Restored},
+    },
+    stored::{Stored, StoredTime},
 };
 
 /// Everything with the material of a key: whose it is, its copies in other keystores, and all their replicas. With `lineage` the same of the predecessors, whose
@@ -68,6 +71,25 @@ impl Reached {
 
 fn victim(key: &KeyRow) -> Victim {
     Victim { key: Stored(key.id.clone()), from: key.state.as_str().to_owned(), material_stays: !key.ties.custody.empties_on_deactivation() }
+}
+
+/// Until when the same material shall live when it is imported again: as it was, or, when that is over, the same span from now.
+pub fn expiry_of(key: &KeyRow, now: Timestamp) -> Option<StoredTime> {
+    let (expires, span) = key.expires_at.zip(key.expiry_span)?;
+    Some(if expires > now { expires } else { expiry::renewed(span, now) }.into())
+}
+
+/// The saga that brings back what a kill took out of use and is so still; `None` when nothing is.
+///
+/// # Errors
+/// What the store says.
+pub fn restoration(tx: &mut Tx<'_>, kill: &KillKey, now: Timestamp) -> Result<Option<RestoreKey>, StoreError> {
+    let mut restored = Vec::new();
+    for Victim { key, from, material_stays } in &kill.victims {
+        let Some(row) = keys::by_id(tx, &key.0)?.filter(|row| row.state == KeyState::Inactive) else { continue };
+        restored.push(Restored { key: key.clone(), to: from.clone(), material_stays: *material_stays, expires: expiry_of(&row, now) });
+    }
+    Ok((!restored.is_empty()).then(|| RestoreKey { key: kill.key.clone(), restored }))
 }
 
 /// How long kills take in one cloud account and Region, because that takes so many calls a second.

@@ -29,6 +29,7 @@ pub mod schedule;
 pub mod step;
 pub mod stored;
 pub mod sync;
+pub mod usage;
 pub mod words;
 
 pub use clouds::Clouds;

@@ -133,6 +133,8 @@ pub(crate) fn action_of(saga: &Saga) -> String {
         Saga::RotateInPlace(_) => "key.rotate-in-place",
         Saga::RevertKey(_) => "key.revert",
         Saga::RepairKey(_) => "key.repair",
+        Saga::RehearseDeletion(_) => "key.rehearse-deletion",
+        Saga::EndRehearsal(_) => "key.end-rehearsal",
         Saga::ScheduleDeletion(_) => "key.schedule-deletion",
         Saga::CancelDeletion(_) => "key.cancel-deletion",
         Saga::CleanUpKey(_) => "key.clean-up",

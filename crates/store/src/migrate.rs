@@ -4,7 +4,7 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_alerts.sql"),
     include_str!("../migrations/0003_rotation.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("../migrations/0014_events.sql"),
     include_str!("../migrations/0015_estates.sql"),
     include_str!("../migrations/0016_health.sql"),
+    include_str!("../migrations/0017_usage.sql"),
 ];
 
 /// The newest schema that this binary knows.

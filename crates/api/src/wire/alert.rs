@@ -14,7 +14,7 @@ use super::time::rfc3339;
 pub(crate) struct Alert {
     /// Id; webhooks carry it, too.
     id: String,
-    /// key-expires, key-expired, key-rotates, rotation-missed, drift-found, operation-failed, operation-recovered, keystore-unhealthy, keystore-recovered or test.
+    /// key-expires, key-expired, key-rotates, rotation-missed, drift-found, rehearsal-overdue, rehearsal-ended, drill-failed, operation-failed, operation-recovered, keystore-unhealthy, keystore-recovered or test.
     kind: &'static str,
     /// Id of the key, keystore or user that it is about.
     subject: String,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::dependants::Dependants;
 use crate::problem::type_of;
 
 /// What an action on many keys would come to.
@@ -34,6 +35,9 @@ pub(crate) struct Plan {
     first: Vec<PlannedKey>,
     /// The first 100 of those that would be refused.
     first_refused: Vec<PlannedKey>,
+    /// Who depends on the keys that would change; null of an action that takes none out of use.
+    #[schema(required)]
+    dependants: Option<Dependants>,
 }
 
 /// Where prices come from.
@@ -126,6 +130,7 @@ impl Plan {
             keystores: plan.places.into_iter().map(PlannedKeystore::of).collect(),
             first: plan.first.into_iter().map(PlannedKey::of).collect(),
             first_refused: plan.refused.into_iter().map(PlannedKey::of).collect(),
+            dependants: plan.dependants.map(Dependants::of),
         }
     }
 }
@@ -154,6 +159,7 @@ pub(crate) fn example() -> Value {
         "keys": 12, "changes": 11, "already_so": 1, "refused": 0, "takes_seconds": 3, "cost_cents_month": 0, "prices": null,
         "keystores": [{ "keystore": "frankfurt", "changes": 11, "already_so": 1, "refused": 0, "takes_seconds": 3, "cost_cents_month": 0 }],
         "first": [{ "key": "key_01997c1f9a5b7d0e8f4a6b2c1d3e5f60", "name": "orders", "keystore": "frankfurt", "verdict": "changes", "problem": null }],
-        "first_refused": []
+        "first_refused": [],
+        "dependants": { "looked_at": 11, "never_seen": 0, "aliases": 12, "grants": 0, "principals": 1, "first_principals": ["arn:aws:iam::123456789012:root"] }
     })
 }

@@ -84,6 +84,11 @@ impl BatchAction {
         self.ask().map_or(Event::Update, Ask::event)
     }
 
+    /// Whether somebody who depends on the keys could not use them behind it.
+    pub(crate) fn takes_out_of_use(&self) -> bool {
+        matches!(self, Self::Deactivate | Self::ScheduleDeletion(_))
+    }
+
     /// The event as one asks for it of one key; `None` of a change of properties.
     pub(crate) fn ask(&self) -> Option<Ask> {
         Some(match self {

@@ -17,7 +17,11 @@ use super::{
     foresee::Foreseen,
     words::{already_so, problem_of},
 };
-use crate::{App, Error, permit};
+use crate::{
+    App, Error,
+    keys::dependants::{Dependants, LOOKED_AT_MAX},
+    permit,
+};
 
 /// How many keys a plan shows by name, of those that it is about and of those that would be refused.
 const SHOWN_MAX: usize = 100;
@@ -93,6 +97,8 @@ pub struct Plan {
     pub first: Vec<PlannedKey>,
     /// The first of those that would be refused.
     pub refused: Vec<PlannedKey>,
+    /// Who depends on the keys that would change; of actions that take keys out of use.
+    pub dependants: Option<Dependants>,
 }
 
 impl App {
@@ -105,17 +111,21 @@ impl App {
         if let BatchAction::Update(change) = action {
             change.check()?;
         }
-        let mut drawn = Drawing::default();
+        let (mut drawn, mut ending) = (Drawing::default(), Vec::new());
         for key in self.select(principal, selector, action.event()).await? {
             let foreseen = self.foresee(principal, &key, action).await?;
             if let Foreseen::Changes(work) = &foreseen {
                 for (keystore, _) in &work.steps {
                     self.look_up(&mut drawn, keystore).await?;
                 }
+                if action.takes_out_of_use() && ending.len() < LOOKED_AT_MAX {
+                    ending.push(key.clone());
+                }
             }
             drawn.add(&key, action, foreseen);
         }
-        Ok(drawn.done())
+        let dependants = if action.takes_out_of_use() { Some(self.dependants(ending).await?) } else { None };
+        Ok(Plan { dependants, ..drawn.done() })
     }
 
     /// What a keystore's cloud can do, once a plan.
@@ -201,6 +211,7 @@ impl Drawing {
             prices: self.prices,
             first: self.first,
             refused: self.refused,
+            dependants: None,
         }
     }
 }

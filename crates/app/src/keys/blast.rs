@@ -1,6 +1,6 @@
 //! Blast radius: who and what depends on a key, as far as it is known, before it is taken out of use (AW-045).
 //!
-//! Nothing is asked of a cloud: grants, policies and foreign aliases are what the last sync saw, and each key says when that was.
+//! A cloud is asked for one thing, when its key was last used. Grants, policies and foreign aliases are what the last sync saw, and each key says when that was.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use keystead_identity::Principal;
 use keystead_operations::{
     kill,
     sync::{GrantView, View, principals},
+    usage::UseKnown,
 };
 use keystead_store::{StoreError, Tx, keys::KeyRow, views, views::ViewRow};
 
@@ -59,10 +60,13 @@ pub struct Affected {
     pub grantees: Vec<GrantView>,
     /// Whom its policy allows something; `None` where that is not known.
     pub principals: Option<BTreeSet<String>>,
+    /// When it was last used, as its cloud answers now; `None` where it was not asked.
+    pub last_use: Option<UseKnown>,
 }
 
 impl App {
-    /// Every key that a kill of this one takes out of use, each with who depends on it. What is asked of the key alone concerns the first line.
+    /// Every key that a kill of this one takes out of use, each with who depends on it, and when it was last used. What is asked of the key alone concerns the first
+    /// line.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -74,26 +78,32 @@ impl App {
                 reached.push(key.clone());
             }
             reached.reverse();
-            let seen = reached.into_iter().map(|other| Ok(affected(&key, views::of(tx, &other.id)?, other)));
+            let seen = reached.into_iter().map(|other| Ok(affected(relation(&key, &other), views::of(tx, &other.id)?, other)));
             seen.collect::<Result<Vec<_>, StoreError>>()
         };
-        Ok(self.store().read("kill.blast_radius", look).await?)
+        let mut told = self.store().read("kill.blast_radius", look).await?;
+        let keys: Vec<KeyRow> = told.iter().map(|one| one.key.clone()).collect();
+        let uses = self.engine.last_uses(&keys).await;
+        told.iter_mut().zip(uses).for_each(|(one, known)| one.last_use = Some(known));
+        Ok(told)
     }
 }
 
-fn affected(named: &KeyRow, view: Option<ViewRow>, key: KeyRow) -> Affected {
+/// What is known of a key, without a word of its cloud.
+pub(super) fn affected(relation: Relation, view: Option<ViewRow>, key: KeyRow) -> Affected {
     // What was only inherited from a key in whose place it was made was never seen of this one.
     let view = view.filter(|view| view.seen_at.as_micros() > 0);
     let facts = view.as_ref().map(|view| View::read(&view.facts)).unwrap_or_default();
     let own = if key.is_current { key.aliases.iter().map(|alias| alias.as_str().to_owned()).collect() } else { BTreeSet::new() };
     let seen = view.iter().flat_map(|view| view.aliases.iter().map(|alias| alias.trim_start_matches("alias/").to_owned()));
     Affected {
-        relation: relation(named, &key),
+        relation,
         aliases: own.into_iter().chain(seen).collect(),
         seen_at: view.as_ref().map(|view| view.seen_at),
         grants: facts.grants,
         grantees: facts.grantees,
         principals: facts.policy.as_deref().map(principals),
+        last_use: None,
         key,
     }
 }

@@ -7,7 +7,7 @@ use keystead_identity::Principal;
 use keystead_operations::{
     Saga,
     dark::{self, Dark},
-    kill::{self, Reached},
+    kill::{self, Reached, expiry_of},
     saga::{
         kill_key::{self, KillKey},
         restore_key::{self, RestoreKey, Restored},
@@ -24,7 +24,7 @@ use keystead_store::{
     page::{Listed, Page},
 };
 
-use super::lifecycle::{Also, TRIES, expiry_of};
+use super::lifecycle::{Also, TRIES};
 use crate::{App, Error, Request, Started, error::TxError};
 
 /// The audit log's words.

@@ -1,19 +1,16 @@
 //! The events of a key's life that need nothing but the key: each asks the table, writes an intent, and starts.
 
-use keystead_domain::{
-    Event, Invalid, KeyState, RegionRole, Timestamp, Verdict,
-    key::{deletion::WaitingDays, expiry},
-    verdict,
-};
+use keystead_domain::{Event, Invalid, KeyState, RegionRole, Verdict, key::deletion::WaitingDays, verdict};
 use keystead_identity::{Action, Principal};
 use keystead_operations::{
     Saga, family,
+    kill::expiry_of,
     saga::{
         activate_key::ActivateKey, cancel_deletion::CancelDeletion, deactivate_key::DeactivateKey, revert_key::RevertKey, schedule_deletion::ScheduleDeletion,
         upload_key::UploadKey,
     },
     schedule::waves::WithCopies,
-    stored::{Stored, StoredTime},
+    stored::Stored,
 };
 use keystead_store::{Tx, keys, keys::KeyRow};
 
@@ -281,10 +278,4 @@ fn last_of_family(key: &KeyRow) -> Also {
         let lives = keys::replicas_of(tx, &key.id)?.iter().any(|replica| replica.state != KeyState::PendingDeletion);
         if lives { Err(Error::MovedOn.into()) } else { Ok(()) }
     })
-}
-
-/// Until when the same material shall live when it is imported again: as it was, or, when that is over, the same span from now.
-pub(super) fn expiry_of(key: &KeyRow, now: Timestamp) -> Option<StoredTime> {
-    let (expires, span) = key.expires_at.zip(key.expiry_span)?;
-    Some(if expires > now { expires } else { expiry::renewed(span, now) }.into())
 }

@@ -1,14 +1,17 @@
 //! Keys: everything that can be asked of them.
 
 pub mod adopt;
+pub mod adoption;
 pub mod blast;
 pub mod copy;
 pub mod create;
+pub mod dependants;
 pub mod export;
 pub mod family;
 pub mod kill;
 pub mod lifecycle;
 pub mod recreate;
+pub mod rehearsal;
 pub mod rotation;
 pub(crate) mod rules;
 pub mod show;
@@ -120,6 +123,7 @@ pub(crate) fn action_of(event: Event) -> &'static str {
         Event::Recreate => "key.recreate",
         Event::RotateInPlace => "key.rotate-in-place",
         Event::Revert | Event::Reinstate => "key.revert",
+        Event::RehearseDeletion => "key.rehearse-deletion",
         Event::ScheduleDeletion => "key.schedule-deletion",
         Event::CancelDeletion => "key.cancel-deletion",
         Event::CleanUp => "key.clean-up",

@@ -7,12 +7,12 @@ use keystead_domain::{
     verdict,
 };
 use keystead_identity::Principal;
-use keystead_operations::{recreation::imports_at_once, sync::View};
+use keystead_operations::{kill::expiry_of, recreation::imports_at_once, sync::View};
 use keystead_store::{StoreError, Tx, drifts, keys::KeyRow, views};
 
 use super::{
     action_of,
-    lifecycle::{TRIES, check_current, expiry_of},
+    lifecycle::{TRIES, check_current},
 };
 use crate::{App, Error, Request, Started, who};
 

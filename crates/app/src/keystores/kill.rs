@@ -14,7 +14,7 @@ use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores::KeystoreRow,
 use crate::{
     App, Error, Request, Started,
     error::TxError,
-    keys::{copy::nth, kill::KILL},
+    keys::{copy::nth, dependants::Dependants, kill::KILL},
     permit, who,
 };
 
@@ -48,6 +48,8 @@ pub struct KillPlan {
     pub left: Vec<(KeyRow, String)>,
     /// How long each account and Region takes under the quotas.
     pub paces: Vec<Pace>,
+    /// Who depends on the keys that are taken out of use.
+    pub dependants: Dependants,
 }
 
 /// A kill that can be begun.
@@ -77,7 +79,8 @@ impl App {
         let kills = plan.kills.len();
         let reached: Vec<KeyRow> = plan.kills.into_iter().flat_map(|planned| planned.reached).collect();
         let paces = self.engine.kill_paces(&reached).await?;
-        Ok(KillPlan { kills, reached, left: plan.left, paces })
+        let dependants = self.dependants(reached.clone()).await?;
+        Ok(KillPlan { kills, reached, left: plan.left, paces, dependants })
     }
 
     /// Kills these keys. A key that another operation has in hand is left, and named; the others begin all the same.

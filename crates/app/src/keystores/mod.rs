@@ -1,5 +1,6 @@
 //! Keystores: made, shown, checked, deleted (CM-039, CM-048, CM-049, CM-062, CM-069 to CM-073).
 
+pub mod drill;
 pub mod events;
 pub mod kill;
 pub mod restore;

@@ -64,7 +64,7 @@ pub struct Consent {
     /// Only say what would change, how long it takes and what it costs
     #[arg(long, help_heading = "Many at once")]
     pub dry_run: bool,
-    /// Begin an action on many keys without asking
+    /// Begin without asking
     #[arg(long, help_heading = "Many at once")]
     pub yes: bool,
 }

@@ -84,6 +84,18 @@ pub enum KeyVerb {
     /// Nothing is deleted in the cloud; the key's record and its entries in the audit log stay.
     #[command(after_help = "Example:\n  keystead key forget old-orders")]
     Forget(One),
+    /// Show whether the predecessors of a renewed key are still used, and when they last were
+    #[command(after_help = "Example:\n  keystead key adoption orders")]
+    Adoption(One),
+    /// Disable a key for a while, to see who needs it before it is deleted; by itself it is enabled again
+    ///
+    /// Whatever becomes of this command and of the server: the end is written before the key is disabled.
+    RehearseDeletion(RehearseDeletion),
+    /// Enable a key that a rehearsal keeps disabled, before its time
+    #[command(after_help = "Example:\n  keystead key end-rehearsal old-orders")]
+    EndRehearsal(One),
+    /// List the rehearsed deletions of a key, and who used it before and behind them
+    Rehearsals(Rehearsals),
     /// Start the cloud's countdown to deletion; until it ends, cancel-deletion stops it
     ScheduleDeletion(ScheduleDeletions),
     /// Stop the countdown; the key is INACTIVE then, and activate takes it into use
@@ -393,12 +405,39 @@ pub struct Kill {
     /// Leave the key's predecessors, and their copies, as they are: what they encrypted can be read on
     #[arg(long)]
     pub no_lineage: bool,
+    /// Do not show who depends on it, and do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `key kills`
 #[derive(Args)]
 #[command(after_help = "Example:\n  keystead key kills orders")]
 pub struct Kills {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// `key rehearse-deletion`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key rehearse-deletion old-orders --for 15m")]
+pub struct RehearseDeletion {
+    #[command(flatten)]
+    pub one: One,
+    /// For how long, 1m to 24h
+    #[arg(long = "for", value_name = "SPAN", value_parser = parse::span_text)]
+    pub span: String,
+    /// Do not show who depends on it, and do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `key rehearsals`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead key rehearsals old-orders")]
+pub struct Rehearsals {
     #[command(flatten)]
     pub one: One,
     #[command(flatten)]

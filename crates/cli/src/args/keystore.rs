@@ -35,6 +35,9 @@ pub enum KeystoreVerb {
     ///
     /// First it is shown what that reaches, and how long the clouds' quotas make it take. `key restore` brings each back.
     Kill(Kill),
+    /// Drill the kill switch: on a schedule canary keys are killed, timed and restored
+    #[command(subcommand)]
+    Drill(DrillVerb),
     /// Delete a keystore whose keys are all deleted
     #[command(after_help = "Example:\n  keystead keystore delete payments-eu")]
     Delete(One),
@@ -107,6 +110,50 @@ pub struct Restore {
     /// Only tell what it would take; the cloud is not asked
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What can be done with drills.
+#[derive(Subcommand)]
+pub enum DrillVerb {
+    /// Say how often a keystore is drilled; the first drill begins at once
+    ///
+    /// Only keys with the tag keystead-canary are killed. What failed, or was too slow, is told as an alert.
+    Set(SetDrill),
+    /// Drill a keystore no more
+    #[command(after_help = "Example:\n  keystead keystore drill stop payments-eu")]
+    Stop(One),
+    /// Show how a keystore is drilled, and when its kill switch was last shown to work
+    #[command(after_help = "Example:\n  keystead keystore drill show payments-eu")]
+    Show(One),
+    /// List the drills of a keystore, and how long it was until its cloud refused each canary
+    List(Drills),
+}
+
+/// `keystore drill set`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead key create canary --keystore payments-eu --tag keystead-canary=yes
+  keystead keystore drill set payments-eu --every 7d --within 5m")]
+pub struct SetDrill {
+    #[command(flatten)]
+    pub one: One,
+    /// How often: a span from 1h to 365d
+    #[arg(long, value_name = "SPAN", value_parser = parse::span_text)]
+    pub every: String,
+    /// How long the cloud may take to refuse a killed canary; 5m without it
+    #[arg(long, value_name = "SPAN", value_parser = parse::span_text)]
+    pub within: Option<String>,
+}
+
+/// `keystore drill list`
+#[derive(Args)]
+#[command(after_help = "Example:\n  keystead keystore drill list payments-eu")]
+pub struct Drills {
+    #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
+    pub listing: Listing,
 }
 
 /// Whether a keystore is kept warm.

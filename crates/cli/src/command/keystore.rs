@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Context,
     change::{Shown, settle},
-    keystore_kill,
+    drill, keystore_kill,
     pages::{self, is_not_deleted},
 };
 use crate::{
@@ -38,6 +38,7 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Restore(args) => restore(context, &args).await,
         KeystoreVerb::Warm(args) => warm(context, &args).await,
         KeystoreVerb::Kill(args) => keystore_kill::kill(context, &args).await,
+        KeystoreVerb::Drill(verb) => drill::run(context, verb).await,
         KeystoreVerb::Delete(one) => delete(context, &one).await,
     }
 }

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod ceremony;
 pub mod change;
 pub mod drift;
+mod drill;
 pub mod estate;
 pub mod key;
 pub mod keystore;

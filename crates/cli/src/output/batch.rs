@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     Row, Sheet,
+    dependants::Dependants,
     table::{section, time},
 };
 
@@ -138,6 +139,8 @@ pub struct Plan {
     first: Vec<Planned>,
     #[serde(default)]
     first_refused: Vec<Planned>,
+    #[serde(default)]
+    dependants: Option<Dependants>,
 }
 
 /// Where prices come from.
@@ -184,7 +187,7 @@ impl Planned {
 
 impl Sheet for Plan {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
-        vec![
+        let mut fields = vec![
             ("keys", Some(self.keys.to_string())),
             ("would change", Some(self.changes.to_string())),
             ("already so", Some(self.already_so.to_string())),
@@ -192,7 +195,9 @@ impl Sheet for Plan {
             ("takes", Some(span(self.takes_seconds))),
             ("costs", self.prices.as_ref().map(|_| dollars(self.cost_cents_month))),
             ("prices", self.prices.as_ref().map(|prices| format!("{}, read {}", prices.source, prices.date))),
-        ]
+        ];
+        fields.extend(self.dependants.iter().flat_map(Dependants::fields));
+        fields
     }
 
     fn below(&self) -> String {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Row, Sheet,
+    dependants::Dependants,
     table::{section, time},
 };
 
@@ -69,6 +70,8 @@ pub struct Planned {
     reached: Vec<Reached>,
     paces: Vec<Pace>,
     left: Vec<Left>,
+    #[serde(default)]
+    dependants: Option<Dependants>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -96,7 +99,8 @@ struct Left {
 impl Sheet for Planned {
     fn fields(&self) -> Vec<(&'static str, Option<String>)> {
         let longest = self.paces.iter().map(|pace| pace.micros).max().unwrap_or_default();
-        vec![("kills", Some(self.kills.to_string())), ("keys out of use", Some(self.reached.len().to_string())), ("takes at least", Some(seconds(longest)))]
+        let told = [("kills", self.kills.to_string()), ("keys out of use", self.reached.len().to_string()), ("takes at least", seconds(longest))];
+        told.map(|(name, text)| (name, Some(text))).into_iter().chain(self.dependants.iter().flat_map(Dependants::fields)).collect()
     }
 
     fn below(&self) -> String {

@@ -1,11 +1,14 @@
 //! What a command says: its result on standard output, as a table for people or as JSON for scripts; everything else on standard error.
 
+pub mod adoption;
 pub mod alert;
 pub mod audit;
 pub mod batch;
 pub mod blast;
 pub mod ceremony;
+pub mod dependants;
 pub mod drift;
+pub mod drill;
 pub mod estate;
 pub mod health;
 pub mod json;
@@ -15,9 +18,11 @@ pub mod kill;
 pub mod link;
 pub mod operation;
 pub mod recreation;
+pub mod rehearsal;
 pub mod restore;
 pub mod rotation;
 pub mod table;
+pub mod usage;
 pub mod user;
 pub mod vault;
 pub mod wave;

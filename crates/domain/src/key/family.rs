@@ -38,6 +38,8 @@ fn reach_of_primary(event: Event) -> Reach {
         | Event::Reinstate
         | Event::Update => Reach::Family,
         Event::ScheduleDeletion => Reach::BehindReplicas,
+        // Each Region's key is deleted for itself, and so its deletion is rehearsed.
+        Event::RehearseDeletion => Reach::Alone,
         Event::CancelDeletion | Event::Recreate | Event::CleanUp | Event::PrepareExport | Event::DownloadExport | Event::Replicate | Event::Promote => {
             Reach::Alone
         }
@@ -47,7 +49,9 @@ fn reach_of_primary(event: Event) -> Reach {
 fn reach_of_replica(event: Event, primary: Option<KeyState>) -> Reach {
     match event {
         // Name, tags, alias and description are a replica's own; its end is not, which whoever updates it looks at.
-        Event::ScheduleDeletion | Event::CleanUp | Event::PrepareExport | Event::DownloadExport | Event::Update | Event::Promote => Reach::Alone,
+        Event::ScheduleDeletion | Event::RehearseDeletion | Event::CleanUp | Event::PrepareExport | Event::DownloadExport | Event::Update | Event::Promote => {
+            Reach::Alone
+        }
         // It takes the whole family along, whichever member is named.
         Event::Kill => Reach::Family,
         // What was kept comes back into step alone.

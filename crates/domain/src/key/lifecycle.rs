@@ -44,6 +44,8 @@ pub enum Event {
     Revert,
     /// Undo of a renewal, as it happens to the predecessor.
     Reinstate,
+    /// Disable the key for a while, to see who needs it; by itself it comes back (AW-045).
+    RehearseDeletion,
     /// Start the cloud's countdown (CM-058).
     ScheduleDeletion,
     /// Stop the countdown, then remove the material (CM-060).
@@ -80,7 +82,7 @@ pub const STATES: [KeyState; 6] = [KeyState::Creating, KeyState::Active, KeyStat
 
 /// The table: one row an event, one column a state.
 #[rustfmt::skip]
-pub const TABLE: [(Event, [Verdict; 6]); 18] = {
+pub const TABLE: [(Event, [Verdict; 6]); 19] = {
     use Event::*;
     use KeyState::{Active as A, Inactive as I, Replaced as R, PendingDeletion as P, Deleted as D};
     use Verdict::{NoOp as NOP, Refused as NO, Stay as STAY, To};
@@ -96,6 +98,7 @@ pub const TABLE: [(Event, [Verdict; 6]); 18] = {
         (RotateInPlace,    [NO,      STAY,    NO,       NO,       NO,               NO  ]),
         (Revert,           [NO,      To(R),   NO,       NO,       NO,               NO  ]),
         (Reinstate,        [NO,      NOP,     NO,       To(A),    NO,               NO  ]),
+        (RehearseDeletion, [NO,      STAY,    NO,       STAY,     NO,               NO  ]),
         (ScheduleDeletion, [NO,      To(P),   To(P),    To(P),    NOP,              NOP ]),
         (CancelDeletion,   [NO,      NO,      NO,       NO,       To(I),            NO  ]),
         (CleanUp,          [NOP,     NOP,     NOP,      NOP,      To(D),            NOP ]),
@@ -161,6 +164,7 @@ impl Event {
             Self::RotateInPlace => "rotated in place",
             Self::Revert => "reverted",
             Self::Reinstate => "reinstated",
+            Self::RehearseDeletion => "disabled to rehearse its deletion",
             Self::ScheduleDeletion => "scheduled for deletion",
             Self::CancelDeletion => "kept: its deletion is not pending, so it cannot be cancelled",
             Self::CleanUp => "cleaned up",

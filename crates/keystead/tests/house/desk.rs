@@ -69,6 +69,26 @@ impl Desk {
         serde_json::from_str(&err).unwrap_or_else(|error| panic!("{args:?}: {error}: {err}"))
     }
 
+    /// A command typed in front of a terminal, where somebody answers what it asks; its code, and what the terminal shows.
+    pub fn at_a_terminal(&self, args: &[&str], answer: &str) -> Ran {
+        let typed = self.command(args);
+        let line = std::iter::once(typed.get_program()).chain(typed.get_args()).map(|word| format!("'{}'", word.to_string_lossy()));
+        let mut script = Command::new("script");
+        // Of util-linux: it gives a command a terminal of its own.
+        script.args(["-qec", &line.collect::<Vec<_>>().join(" "), "/dev/null"]).current_dir(self.directory.path());
+        for (name, value) in typed.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("script, of util-linux");
+        std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), format!("{answer}\n").as_bytes()).expect("typed");
+        let output = child.wait_with_output().expect("ends");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
     /// A table for people: it names all of these.
     pub fn table(&self, args: &[&str], wanted: &[&str]) {
         let Ran { code, out, err } = self.run(args);

@@ -1,4 +1,4 @@
-//! The lifecycle matrix of `capabilities.md`, all 50 cells, and the five of the kill switch, through the REST API, on SQLite and on PostgreSQL: each checks the key's
+//! The lifecycle matrix of `capabilities.md`, all 50 cells, and the ten of the kill switch and of rehearsed deletions, through the REST API, on SQLite and on PostgreSQL: each checks the key's
 //! state, the cloud's raw state and the audit entry (CM-053 to CM-068, FT-019).
 
 use keystead_app::keys::lifecycle::Ask;
@@ -24,12 +24,13 @@ const STATES: [&str; 5] = ["ACTIVE", "INACTIVE", "REPLACED", "PENDING_DELETION",
 
 /// The matrix as `capabilities.md` has it: operation, audit action, and a cell a state.
 #[rustfmt::skip]
-const MATRIX: [(&str, &str, [Cell; 5]); 11] = [
+const MATRIX: [(&str, &str, [Cell; 5]); 12] = [
     ("deactivate",        "key.deactivate",        [Ok("INACTIVE", "PendingImport"), Nop, No, No, No]),
     ("kill",              "key.kill",              [Ok("INACTIVE", "PendingImport"), Nop, Ok("INACTIVE", "PendingImport"), Nop, No]),
     ("activate",          "key.activate",          [Nop, Ok("ACTIVE", "Enabled"), No, No, No]),
     ("upload",            "key.upload",            [Ok("ACTIVE", "Enabled"), No, Ok("REPLACED", "Enabled"), No, No]),
     ("renew",             "key.renew",             [Ok("REPLACED", "Enabled"), No, No, No, No]),
+    ("rehearse-deletion", "key.rehearse-deletion", [Ok("ACTIVE", "Disabled"), No, Ok("REPLACED", "Disabled"), No, No]),
     ("schedule-deletion", "key.schedule-deletion", [Ok("PENDING_DELETION", "PendingDeletion"), Ok("PENDING_DELETION", "PendingDeletion"), Ok("PENDING_DELETION", "PendingDeletion"), Nop, Nop]),
     ("cancel-deletion",   "key.cancel-deletion",   [No, No, No, Ok("INACTIVE", "PendingImport"), No]),
     ("clean-up",          "key.clean-up",          [Nop, Nop, Nop, Ok("DELETED", "Gone"), Nop]),
@@ -70,6 +71,7 @@ async fn clean_up(world: &World) {
 async fn ask(world: &World, id: &str, operation: &str) -> (u16, Value) {
     let path = format!("/v1/keys/{id}/{operation}");
     match operation {
+        "rehearse-deletion" => world.rest(0, "POST", &path, Some(json!({"for": "1m"}))).await,
         "schedule-deletion" => world.rest(0, "POST", &path, Some(json!({"days": 7}))).await,
         "export/prepare" => world.rest(0, "POST", &path, Some(json!({"public_key": public_key()}))).await,
         "export/download" => {
@@ -143,7 +145,7 @@ async fn every_cell(engine: Engine) {
         }
     }
     println!("lifecycle matrix on {engine:?}: {cells} cells");
-    assert_eq!(cells, 55);
+    assert_eq!(cells, 60);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ mod restore;
 mod rotate;
 mod run;
 mod sync;
+mod usage;
 mod warm;
 mod woken;
 
@@ -32,6 +33,7 @@ use keystead_store::{Store, StoreError, operations, operations::OperationRow, us
 use keystead_vault::{Random, Vault};
 pub use run::Interrupted;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+pub use usage::ASKED_AT_ONCE;
 pub(crate) use woken::Looked;
 
 use crate::{Clouds, alerts::Alerting, quota::Quotas, saga::kill_key, words::Who};

@@ -7,10 +7,12 @@ pub mod clean_up_key;
 pub mod create_key;
 pub mod deactivate_key;
 pub mod delete_keystore;
+pub mod end_rehearsal;
 pub mod forget_key;
 pub mod kill_key;
 pub mod promote_replica;
 pub mod recreate_key;
+pub mod rehearse_deletion;
 pub mod renew_key;
 pub mod repair_key;
 pub mod restore_key;
@@ -55,6 +57,10 @@ pub enum Saga {
     RotateInPlace(rotate_in_place::RotateInPlace),
     /// Give the aliases back to the predecessor.
     RevertKey(revert_key::RevertKey),
+    /// Disable a key for a while, to see who needs it (AW-045).
+    RehearseDeletion(rehearse_deletion::RehearseDeletion),
+    /// Enable it again.
+    EndRehearsal(end_rehearsal::EndRehearsal),
     /// Start the countdown (CM-058).
     ScheduleDeletion(schedule_deletion::ScheduleDeletion),
     /// Stop the countdown (CM-060).
@@ -103,6 +109,8 @@ impl Saga {
             Self::RecreateKey(_) => recreate_key::NAME,
             Self::RotateInPlace(_) => "rotate-in-place",
             Self::RevertKey(_) => "revert-key",
+            Self::RehearseDeletion(_) => "rehearse-deletion",
+            Self::EndRehearsal(_) => "end-rehearsal",
             Self::ScheduleDeletion(_) => "schedule-deletion",
             Self::CancelDeletion(_) => "cancel-deletion",
             Self::CleanUpKey(_) => "clean-up-key",
@@ -130,6 +138,8 @@ impl Saga {
             Self::RecreateKey(saga) => saga,
             Self::RotateInPlace(saga) => saga,
             Self::RevertKey(saga) => saga,
+            Self::RehearseDeletion(saga) => saga,
+            Self::EndRehearsal(saga) => saga,
             Self::ScheduleDeletion(saga) => saga,
             Self::CancelDeletion(saga) => saga,
             Self::CleanUpKey(saga) => saga,
@@ -157,6 +167,8 @@ impl Saga {
             Self::RecreateKey(saga) => Some(&saga.key.0),
             Self::RotateInPlace(saga) => Some(&saga.rotated.key.0),
             Self::RevertKey(saga) => Some(&saga.key.0),
+            Self::RehearseDeletion(saga) => Some(&saga.key.0),
+            Self::EndRehearsal(saga) => Some(&saga.key.0),
             Self::ScheduleDeletion(saga) => Some(&saga.key.0),
             Self::CancelDeletion(saga) => Some(&saga.key.0),
             Self::CleanUpKey(saga) => Some(&saga.key.0),

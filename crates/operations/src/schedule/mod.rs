@@ -7,11 +7,13 @@ mod begin;
 mod ceremonies;
 mod choose;
 pub mod drift;
+pub mod drills;
 mod expiry;
 pub mod forecast;
 mod health;
 mod listen;
 mod pause;
+pub mod rehearsals;
 mod rotation;
 mod successor;
 mod turns;
@@ -90,6 +92,8 @@ impl Engine {
         loop {
             tokio::time::sleep(LOOK).await;
             told(self.look_at_waves().await.map(drop));
+            told(self.look_at_rehearsals().await.map(drop));
+            told(self.look_at_drills().await.map(drop));
             told(self.look_if_due().await);
             told(self.look_through_keystores().await);
             told(self.mend_drift().await.map(drop));

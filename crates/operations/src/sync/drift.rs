@@ -27,6 +27,8 @@ pub(super) struct Surroundings {
     pub moved: BTreeMap<String, String>,
     /// Aliases that point at it and belong to another lineage of Keystead: whose key tells of it.
     pub others: Aliases,
+    /// Whether a rehearsal keeps it disabled: then that is what is wanted.
+    pub is_rehearsed: bool,
 }
 
 /// What is there, of the attribute and its item, as people read it.
@@ -44,7 +46,7 @@ pub(super) fn differences(row: &KeyRow, around: &Surroundings, last: Option<&Vie
     let live = seen.view();
     let mut comparison = Comparison { row, last, live: &live, found: Vec::new() };
     comparison.deletion(seen);
-    comparison.usability(seen, now);
+    comparison.usability(around, seen, now);
     comparison.labels(seen);
     comparison.aliases(around, seen);
     comparison.access(&around.baseline, seen);
@@ -127,7 +129,7 @@ impl Comparison<'_> {
     }
 
     /// State, material and its end. During a countdown the cloud tells of none of them.
-    fn usability(&mut self, seen: &Seen, now: Timestamp) {
+    fn usability(&mut self, around: &Surroundings, seen: &Seen, now: Timestamp) {
         let observed = &seen.key.observed;
         if let Some((wanted, live)) = self.row.material_id.as_ref().zip(observed.material_id.as_ref())
             && wanted != live
@@ -148,7 +150,7 @@ impl Comparison<'_> {
             });
         }
         // A key without material cannot be used: that is told of once.
-        if observed.enabled != in_use && observed.material_present != Some(false) {
+        if observed.enabled != in_use && !around.is_rehearsed && observed.material_present != Some(false) {
             let said = |enabled: bool| if enabled { "enabled" } else { "disabled" }.to_owned();
             self.differs(Attribute::State, said(in_use), |view| view.facts.as_ref().map(|facts| said(facts.enabled)));
         }

@@ -12,7 +12,7 @@ use keystead_store::{
     keys::{self, KeyRow, Ties},
     keystores::KeystoreRow,
     lineages::{self, LineageRow},
-    locks, rotations,
+    locks, rehearsals, rotations,
     syncs::{self, Counts},
     views::{self, ViewRow},
 };
@@ -138,7 +138,11 @@ impl Keeper {
 
     /// A virtual key: the cloud has the last word.
     fn keep_native(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, at: Timestamp, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
-        let after = taken_over(Some(row), seen);
+        let mut after = taken_over(Some(row), seen);
+        // Disabled for a rehearsal it is not out of use, and comes back.
+        if !seen.key.counts_down && rehearsals::holds_disabled(tx, &row.id)? {
+            after.state = row.state;
+        }
         let mut changed = changes(row, &all_aliases(row, before), seen);
         changed.extend(before.map(|view| view_changes(&View::read(&view.facts), &seen.view())).unwrap_or_default());
         if !changed.is_empty() {

@@ -13,7 +13,7 @@ use keystead_store::{
     drifts::{self, DriftRow},
     events::{self, Sought},
     keys::{self, KeyRow},
-    lineages, locks, operations, syncs,
+    lineages, locks, operations, rehearsals, syncs,
     views::{self, ViewRow},
 };
 
@@ -58,7 +58,7 @@ impl Keeper {
     /// What the comparison goes by beside the row.
     fn surroundings(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, before: Option<&ViewRow>) -> Result<Surroundings, StoreError> {
         let baseline = before.map(|view| View::read(view.baseline.as_deref().unwrap_or(&view.facts))).unwrap_or_default();
-        let mut around = Surroundings { baseline, ..Surroundings::default() };
+        let mut around = Surroundings { baseline, is_rehearsed: rehearsals::holds_disabled(tx, &row.id)?, ..Surroundings::default() };
         if row.ties.role == RegionRole::Primary {
             around.replicas = keys::replicas_of(tx, &row.id)?.into_iter().filter_map(|replica| replica.cloud_arn).collect::<BTreeSet<_>>();
         }

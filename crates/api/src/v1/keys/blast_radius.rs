@@ -6,7 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::WhichKey;
-use crate::{api::Api, caller::Caller, extract::Named, problem::Refusal, wire::time::rfc3339};
+use crate::{
+    api::Api,
+    caller::Caller,
+    extract::Named,
+    problem::Refusal,
+    wire::{time::rfc3339, usage::LastUse},
+};
 
 /// What depends on a key.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,11 +49,14 @@ pub(crate) struct AffectedKey {
     /// Whom the key's policy allows something; null where that is not known. Conditions and denials are not weighed.
     #[schema(required)]
     principals: Option<Vec<String>>,
+    /// When it was last used, as its cloud answers now.
+    #[schema(required)]
+    last_use: Option<LastUse>,
 }
 
 impl AffectedKey {
     fn of(affected: Affected) -> Self {
-        let Affected { key, relation, aliases, seen_at, grants, grantees, principals } = affected;
+        let Affected { key, relation, aliases, seen_at, grants, grantees, principals, last_use } = affected;
         Self {
             key: key.id.to_string(),
             name: key.name,
@@ -60,14 +69,16 @@ impl AffectedKey {
             grants,
             grantees: grantees.into_iter().map(|grant| grant.grantee).collect(),
             principals: principals.map(|principals| principals.into_iter().collect()),
+            last_use: last_use.map(LastUse::of),
         }
     }
 }
 
 /// Show what depends on a key
 ///
-/// Every key that a kill of this one takes out of use, with its aliases, and with grants and the principals of its policy as the last sync saw them. No cloud is asked. What
-/// is not listed may depend on the key all the same: whoever uses it by its ARN under an IAM policy is not seen here.
+/// Every key that a kill of this one takes out of use, with its aliases, and with grants and the principals of its policy as the last sync saw them. The cloud is asked for
+/// one thing, when each key was last used; where it cannot be asked, `untold` says why. What is not listed may depend on the key all the same: whoever uses it by its ARN
+/// under an IAM policy is not seen here. A key that was not seen in use since a date may have been used before it, and may be needed tomorrow.
 #[utoipa::path(get, path = "/v1/keys/{key}/blast-radius", tag = "keys", params(WhichKey),
     responses((status = 200, description = "What depends on it.", body = BlastRadius)))]
 pub(crate) async fn blast_radius(State(api): State<Api>, Caller(caller): Caller, Named(key): Named) -> Result<Json<BlastRadius>, Refusal> {

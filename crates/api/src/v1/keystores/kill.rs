@@ -21,7 +21,7 @@ use crate::{
     change::{Change, ChangeHeaders},
     extract::{Input, Named},
     problem::Refusal,
-    wire::tags::GivenTags,
+    wire::{dependants::Dependants, tags::GivenTags},
 };
 
 /// Which keys of the keystore are killed: those with all of `tags`, or all of them. One of the two is given.
@@ -74,6 +74,9 @@ pub(crate) struct KeystoreKill {
     paces: Vec<KillPace>,
     /// Keys that another operation has in hand: they are not killed. Repeat the request when it has ended.
     left: Vec<LeftKey>,
+    /// Who depends on the keys that are taken out of use; null of anything but a dry run.
+    #[schema(required)]
+    dependants: Option<Dependants>,
     /// One answer a kill.
     started: Vec<OperationAnswer>,
 }
@@ -139,8 +142,8 @@ pub(crate) async fn kill_keystore(
     let (started, left) = api.app.kill_keystore(&caller, &request, &keystore, &selection).await?;
     let started = answer_each(&api, &caller, started, wait).await?;
     let status = if started.iter().any(OperationAnswer::is_running) { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let body =
-        KeystoreKill { dry_run: false, kills: started.len(), reached: Vec::new(), paces: Vec::new(), left: left.into_iter().map(left_key).collect(), started };
+    let left = left.into_iter().map(left_key).collect();
+    let body = KeystoreKill { dry_run: false, kills: started.len(), reached: Vec::new(), paces: Vec::new(), left, dependants: None, started };
     Ok((status, Json(body)).into_response())
 }
 
@@ -151,6 +154,7 @@ fn planned(plan: KillPlan) -> KeystoreKill {
         reached: plan.reached.into_iter().map(reached_key).collect(),
         paces: plan.paces.into_iter().map(|Pace { scope, keys, emptied, micros }| KillPace { scope, keys, emptied, micros }).collect(),
         left: plan.left.into_iter().map(left_key).collect(),
+        dependants: Some(Dependants::of(plan.dependants)),
         started: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod create;
 pub mod delete;
+pub mod drill;
 pub mod kill;
 pub mod list;
 pub mod policy;

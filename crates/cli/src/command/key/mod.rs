@@ -1,9 +1,11 @@
 //! `keystead key …`
 
+mod consent;
 mod copy;
 mod export;
 mod kill;
 pub(super) mod new;
+mod rehearsal;
 mod replica;
 mod update;
 
@@ -29,7 +31,10 @@ use crate::{
     },
     client::{Client, read},
     error::CliError,
-    output::{audit::AuditEntry, key::Key, kill::Kill, link::Link, recreation::Recreation, rotation::Rotation, wave::Wave},
+    output::{
+        adoption::Adoption, audit::AuditEntry, blast::Reach, key::Key, kill::Kill, link::Link, recreation::Recreation, rehearsal::Rehearsal,
+        rotation::Rotation, wave::Wave,
+    },
     route::Route,
 };
 
@@ -48,7 +53,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Show(args) => show(context, &args).await,
         KeyVerb::PublicKey(args) => public_key(context, &args).await,
         KeyVerb::History(args) => history(context, &args).await,
-        KeyVerb::Deactivate(chosen) => act(context, &chosen, "deactivate", Shown::Same).await,
+        KeyVerb::Deactivate(chosen) => deactivate(context, &chosen).await,
         KeyVerb::Activate(chosen) => act(context, &chosen, "activate", Shown::Same).await,
         KeyVerb::Upload(chosen) => act(context, &chosen, "upload", Shown::Same).await,
         KeyVerb::Renew(chosen) => act(context, &chosen, "renew", Shown::Successor).await,
@@ -64,6 +69,10 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Adopt(args) => adopt(context, &args).await,
         KeyVerb::Recreate(args) => recreate(context, &args).await,
         KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
+        KeyVerb::Adoption(one) => adoption(context, &one).await,
+        KeyVerb::RehearseDeletion(args) => rehearsal::begin(context, &args).await,
+        KeyVerb::EndRehearsal(one) => ask(context, &one, "end-rehearsal", Shown::Same).await,
+        KeyVerb::Rehearsals(args) => pages::list::<Rehearsal>(context, route(&args.one)?.then("rehearsals"), &args.listing, None, |_| true).await,
         KeyVerb::ScheduleDeletion(args) => schedule_deletions(context, &args).await,
         KeyVerb::CancelDeletion(chosen) => act(context, &chosen, "cancel-deletion", Shown::Same).await,
         KeyVerb::Update(args) => update::update(context, &args).await,
@@ -86,9 +95,20 @@ async fn act(context: &Context, chosen: &Chosen, verb: &'static str, shown: Show
     }
 }
 
+async fn deactivate(context: &Context, chosen: &Chosen) -> Result<(), CliError> {
+    if let Some(key) = chosen.one() {
+        consent::ask(context, &context.client()?, &One { key: key.to_owned() }, Reach::Family, "deactivated", chosen.consent.yes).await?;
+    }
+    act(context, chosen, "deactivate", Shown::Same).await
+}
+
 async fn schedule_deletions(context: &Context, args: &ScheduleDeletions) -> Result<(), CliError> {
     match args.chosen.one() {
-        Some(key) => schedule_deletion(context, &ScheduleDeletion { one: One { key: key.to_owned() }, days: args.days }).await,
+        Some(key) => {
+            let one = One { key: key.to_owned() };
+            consent::ask(context, &context.client()?, &one, Reach::Alone, "scheduled for deletion", args.chosen.consent.yes).await?;
+            schedule_deletion(context, &ScheduleDeletion { one, days: args.days }).await
+        }
         None => many(context, &args.chosen, "schedule-deletion", json!({ "days": args.days })).await,
     }
 }
@@ -158,6 +178,15 @@ fn check_for_many(args: &Rotate) -> Result<(), Invalid> {
 async fn warn(context: &Context, client: &Client, one: &One) -> Result<(), CliError> {
     let rotation: Rotation = read(&client.get(&route_of_key(&one.key)?).await?)?;
     rotation.warnings.iter().for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    Ok(())
+}
+
+async fn adoption(context: &Context, one: &One) -> Result<(), CliError> {
+    let shown = context.client()?.get(&route(one)?.then("adoption")).await?;
+    context.output.one::<Adoption>(&shown)?;
+    if !context.output.is_json() {
+        context.output.note("A predecessor is used for as long as what it encrypted is read. One that was not seen may be needed all the same.");
+    }
     Ok(())
 }
 

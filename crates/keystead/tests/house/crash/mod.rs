@@ -2,7 +2,7 @@
 //! and cloud are compared: each operation ends in the state before it or the state after it, never in a third (design, section 4).
 
 mod ceremony;
-mod subject;
+pub mod subject;
 
 use keystead_app::{Request, keys::lifecycle::Ask};
 use keystead_domain::{KeyState, RegionRole, key::deletion::WaitingDays, keystore::KeystoreState, time::DAY, waves::WaveState};
@@ -13,7 +13,7 @@ use keystead_store::{keys::KeyFilter, keys::KeyRow, operations, restores::Tally}
 use self::subject::{FAMILIES, NATIVE, SUBJECTS, Subject, clean_up, expected, replica_of};
 use crate::{
     comparison::{Cloud, check_aliases, check_key, check_leftovers, check_rest, keys_of, versions_of},
-    families,
+    drills, families, rehearsals,
     world::{Engine, World},
 };
 
@@ -80,6 +80,12 @@ async fn check(world: &World, subject: Subject, name: &str, ended: &str, mishap:
         assert!(ended == "SUCCEEDED" || was_denied, "{told}");
         assert!(was_denied || world.find_key(name).await.is_some(), "{told}: the key is found by this very sync");
         world.sync("payments-eu").await;
+    }
+    if matches!(subject, Subject::Rehearse | Subject::EndRehearsal) {
+        rehearsals::check(world, name, subject == Subject::Rehearse, ended, &told).await;
+    }
+    if matches!(subject, Subject::Drill | Subject::DrillRestores) {
+        drills::check(world, name, &told).await;
     }
     if subject == Subject::Repair {
         check_repaired(world, name, ended, &told).await;
@@ -352,7 +358,19 @@ async fn no_saga_of_a_key_that_rotates_in_place_ends_in_a_third_state() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_saga_that_reverts_deletes_or_updates_ends_in_a_third_state() {
-    prove(Engine::Sqlite, &SUBJECTS[10..]).await;
+    prove(Engine::Sqlite, &SUBJECTS[10..21]).await;
+}
+
+/// AW-045: whatever dies or is lost, a key that was disabled for a rehearsal is enabled again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_rehearsal_leaves_a_key_disabled() {
+    prove(Engine::Sqlite, &SUBJECTS[21..]).await;
+}
+
+/// FT-019: whatever dies or is lost, a canary that a drill killed is in use again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_drill_leaves_a_canary_dead() {
+    prove(Engine::Sqlite, &[Subject::Drill, Subject::DrillRestores]).await;
 }
 
 /// CM-018: what a repair leaves behind is never worse than what it found.

@@ -11,14 +11,14 @@ use keystead_app::{
         waves::{Copies, RotateCopies},
     },
 };
-use keystead_domain::{Aliases, KeyState, Name, Tags, key::deletion::WaitingDays, rotation::Wish, time::DAY};
+use keystead_domain::{Aliases, KeyState, Name, Tags, key::deletion::WaitingDays, rehearsal::SPAN_MIN, rotation::Wish, time::DAY};
 use keystead_store::{keys::KeyRow, operations};
 use keystead_vault::SecretBytes;
 
 use super::ceremony;
 use crate::{
     drift::{Deed, Meddler},
-    families,
+    drills, families, rehearsals,
     world::World,
 };
 
@@ -67,9 +67,13 @@ pub enum Subject {
     Forget,
     Repair,
     Recreate,
+    Rehearse,
+    EndRehearsal,
+    Drill,
+    DrillRestores,
 }
 
-pub const SUBJECTS: [Subject; 21] = [
+pub const SUBJECTS: [Subject; 23] = [
     Subject::Create,
     Subject::Deactivate,
     Subject::Activate,
@@ -91,6 +95,8 @@ pub const SUBJECTS: [Subject; 21] = [
     Subject::Follow,
     Subject::Unkept,
     Subject::Ceremony,
+    Subject::Rehearse,
+    Subject::EndRehearsal,
 ];
 
 /// The same of a multi-Region key: a primary, and a replica in another Region.
@@ -126,7 +132,9 @@ impl Subject {
     }
 
     pub async fn set_up(self, world: &World, name: &str) {
-        if self == Self::Restore {
+        if matches!(self, Self::Drill | Self::DrillRestores) {
+            drills::set_up(world, name).await;
+        } else if self == Self::Restore {
             // A keystore of its own: the restores of the runs to come shall not look at the keys of all before.
             world.make_keystore(name).await;
             let made = world.start_create_in(name, name).await;
@@ -150,6 +158,15 @@ impl Subject {
         match self {
             Self::Repair => meddle(world, name).await,
             Self::Recreate => delete_behind_our_back(world, name).await,
+            Self::DrillRestores => {
+                let killed = drills::begin(world, name).await;
+                world.succeeds(killed).await;
+            }
+            Self::EndRehearsal => {
+                let begun = rehearsals::begin(world, name, SPAN_MIN).await;
+                world.succeeds(begun).await;
+                world.sandbox.advance(SPAN_MIN as u64);
+            }
             Self::Activate | Self::ActivateFamily => world.does(name, Ask::Deactivate).await,
             Self::Kill => world.does(name, Ask::Renew).await,
             Self::RestoreKilled => {
@@ -220,6 +237,12 @@ impl Subject {
             Self::NativeCancelDeletion => world.start(name, Ask::CancelDeletion).await,
             Self::Repair => world.house.app.repair_key(&world.ann, &Request::default(), name).await.expect("an intent"),
             Self::Recreate => world.house.app.recreate_key(&world.ann, &Request::default(), name).await.expect("an intent"),
+            Self::Rehearse => rehearsals::begin(world, name, SPAN_MIN).await,
+            Self::EndRehearsal => {
+                assert_eq!(world.house.engine.look_at_rehearsals().await, Ok(1), "the end for {name}");
+                newest_operation(world, world.key(name).await).await
+            }
+            Self::Drill | Self::DrillRestores => drills::begin(world, name).await,
             Self::Forget => world.house.app.forget_key(&world.ann, &Request::default(), name).await.expect("an intent"),
         }
     }
@@ -281,7 +304,7 @@ async fn retire(world: &World, name: &str) -> Started {
     newest_operation(world, world.key(old.as_str()).await).await
 }
 
-async fn newest_operation(world: &World, key: KeyRow) -> Started {
+pub async fn newest_operation(world: &World, key: KeyRow) -> Started {
     let (account, id) = (world.ann.account.clone(), key.id.clone());
     let page = keystead_store::page::Page::first();
     let listed = world.store().read("test", move |tx| operations::list(tx, &account, Some(&id), &page)).await.expect("a store");
@@ -360,7 +383,7 @@ pub fn expected(subject: Subject) -> (Vec<KeyState>, Vec<KeyState>) {
         Subject::NativeScheduleDeletion => (vec![Active], vec![PendingDeletion]),
         Subject::NativeCancelDeletion => (vec![PendingDeletion], vec![Inactive]),
         Subject::Forget => (vec![Active], vec![]),
-        Subject::Repair => (vec![Active], vec![Active]),
+        Subject::Repair | Subject::Rehearse | Subject::EndRehearsal | Subject::Drill | Subject::DrillRestores => (vec![Active], vec![Active]),
         Subject::Recreate => (vec![Active], vec![Deleted, Active]),
     }
 }
