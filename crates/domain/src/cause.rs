@@ -55,7 +55,7 @@ mod tests {
     fn every_attribute_can_be_made_to_differ_by_some_event_cm_018() {
         for attribute in Attribute::ALL {
             for live in ["none", "absent", "present", "enabled", "disabled", ""] {
-                let sets = events_of(attribute, live);
+                let sets = events_of(*attribute, live);
                 assert!(!sets.is_empty() && sets.iter().all(|set| !set.is_empty()), "{} {live}", attribute.as_str());
             }
         }

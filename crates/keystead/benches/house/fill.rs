@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keystead_domain::{AccountId, Alias, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, Tags, Timestamp, VersionId, key::expiry::ExpiryPolicy};
-use keystead_store::{Store, StoreError, Tx, keys, keys::KeyRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
+use keystead_store::{Store, StoreError, Tx, keys, keys::CloudFacts, keys::KeyRow, lineages, lineages::LineageRow, versions, versions::VersionRow};
 
 /// How many keys share a transaction.
 const BATCH: u64 = 5_000;
@@ -66,6 +66,11 @@ fn insert(tx: &mut Tx<'_>, owner: &Owner, number: u64, count: u64, versions: Opt
     };
     lineages::insert(tx, &lineage)?;
     keys::insert(tx, &key)?;
+    if let (Some(id), Some(arn)) = (&key.cloud_key_id, &key.cloud_arn) {
+        let identity = Some((id.clone(), arn.clone()));
+        let facts = CloudFacts { identity, enabled: Some(true), material_present: Some(true), ..CloudFacts::default() };
+        keys::keep_facts(tx, &key.id, &facts, key.created_at)?;
+    }
     versions.map_or(Ok(()), |version| versions::insert(tx, &version(&key, number)))
 }
 

@@ -269,7 +269,7 @@ async fn the_plan_of_a_large_estate_that_did_not_change_is_empty_and_finds_the_o
     let count: u64 = if is_proof() { 10_000 } else { 1_500 };
     let world = World::new(Engine::Sqlite).await;
     let keystore = world.house.app.keystore(&world.ann, "payments-eu").await.expect("a keystore");
-    let owner = fill::Owner { account: world.ann.account.clone(), keystore: keystore.id, cloud: "aws", now: world.now() };
+    let owner = fill::Owner { account: world.ann.account.clone(), keystore: keystore.id, cloud: "aws", now: world.now(), cloud_keys: std::sync::Arc::new([]) };
     fill::fill(world.store(), &owner, count, None).await;
     let (_, exported) = world.rest(0, "GET", "/v1/estate", None).await;
     assert_eq!(exported["keys"].as_array().map(Vec::len), Some(count as usize));

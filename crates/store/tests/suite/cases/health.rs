@@ -61,6 +61,7 @@ fn drift(n: u8, key: u64, attribute: Attribute, class: DriftClass) -> DriftRow {
         ended_at: None,
         ended_by: None,
         tries: 0,
+        unseen_at: NOW,
     }
 }
 
