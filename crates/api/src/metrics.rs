@@ -131,28 +131,40 @@ impl Warm {
     }
 }
 
+/// Keystores by health, keys by health, and what was used of quotas.
+type Counts = (BTreeMap<Health, i64>, BTreeMap<Health, i64>, Vec<Spent>);
+
 /// Of the health of keystores and keys: how many of each word. Their names are nobody's business here.
 #[derive(Default)]
 struct Healths {
     keystores: Family<Of, Gauge<i64, AtomicI64>>,
     keys: Family<Of, Gauge<i64, AtomicI64>>,
     quota_left: Family<Called, Gauge<i64, AtomicI64>>,
+    /// Of which moment the figures are.
+    counted: Gauge<i64, AtomicI64>,
     /// When keys were last counted.
     counted_at: Mutex<Option<Instant>>,
 }
 
 impl Healths {
     fn register(&self, registry: &mut Registry) {
-        registry.register("keystores_by_health", "Keystores in use, by health, at most a minute ago", self.keystores.clone());
-        registry.register("keys_by_health", "Keys that are not DELETED, by health, at most a minute ago", self.keys.clone());
-        let words = "What is left of the quota of a call where it is used most, in percent of the last minute, at most a minute ago";
+        registry.register("keystores_by_health", "Keystores in use, by health, when they were last counted", self.keystores.clone());
+        registry.register("keys_by_health", "Keys that are not DELETED, by health, when they were last counted", self.keys.clone());
+        let words = "What is left of the quota of a call where it is used most, in percent of the minute before they were last counted";
         registry.register("quota_left_percent", words, self.quota_left.clone());
+        let words = "When health was last counted, at most a minute ago unless the database is slow or away; 0: not yet";
+        registry.register("health_counted_timestamp_seconds", words, self.counted.clone());
     }
 
-    fn clear(&self) {
-        self.keystores.clear();
-        self.keys.clear();
-        self.quota_left.clear();
+    /// What could not be counted stays as it was, with its time beside it: figures that vanish would end the alerts that they caused.
+    fn keep(&self, counted: Result<Counts, StoreError>, now: Timestamp) {
+        match counted {
+            Ok((keystores, keys, quotas)) => {
+                self.set(&keystores, &keys, &quotas);
+                self.counted.set(now.as_secs());
+            }
+            Err(error) => tracing::warn!(%error, "health could not be counted"),
+        }
     }
 
     fn set(&self, keystores: &BTreeMap<Health, i64>, keys: &BTreeMap<Health, i64>, quotas: &[Spent]) {
@@ -304,13 +316,8 @@ impl Metrics {
             let (keys, quotas) = app.engine().parts().store.read("health.count_keys", look).await?;
             Ok::<_, StoreError>((keystores, keys, quotas))
         };
-        match tokio::time::timeout(COUNT_TAKES, counting).await.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))) {
-            Ok((keystores, keys, quotas)) => self.healths.set(&keystores, &keys, &quotas),
-            Err(error) => {
-                tracing::warn!(%error, "health could not be counted");
-                self.healths.clear();
-            }
-        }
+        let counted = tokio::time::timeout(COUNT_TAKES, counting).await;
+        self.healths.keep(counted.unwrap_or_else(|_| Err(StoreError::Unavailable("it takes too long".to_owned()))), now);
         *counted_at = Some(Instant::now());
     }
 
@@ -341,5 +348,26 @@ impl Metrics {
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_that_cannot_be_counted_stays_as_it_was_with_its_time_beside_it_fx_042() {
+        let (healths, mut registry) = (Healths::default(), Registry::with_prefix("keystead"));
+        healths.register(&mut registry);
+        let told = || {
+            let mut out = String::new();
+            text::encode(&mut out, &registry).expect("text");
+            out
+        };
+        assert!(told().contains("keystead_health_counted_timestamp_seconds 0\n"));
+        healths.keep(Ok((BTreeMap::from([(Health::Failing, 2)]), BTreeMap::from([(Health::Ok, 7)]), Vec::new())), Timestamp::from_secs(1_000));
+        healths.keep(Err(StoreError::Unavailable("slow".to_owned())), Timestamp::from_secs(2_000));
+        let lines = ["keystores_by_health{health=\"failing\"} 2\n", "keys_by_health{health=\"ok\"} 7\n", "health_counted_timestamp_seconds 1000\n"];
+        assert!(lines.iter().all(|line| told().contains(line)), "{}", told());
     }
 }

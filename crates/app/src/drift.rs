@@ -331,16 +331,17 @@ fn take_for_wanted(tx: &mut Tx<'_>, drift: &DriftRow, key: &KeyRow, now: keystea
             let aliases = if drift.attribute == Attribute::AliasAdded { rest.iter().chain(&alias).cloned().collect() } else { rest };
             return Ok(lineages::set_aliases(tx, &key.lineage_id, &aliases)?);
         }
-        Attribute::Policy | Attribute::Grants => return accept_access(tx, view, &seen, drift.attribute),
+        Attribute::Policy | Attribute::Grants => return accept_access(tx, key, view, &seen, drift.attribute),
         _ => return Err(Error::MovedOn.into()),
     }
     Ok(keys::set_properties(tx, &key.id, &properties, now)?)
 }
 
-fn accept_access(tx: &mut Tx<'_>, view: views::ViewRow, seen: &View, attribute: Attribute) -> Result<(), TxError> {
+fn accept_access(tx: &mut Tx<'_>, key: &KeyRow, view: views::ViewRow, seen: &View, attribute: Attribute) -> Result<(), TxError> {
     let mut wanted = View::read(view.baseline.as_deref().unwrap_or(&view.facts));
     if attribute == Attribute::Policy {
         (wanted.policy, wanted.policy_sha256) = (seen.policy.clone(), seen.policy_sha256.clone());
+        keys::settle_policy(tx, &key.id)?;
     } else {
         (wanted.grants, wanted.grantees) = (seen.grants, seen.grantees.clone());
     }

@@ -102,6 +102,8 @@ fn of_step(step: &Step) -> &'static [Call] {
         Step::ScheduleDeletion(..) => &[Call::ScheduleDeletion, Call::Observe],
         Step::CancelDeletion(_) => &[Call::CancelDeletion, Call::Observe],
         Step::ConfirmGone(_) => &[Call::Observe],
+        // Of a small place: each page, and the tags of each key that is not known, is one more.
+        Step::FindStray(_) => &[Call::List, Call::ListAliases],
         Step::Sweep | Step::ListAliases | Step::InspectKeys | Step::FindVanished | Step::FindLost | Step::GiveBack => &[],
     }
 }

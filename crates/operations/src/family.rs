@@ -161,6 +161,7 @@ pub fn unborn(like: &KeyRow, id: KeyId, who: &Who, now: Timestamp) -> KeyRow {
         material_id: None,
         deletion_at: None,
         rotation: Default::default(),
+        awaits_policy: false,
         created_at: now,
         created_by: who.id.clone(),
         updated_at: now,

@@ -1,8 +1,10 @@
 //! Checks of keystores: whether the cloud answers and permits what is needed. A check changes nothing in the cloud; what it found is kept, and somebody is told once that a
 //! keystore is not well, and once that it is again.
 
+use std::time::Duration;
+
 use keystead_audit::{Entry, Outcome};
-use keystead_cloud::{CloudError, Kind, ProbeReport, Standing};
+use keystead_cloud::{CloudError, Fault, Kind, ProbeReport, Retry, Standing};
 use keystead_domain::{
     alert::AlertKind,
     health::{CheckOutcome, Tell, tell},
@@ -25,6 +27,18 @@ pub struct Checked {
     /// The report, or why there is none.
     pub probed: Result<ProbeReport, CloudError>,
     quota_scope: String,
+}
+
+impl Checked {
+    /// What a check finds that may take so long and no longer; one that takes longer found a cloud that does not answer.
+    pub(crate) async fn within(patience: Duration, probing: impl Future<Output = Self>) -> Self {
+        tokio::time::timeout(patience, probing).await.unwrap_or_else(|_| {
+            let message = format!("the check was not through within {} seconds", patience.as_secs());
+            let (code, call) = ("Timeout".to_owned(), "The check");
+            let silent = CloudError { kind: Kind::Unreachable, fault: Fault::Unknown, retry: Retry::Backoff, call, code, message, request_id: None };
+            Self { probed: Err(silent), quota_scope: String::new() }
+        })
+    }
 }
 
 impl Engine {
@@ -148,7 +162,7 @@ pub fn in_words(words: Words, probed: &Result<ProbeReport, CloudError>) -> Entry
 
 #[cfg(test)]
 mod tests {
-    use keystead_cloud::{Fault, Finding, Retry};
+    use keystead_cloud::Finding;
     use keystead_domain::{KeystoreId, Timestamp};
 
     use super::*;
@@ -206,5 +220,11 @@ mod tests {
         ] {
             assert_eq!((outcome(&probed), why(&probed).as_str()), (expected, reason), "{probed:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_check_that_hangs_is_one_of_a_cloud_that_does_not_answer() {
+        let checked = Checked::within(Duration::from_millis(5), std::future::pending()).await;
+        assert_eq!((outcome(&checked.probed), why(&checked.probed).as_str()), (CheckOutcome::Unreachable, "The check did not succeed (Timeout)."));
     }
 }

@@ -157,6 +157,16 @@ impl From<&StepError> for Problem {
                 format!("The cloud still has the key, in the state {state}."),
                 "AWS deletes up to 24 hours after the date. If somebody cancelled the deletion there, schedule it again; a pointer is forgotten, and a key made anew, only when its key is gone.",
             ),
+            StepError::Stray(arn) => Self::new(
+                "stray-cloud-key",
+                format!("The cloud has a key with Keystead's tags of this key or its lineage, which no key here names: {arn}."),
+                "Nothing was made. It may be the key that is looked for: look at it there. If it is, call whoever runs Keystead: the database may be an old backup. If nobody needs it, delete it there, and ask again when it is gone.",
+            ),
+            StepError::AliasElsewhere { alias, key } => Self::new(
+                "alias-taken",
+                format!("{alias} is at another cloud key, {key}."),
+                "Nothing was made. Look in the cloud's audit trail who pointed it there; remove it in the cloud, and ask again.",
+            ),
             StepError::Gone => Self::new(
                 "cloud-key-gone",
                 "The cloud no longer has the key.",

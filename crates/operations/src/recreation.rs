@@ -26,14 +26,15 @@ pub struct PreparedRecreation {
 }
 
 impl Engine {
-    /// Draws the key that takes a gone one's place: the same properties and material. Nothing is written yet. `imports`: whether it is given its material at once.
+    /// Draws the key that takes a gone one's place: the same properties and material. Nothing is written yet.
     ///
     /// # Errors
     /// [`StepError::Missing`] when the vault has no material of it.
-    pub async fn prepare_recreation(&self, key: &KeyRow, who: &Who, expires: Option<StoredTime>, imports: bool) -> Result<PreparedRecreation, StepError> {
-        let now = self.now();
+    pub async fn prepare_recreation(&self, key: &KeyRow, who: &Who, expires: Option<StoredTime>, start: Start) -> Result<PreparedRecreation, StepError> {
+        let (now, imports) = (self.now(), start == Start::AtOnce);
         let current = self.materials(key).await?.pop().ok_or_else(|| StepError::Missing(key.id.clone()))?;
-        let new = KeyRow { expires_at: expires.map(Timestamp::from), ..self.successor_row(key, key, who, now) };
+        let awaits_policy = start == Start::AwaitsPolicy;
+        let new = KeyRow { expires_at: expires.map(Timestamp::from), awaits_policy, ..self.successor_row(key, key, who, now) };
         let copy = self.copy_of(&current.version, &new.id, who, now).alone();
         Ok(PreparedRecreation { old: key.clone(), new, copy, imports, asked_by: who.id.clone() })
     }
@@ -68,9 +69,24 @@ impl PreparedRecreation {
     }
 }
 
-/// Whether a key made anew is given its material at once: it was in use, and its policy was the default that it has again.
-pub fn imports_at_once(state: KeyState, policy: Option<&str>, account: &str) -> bool {
-    state == KeyState::Active && policy.is_some_and(|policy| is_default_policy(policy, account))
+/// How a key made anew begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With its material.
+    AtOnce,
+    /// Without: the old one was out of use.
+    OutOfUse,
+    /// Without, and it gets none until its policy is what it was, or somebody takes the one that it has for wanted.
+    AwaitsPolicy,
+}
+
+/// How a key made anew begins: with its material, if it was in use and its policy was the default that it has again.
+pub fn start_of(state: KeyState, policy: Option<&str>, account: &str) -> Start {
+    match policy.is_some_and(|policy| is_default_policy(policy, account)) {
+        false => Start::AwaitsPolicy,
+        true if state == KeyState::Active => Start::AtOnce,
+        true => Start::OutOfUse,
+    }
 }
 
 /// Whether a policy is AWS's default for keys that are made without one: the account decides, by its own policies (AWS KMS Developer Guide, "Default key policy").
@@ -124,8 +140,10 @@ mod tests {
     /// Material never stands under a wider policy than before, and never in a key that was out of use.
     #[test]
     fn material_waits_for_a_policy_that_is_not_the_default_or_was_never_seen() {
-        let at_once = |state, policy| imports_at_once(state, policy, "111122223333");
-        assert!(at_once(KeyState::Active, Some(DEFAULT)));
-        assert!(!at_once(KeyState::Active, None) && !at_once(KeyState::Active, Some("{}")) && !at_once(KeyState::Inactive, Some(DEFAULT)));
+        let start = |state, policy| start_of(state, policy, "111122223333");
+        assert_eq!((start(KeyState::Active, Some(DEFAULT)), start(KeyState::Inactive, Some(DEFAULT))), (Start::AtOnce, Start::OutOfUse));
+        for state in [KeyState::Active, KeyState::Inactive] {
+            assert!([None, Some("{}"), Some("")].into_iter().all(|policy| start(state, policy) == Start::AwaitsPolicy));
+        }
     }
 }

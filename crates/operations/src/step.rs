@@ -84,6 +84,8 @@ pub enum Step {
     CancelDeletion(KeyId),
     /// Be sure that the cloud no longer has the key.
     ConfirmGone(KeyId),
+    /// Be sure that nothing else of the place is what this key was: a cloud key with its tags, or one that has its aliases.
+    FindStray(KeyId),
     /// Count leftovers of failed creations down to deletion.
     Sweep,
     /// List the aliases of every key of the place.
@@ -126,6 +128,7 @@ impl Step {
             Self::ScheduleDeletion(..) => "schedule-deletion",
             Self::CancelDeletion(_) => "cancel-deletion",
             Self::ConfirmGone(_) => "confirm-gone",
+            Self::FindStray(_) => "find-stray",
             Self::Sweep => "sweep",
             Self::ListAliases => "list-aliases",
             Self::InspectKeys => "inspect-keys",
@@ -160,7 +163,8 @@ impl Step {
             | Self::Describe(key, _)
             | Self::ScheduleDeletion(key, _)
             | Self::CancelDeletion(key)
-            | Self::ConfirmGone(key) => Some(key),
+            | Self::ConfirmGone(key)
+            | Self::FindStray(key) => Some(key),
             Self::Together(steps) => steps.last().and_then(Self::key),
             Self::Sweep | Self::ListAliases | Self::InspectKeys | Self::FindVanished | Self::FindLost | Self::GiveBack => None,
         }

@@ -17,6 +17,9 @@ CREATE TABLE keystore_checks (
   quota_scope TEXT NOT NULL
 );
 
+-- 1: a key that was made anew waits without material until its policy is what it was, or somebody takes the new one for wanted.
+ALTER TABLE keys ADD COLUMN awaits_policy BIGINT NOT NULL DEFAULT 0;
+
 -- How much of a quota is used: for how many microseconds calls were reserved in this minute (counted from 1970), and in the one before.
 ALTER TABLE quota_slots ADD COLUMN minute BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE quota_slots ADD COLUMN spent BIGINT NOT NULL DEFAULT 0;

@@ -107,9 +107,11 @@ async fn a_key_that_is_gone_is_made_anew_once_and_what_cannot_come_back_is_told_
         plan["old_arn"] == first["cloud_arn"] && plan["state"] == "INACTIVE" && name(&plan["next"]).contains("put-key-policy"),
         "no sync has seen its policy: {plan}"
     );
-    // AWS says twice that there is no such key.
-    let gone = Effect::Error { code: "NotFoundException".into(), status: 400, message: "no such key".into() };
-    world.sandbox.add_faults([Fault { operation: "DescribeKey".into(), skip: 0, count: 2, effect: gone }]);
+    world.deletes_in_cloud(&first["cloud_key_id"]).await;
+    world.sandbox.advance(300_000_000);
+    let refused = ask().await;
+    assert!(refused["detail"].to_string().contains("no sync has missed it"), "{refused}");
+    world.done("POST", "/v1/keystores/eu/sync", None).await;
     let made = ask().await;
     assert_eq!(
         (&made["operation"]["kind"], &made["operation"]["state"], &made["key"]["state"]),

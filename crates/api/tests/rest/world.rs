@@ -21,6 +21,10 @@ use keystead_sandbox::{Config, KeyPool, RoleSeed, Sandbox, UserSeed, VirtualCloc
 use keystead_store::{Database, Store, StoreError, accounts, audit, audit::SignerRow, keystores::KeystoreRow, users, users::UserRow, vault::AccountKeyRow};
 use keystead_vault::{NewUnlock, PassphraseCost, Random, RootRecord, SystemRandom, UnlockSecret, Vault};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tower::ServiceExt as _;
 
 pub const PASSPHRASE: &str = "six words that nobody says aloud";
@@ -121,6 +125,21 @@ impl World {
         assert_eq!(answer.status, StatusCode::OK, "{method} {path}: {answer:?}");
         assert!(answer.json()["no_op"] == true || answer.json()["operation"]["state"] == "SUCCEEDED", "{method} {path}: {}", answer.text);
         answer.json()
+    }
+
+    /// A key ends in the simulated AWS, as behind a countdown.
+    pub async fn deletes_in_cloud(&self, key: &Value) {
+        let (endpoint, body) = (self.sandbox.endpoint(), json!({ "key": key }).to_string());
+        let address = endpoint.trim_start_matches("http://");
+        let head = format!(
+            "DELETE /_sandbox/keys HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.expect("the sandbox");
+        stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.expect("is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// Makes the keystore `eu`.

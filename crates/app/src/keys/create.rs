@@ -287,6 +287,7 @@ impl App {
                 role: if new.multi_region { RegionRole::Primary } else { RegionRole::Single },
                 ..Ties::default()
             },
+            awaits_policy: false,
             created_at: now,
             created_by: principal.user.to_string(),
             updated_at: now,

@@ -24,7 +24,10 @@ use keystead_store::{
     page::{Listed, Page},
 };
 
-use super::lifecycle::{Also, TRIES};
+use super::{
+    lifecycle::{Also, TRIES},
+    rules::check_policy_is_settled,
+};
 use crate::{App, Error, Request, Started, error::TxError};
 
 /// The audit log's words.
@@ -141,6 +144,9 @@ impl App {
                 key.name
             );
             return Err(self.refuse(principal, RESTORE, "was-killed", &key, Invalid::new("key", reason, mend).into()).await);
+        }
+        if let Some((rule, refused)) = gone.iter().find_map(|one| check_policy_is_settled(&one.key).err()) {
+            return Err(self.refuse(principal, RESTORE, rule, &key, refused.into()).await);
         }
         let now = self.now();
         let restored = gone.iter().map(|one| Restored {

@@ -7,7 +7,11 @@ use keystead_domain::{
     verdict,
 };
 use keystead_identity::Principal;
-use keystead_operations::{kill::expiry_of, recreation::imports_at_once, sync::View};
+use keystead_operations::{
+    kill::expiry_of,
+    recreation::{Start, start_of},
+    sync::View,
+};
 use keystead_store::{StoreError, Tx, drifts, keys::KeyRow, views};
 
 use super::{
@@ -16,9 +20,12 @@ use super::{
 };
 use crate::{App, Error, Request, Started, who};
 
-/// What whoever's key waits without material is told.
-pub const WAITS: &str = "The new key waits INACTIVE, without material: the old one was out of use, or its policy was not AWS's default, or no sync has seen it. Put the policy back with \
-    `aws kms put-key-policy` (behind the next sync `keystead drift list --key NAME` has the wanted one), then `keystead key activate NAME`.";
+/// What whoever's key waits for its policy is told.
+pub const WAITS: &str = "The new key waits INACTIVE, without material: the policy of the old one was not AWS's default, or no sync has seen it. Put the policy back with \
+    `aws kms put-key-policy` and sync the keystore, or take the new one for wanted with `keystead drift accept` (behind a sync `keystead drift list --key NAME` has both); \
+    then `keystead key activate NAME`. Until then it is refused.";
+/// What whoever's key was out of use is told.
+pub const OUT_OF_USE: &str = "The new key is INACTIVE, without material, as the old one was out of use. Bring it back with `keystead key activate NAME`.";
 
 /// What making a key anew would come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +36,8 @@ pub struct Recreation {
     pub gone_since: Option<Timestamp>,
     /// The state of the new key.
     pub becomes: KeyState,
+    /// Whether it is given its material, or waits.
+    pub start: Start,
     /// Until when its material will live.
     pub expires: Option<Timestamp>,
     /// The policy that the old one was wanted to have; `None`: no sync has seen it.
@@ -55,7 +64,7 @@ impl App {
     /// Makes a key anew. The operation looks first whether it is gone, and fails while it is there.
     ///
     /// # Errors
-    /// The same; [`Error::Busy`].
+    /// The same, also when no sync has seen that it is gone; [`Error::Busy`].
     pub async fn recreate_key(&self, principal: &Principal, request: &Request, id_or_name: &str) -> Result<Started, Error> {
         if let Some(earlier) = self.earlier(principal, request).await? {
             return Ok(earlier);
@@ -90,8 +99,13 @@ impl App {
             return Err(self.refuse(principal, action_of(Event::Recreate), rule, &key, *error).await);
         }
         let outlook = self.outlook_of(key.clone()).await?;
-        let (expires, imports) = (outlook.expires.map(Into::into), outlook.becomes == KeyState::Active);
-        let prepared = self.engine.prepare_recreation(&key, &who(principal), expires, imports).await?;
+        if outlook.gone_since.is_none() {
+            let mend = format!("Run `keystead keystore sync {}` first, and ask again when `keystead drift list` has its `vanished`.", key.keystore_name);
+            let error = Invalid::new("key", "is not known to be gone: no sync has missed it in its cloud", mend);
+            return Err(self.refuse(principal, action_of(Event::Recreate), "seen-to-be-gone", &key, error.into()).await);
+        }
+        let expires = outlook.expires.map(Into::into);
+        let prepared = self.engine.prepare_recreation(&key, &who(principal), expires, outlook.start).await?;
         let saga = prepared.saga();
         self.begin(principal, request, key, saga, Box::new(move |tx| Ok(prepared.write(tx)?))).await
     }
@@ -100,18 +114,28 @@ impl App {
         let (id, keystore) = (key.id.clone(), self.keystore_by_id(&key.keystore_id).await?);
         let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((views::of(tx, &id)?, drifts::open_of_key(tx, &id)?));
         let (view, open) = self.store().read("keys.recreation", look).await?;
-        let policy = view.and_then(|view| View::read(view.baseline.as_deref().unwrap_or(&view.facts)).policy);
-        let imports = imports_at_once(key.state, policy.as_deref(), &keystore.location.account);
+        let policy = view.and_then(|view| View::read(view.baseline.as_deref().unwrap_or(&view.facts)).policy).filter(|policy| !policy.is_empty());
+        let start = start_of(key.state, policy.as_deref(), &keystore.location.account);
         Ok(Recreation {
             gone_since: open.iter().find(|drift| drift.attribute == Attribute::Vanished).map(|drift| drift.found_at),
-            becomes: if imports { KeyState::Active } else { KeyState::Inactive },
+            becomes: if start == Start::AtOnce { KeyState::Active } else { KeyState::Inactive },
+            start,
             expires: expiry_of(&key, self.now()).map(Timestamp::from),
             policy,
             regained: regained(key.spec, key.usage),
             lost: lost(key.spec, key.usage),
-            next: (!imports).then_some(WAITS),
+            next: next(start),
             key,
         })
+    }
+}
+
+/// What is to be done behind it.
+fn next(start: Start) -> Option<&'static str> {
+    match start {
+        Start::AtOnce => None,
+        Start::OutOfUse => Some(OUT_OF_USE),
+        Start::AwaitsPolicy => Some(WAITS),
     }
 }
 

@@ -57,6 +57,10 @@ pub(crate) type Refused = (&'static str, Invalid);
 pub(crate) fn check_ask(key: &KeyRow, ask: Ask) -> Result<(), Refused> {
     let refuse = |rule: &'static str, reason: &str, mend: String| Err((rule, Invalid::new("key", reason, mend)));
     match ask {
+        Ask::Activate | Ask::Upload => check_policy_is_settled(key)?,
+        _ => {}
+    }
+    match ask {
         Ask::Upload if key.is_in_vault() => {
             let mend = format!("Nothing is needed: its material is there. `keystead key copy {} --to KEYSTORE` brings it to a cloud.", key.name);
             refuse("key-has-a-cloud", "lives in the vault and has no copy in a cloud to upload", mend)
@@ -67,6 +71,19 @@ pub(crate) fn check_ask(key: &KeyRow, ask: Ask) -> Result<(), Refused> {
         }
         _ => Ok(()),
     }
+}
+
+/// A key that was made anew gets no material under another policy than its predecessor had, unless somebody wants that.
+pub(crate) fn check_policy_is_settled(key: &KeyRow) -> Result<(), Refused> {
+    if !key.awaits_policy {
+        return Ok(());
+    }
+    let mend = format!(
+        "Put the policy back with `aws kms put-key-policy` (`keystead drift list --key {0}` has the wanted one) and run `keystead keystore sync {1}`, which must be allowed kms:GetKeyPolicy; or take the policy \
+         that it has for wanted: `keystead drift accept` of its difference of `policy`.",
+        key.name, key.keystore_name
+    );
+    Err(("policy-is-settled", Invalid::new("key", "was made anew, and no sync has seen its policy as it was", mend)))
 }
 
 /// Whether a person brought its material along, and the vault kept none; another native key was made in its cloud.

@@ -272,13 +272,17 @@ pub struct Import {
 #[command(after_help = "\
 Examples:
   keystead key recreate orders --dry-run
-  keystead key recreate orders")]
+  keystead key recreate orders
+  keystead key recreate orders --yes")]
 pub struct Recreate {
     #[command(flatten)]
     pub one: One,
     /// Only say what comes back with it, and what cannot
     #[arg(long)]
     pub dry_run: bool,
+    /// Do not ask, in front of a terminal
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `key list`

@@ -119,6 +119,7 @@ fn row(owner: &Owner, number: u64, count: u64) -> KeyRow {
         deletion_at: None,
         rotation: Default::default(),
         ties: Default::default(),
+        awaits_policy: false,
         created_at: at,
         created_by: "system".to_owned(),
         updated_at: at,

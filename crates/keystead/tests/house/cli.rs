@@ -139,8 +139,9 @@ fn what_making_a_key_anew_comes_to_is_told_on_the_command_line_and_one_that_is_t
     let (desk, _terminal) = demo();
     desk.json(&["key", "create", "seal", "--keystore", "demo-eu", "--spec", "HMAC_256"]);
     desk.table(&["key", "recreate", "seal", "--dry-run"], &["gone since", "not known", "Comes back", "authentication codes", "Cannot come back", "Its grants"]);
-    let refused = desk.run(&["key", "recreate", "seal"]);
-    assert!(refused.code != 0 && refused.err.contains("warning: The old ARN"), "{} {}", refused.code, refused.err);
+    let refused = desk.run(&["key", "recreate", "seal", "--yes"]);
+    let told = ["warning: The old ARN", "keystead keystore sync demo-eu"].iter().all(|words| format!("{}{}", refused.out, refused.err).contains(words));
+    assert!(refused.code != 0 && told, "{} {}", refused.code, refused.err);
     assert_eq!(desk.json(&["key", "show", "seal"])["state"], "ACTIVE");
     desk.json(&["sandbox", "seed", "legacy", "--count", "1", "--account", "123456789012", "--region", "eu-west-1"]);
     desk.json(&["keystore", "sync", "demo-eu"]);

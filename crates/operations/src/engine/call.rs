@@ -37,6 +37,15 @@ pub enum StepError {
     StillUsable,
     /// The cloud still has what should be gone.
     NotYet(String),
+    /// A cloud key that no row names has the tags of the key, or of its lineage: its full name.
+    Stray(String),
+    /// An alias of the key is another cloud key's.
+    AliasElsewhere {
+        /// The alias, as the cloud writes it.
+        alias: String,
+        /// The cloud's id of the key that has it.
+        key: String,
+    },
     /// The cloud no longer has the key.
     Gone,
     /// The location takes no key of this kind.

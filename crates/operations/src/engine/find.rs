@@ -33,7 +33,7 @@ impl Engine {
         Ok(found)
     }
 
-    async fn known(&self, keystore: &KeystoreId) -> Result<HashSet<String>, StoreError> {
+    pub(super) async fn known(&self, keystore: &KeystoreId) -> Result<HashSet<String>, StoreError> {
         let keystore = keystore.clone();
         let ids = self.parts.store.read("keys.cloud_key_ids", move |tx| keys::cloud_key_ids(tx, &keystore)).await?;
         Ok(ids.into_iter().collect())

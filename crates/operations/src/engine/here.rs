@@ -48,7 +48,7 @@ fn here(step: &Step, key: &KeyRow, now: Timestamp) -> Result<Option<CloudFacts>,
         Step::CreateCloudKey(_) | Step::AbandonCloudKey(_) | Step::PointAlias { .. } | Step::TakeAlias { .. } | Step::TagOwn(_) | Step::RemoveAlias(..) => None,
         Step::ChangeTags(..) | Step::Describe(..) | Step::Sweep => None,
         // The vault has no keys but its own: there is nothing to find.
-        Step::ListAliases | Step::InspectKeys | Step::FindVanished | Step::FindLost | Step::GiveBack => None,
+        Step::FindStray(_) | Step::ListAliases | Step::InspectKeys | Step::FindVanished | Step::FindLost | Step::GiveBack => None,
         // The vault is in no Region.
         Step::ReplicateCloudKey { .. } | Step::Promote { .. } => None,
         // Nothing is rotated in place here: there is no name of a cloud that would have to stay.

@@ -13,6 +13,7 @@ mod perform;
 mod restore;
 mod rotate;
 mod run;
+mod stray;
 mod sync;
 mod usage;
 mod warm;

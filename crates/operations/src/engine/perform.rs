@@ -134,6 +134,7 @@ impl Engine {
             Step::ScheduleDeletion(key, days) => self.schedule_deletion(bench, key, *days).await,
             Step::CancelDeletion(key) => self.cancel_deletion(bench, key).await,
             Step::ConfirmGone(key) => self.confirm_gone(bench, key).await,
+            Step::FindStray(key) => self.find_stray(bench, key).await,
             Step::Sweep => self.sweep(bench).await,
             Step::ListAliases => self.list_aliases(bench).await,
             Step::InspectKeys => self.inspect_keys(bench, who).await,

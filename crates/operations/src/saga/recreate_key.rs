@@ -12,6 +12,7 @@ use super::{Shape, point};
 use crate::{
     step::{Planned, Step, harmless, undoable},
     stored::{Stored, StoredAliases, StoredTime},
+    sync::View,
 };
 
 /// The name in API, store and audit log.
@@ -41,9 +42,12 @@ pub struct RecreateKey {
 impl Shape for RecreateKey {
     fn steps(&self) -> Vec<Planned> {
         let new = self.successor.0.clone();
-        // A key that is there after all is not made twice.
-        let mut steps =
-            vec![harmless(Step::ConfirmGone(self.key.0.clone())), undoable(Step::CreateCloudKey(new.clone()), vec![Step::AbandonCloudKey(new.clone())])];
+        // A key that is there after all is not made twice, be it under another name than the row has.
+        let mut steps = vec![
+            harmless(Step::ConfirmGone(self.key.0.clone())),
+            harmless(Step::FindStray(self.key.0.clone())),
+            undoable(Step::CreateCloudKey(new.clone()), vec![Step::AbandonCloudKey(new.clone())]),
+        ];
         if self.imports {
             // Abandoning the cloud key removes the material first.
             steps.push(harmless(Step::ImportMaterial(new.clone(), self.expires.map(Into::into))));
@@ -78,8 +82,11 @@ impl Shape for RecreateKey {
 }
 
 /// What was wanted of the old key beside its row, policy and grants, is wanted of the new one: the next sync compares it with that, and not with what a new key happens to have.
+/// Of a policy that nobody knows every other differs, until somebody takes it for wanted.
 fn inherited(view: ViewRow, new: &KeyId) -> ViewRow {
-    let baseline = Some(view.baseline.unwrap_or(view.facts));
+    let mut wanted = View::read(view.baseline.as_deref().unwrap_or(&view.facts));
+    wanted.policy.get_or_insert_default();
+    let baseline = Some(wanted.write_baseline());
     let (facts, differences) = ("{}".to_owned(), String::new());
     ViewRow { key_id: new.clone(), seen_by: None, seen_at: Timestamp::from_micros(0), aliases: Vec::new(), facts, differences, baseline }
 }
@@ -107,7 +114,7 @@ mod tests {
     #[test]
     fn it_is_looked_first_and_the_aliases_come_last() {
         let names = |imports: bool| saga(imports).steps().iter().map(|planned| planned.step.name()).collect::<Vec<_>>();
-        assert_eq!(names(true), ["confirm-gone", "create-cloud-key", "import-material", "point-alias"]);
-        assert_eq!(names(false), ["confirm-gone", "create-cloud-key", "point-alias"]);
+        assert_eq!(names(true), ["confirm-gone", "find-stray", "create-cloud-key", "import-material", "point-alias"]);
+        assert_eq!(names(false), ["confirm-gone", "find-stray", "create-cloud-key", "point-alias"]);
     }
 }

@@ -280,6 +280,7 @@ impl Keeper {
             deletion_at: None,
             rotation: Default::default(),
             ties: Ties { custody: Custody::Native, is_exportable: false, role: after.role, ..Ties::default() },
+            awaits_policy: false,
             created_at: self.now,
             created_by: self.who.id.clone(),
             updated_at: self.now,

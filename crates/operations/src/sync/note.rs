@@ -39,6 +39,10 @@ impl Keeper {
         let around = self.surroundings(tx, row, seen, before)?;
         let found = differences(row, &around, last.as_ref(), seen, self.now);
         self.put_view(tx, &row.id, seen, at, &row.aliases, &words_of(&found))?;
+        let is_as_wanted = seen.policy.is_some() && around.baseline.policy == seen.policy;
+        if row.awaits_policy && is_as_wanted {
+            keys::settle_policy(tx, &row.id)?;
+        }
         kept.counts.own += 1;
         kept.counts.different += i64::from(!found.is_empty());
         let unseen_at = before.map_or(Timestamp::from_micros(0), |view| view.seen_at);

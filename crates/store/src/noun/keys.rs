@@ -121,6 +121,8 @@ pub struct KeyRow {
     pub rotation: RotationDates,
     /// What it shares with others.
     pub ties: Ties,
+    /// Whether it was made anew and gets no material until its policy is what it was, or the new one is accepted.
+    pub awaits_policy: bool,
     /// When made.
     pub created_at: Timestamp,
     /// Who made it: a user's id, or `system`.
@@ -142,7 +144,7 @@ pub(super) const COLUMNS: &str = "SELECT k.id, k.account_id, k.keystore_id, s.na
   (SELECT string_agg(a.alias, ' ' ORDER BY a.position) FROM aliases a WHERE a.lineage_id = l.id), l.current_key_id, k.state, k.spec, k.usage,
   k.origin, k.description, k.tags, k.expires_at, k.expiry_span, k.expiry_policy, k.predecessor_id, k.successor_id, k.cloud_key_id, k.cloud_arn, k.cloud_state, k.enabled,
   k.material_present, k.material_id, k.deletion_at, l.rotation_at, l.rotated_at, k.retire_at, k.custody,
-  k.is_exportable, k.source_key_id, k.region_role, k.primary_key_id, k.created_at,
+  k.is_exportable, k.source_key_id, k.region_role, k.primary_key_id, k.awaits_policy, k.created_at,
   k.created_by, k.updated_at, k.revision
   FROM keys k JOIN lineages l ON l.id = k.lineage_id JOIN keystores s ON s.id = k.keystore_id";
 
@@ -191,6 +193,7 @@ pub(super) fn read(row: Row) -> Result<KeyRow, StoreError> {
             role: RegionRole::parse(&row.text()?)?,
             primary: row.opt_id()?,
         },
+        awaits_policy: row.flag()?,
         created_at: row.time()?,
         created_by: row.text()?,
         updated_at: row.time()?,
@@ -216,8 +219,9 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
     let tags = write_tags(&key.tags);
     tx.execute(
         "INSERT INTO keys (id, account_id, keystore_id, lineage_id, name, state, spec, usage, origin, description, tags, expires_at, expiry_span, expiry_policy, predecessor_id,
-           enabled, material_present, created_at, created_by, updated_at, revision, custody, is_exportable, source_key_id, region_role, primary_key_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, $16, 1, $18, $19, $20, $21, $22)",
+           enabled, material_present, created_at, created_by, updated_at, revision, custody, is_exportable, source_key_id, region_role, primary_key_id,
+           awaits_policy)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, $16, 1, $18, $19, $20, $21, $22, $23)",
         &[
             key.id.as_str().into(),
             key.account_id.as_str().into(),
@@ -241,6 +245,7 @@ pub fn insert(tx: &mut Tx<'_>, key: &KeyRow) -> Result<(), StoreError> {
             key.ties.source.as_ref().map(KeyId::as_str).into(),
             key.ties.role.as_str().into(),
             key.ties.primary.as_ref().map(KeyId::as_str).into(),
+            key.awaits_policy.into(),
         ],
     )
     .map(drop)
@@ -391,6 +396,11 @@ pub fn set_properties(tx: &mut Tx<'_>, id: &KeyId, properties: &KeyProperties, n
             properties.expiry_span.into(),
         ],
     )
+}
+
+/// Notes that a key's policy is what it was, or that the one that it has is wanted: it may get its material.
+pub fn settle_policy(tx: &mut Tx<'_>, id: &KeyId) -> Result<(), StoreError> {
+    tx.execute_one("key", "UPDATE keys SET awaits_policy = 0 WHERE id = $1", &[id.as_str().into()])
 }
 
 /// Notes that a key's material never leaves the vault, from now on for ever.

@@ -64,6 +64,7 @@ on_both! {
     facts_of_the_cloud_are_kept_one_by_one,
     properties_are_changed_whole,
     what_was_promised_never_to_leave_stays_so,
+    a_key_waits_for_its_policy_until_that_is_settled,
     only_a_key_that_never_was_is_taken_back,
     keys_are_due_for_clean_up_when_their_countdown_has_ended,
     keys_are_due_for_expiry_when_their_policy_acts_by_itself,

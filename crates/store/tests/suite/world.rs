@@ -224,6 +224,7 @@ pub fn key_row(n: u64, name: &str) -> KeyRow {
         deletion_at: None,
         rotation: Default::default(),
         ties: Default::default(),
+        awaits_policy: false,
         created_at: NOW,
         created_by: "system".to_owned(),
         updated_at: NOW,

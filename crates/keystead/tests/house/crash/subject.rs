@@ -11,7 +11,13 @@ use keystead_app::{
         waves::{Copies, RotateCopies},
     },
 };
-use keystead_domain::{Aliases, KeyState, Name, Tags, key::deletion::WaitingDays, rehearsal::SPAN_MIN, rotation::Wish, time::DAY};
+use keystead_domain::{
+    Aliases, KeyState, Name, Tags,
+    key::deletion::WaitingDays,
+    rehearsal::SPAN_MIN,
+    rotation::Wish,
+    time::{DAY, SECOND},
+};
 use keystead_store::{keys::KeyRow, operations};
 use keystead_vault::SecretBytes;
 
@@ -281,6 +287,8 @@ async fn delete_behind_our_back(world: &World, name: &str) {
     world.sync("payments-eu").await;
     let cloud_key = world.key(name).await.cloud_key_id;
     world.sandbox_does(reqwest::Method::DELETE, "keys", serde_json::json!({ "key": cloud_key })).await;
+    world.sandbox.advance((300 * SECOND) as u64);
+    world.sync("payments-eu").await;
 }
 
 /// Cleans up after the runs before: one look takes on a portion only, and the key under test shall be in it.

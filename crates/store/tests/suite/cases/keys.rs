@@ -158,3 +158,16 @@ pub async fn a_row_that_does_not_read_as_it_was_written_is_told(world: World) {
         world.aside(&format!("{before}; DELETE FROM keys WHERE id = '{}'; DELETE FROM lineages WHERE id = '{}'", key_id(2), lineage_id(2)));
     }
 }
+
+pub async fn a_key_waits_for_its_policy_until_that_is_settled(world: World) {
+    let world = world.with_house().await;
+    let row = KeyRow { awaits_policy: true, ..key_row(1, "orders") };
+    let written = row.clone();
+    world.write(move |tx| insert_key(tx, &written)).await.expect("is made");
+    assert_eq!(key(&world, 1).await, row);
+    for _ in 0..2 {
+        world.write(|tx| keys::settle_policy(tx, &key_id(1))).await.expect("is kept");
+        assert_eq!(key(&world, 1).await, KeyRow { awaits_policy: false, ..row.clone() });
+    }
+    assert_eq!(world.write(|tx| keys::settle_policy(tx, &key_id(9))).await, Err(StoreError::MovedOn("key")));
+}
