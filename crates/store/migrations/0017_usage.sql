@@ -47,3 +47,19 @@ CREATE TABLE drills (
 );
 CREATE INDEX drills_open ON drills (next_at) WHERE ended_at IS NULL;
 CREATE INDEX drills_by_keystore ON drills (keystore_id, id);
+
+-- The keys that a drill has taken out of use, each as it stood then: one that has another revision since was changed by somebody, and is not brought back.
+CREATE TABLE drill_victims (
+  drill_id TEXT NOT NULL REFERENCES drills (id),
+  key_id TEXT NOT NULL REFERENCES keys (id),
+  revision BIGINT NOT NULL,
+  PRIMARY KEY (drill_id, key_id)
+);
+CREATE INDEX drill_victims_by_key ON drill_victims (key_id);
+
+-- The keys that may be drilled: those that had the tag when somebody who may manage keystores set the drill.
+CREATE TABLE drill_canaries (
+  keystore_id TEXT NOT NULL REFERENCES keystores (id),
+  key_id TEXT NOT NULL REFERENCES keys (id),
+  PRIMARY KEY (keystore_id, key_id)
+);

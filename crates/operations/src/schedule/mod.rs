@@ -10,6 +10,7 @@ pub mod drift;
 pub mod drills;
 mod expiry;
 pub mod forecast;
+pub mod overrule;
 mod pause;
 pub mod rehearsals;
 mod rotation;

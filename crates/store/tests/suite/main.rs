@@ -119,6 +119,8 @@ on_both! {
     a_keystore_is_drilled_when_its_time_has_come_and_none_runs,
     a_drill_is_read_as_it_was_written_and_ends_once,
     the_last_success_of_a_drill_is_known_and_counted,
+    what_a_drill_has_killed_is_known_as_it_stood,
+    the_canaries_of_a_keystore_are_those_that_were_set_last,
     a_drill_that_cannot_be_read_holds_up_no_other,
     a_rehearsal_is_read_as_it_was_written_and_a_key_has_one,
     a_rehearsal_moves_from_the_state_that_is_expected_and_ends_once,

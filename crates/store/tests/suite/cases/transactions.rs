@@ -54,7 +54,7 @@ pub async fn an_alias_of_an_older_schema_is_brought_along(world: World) {
     let of = |n: u64| lineage_id(n).to_string();
     // Back to where that schema was; what came behind it goes first.
     world.aside(&format!(
-        "DROP TABLE drills; DROP TABLE drill_policies; DROP TABLE rehearsals; DROP TABLE restore_keys; DROP TABLE restores; DROP TABLE warm_parameters; DROP TABLE warm_keystores; DROP TABLE batch_items; DROP TABLE batches; DROP TABLE drifts; DROP TABLE drift_policies; ALTER TABLE cloud_views DROP COLUMN baseline; DROP INDEX sync_aliases_by_alias;
+        "DROP TABLE drill_victims; DROP TABLE drill_canaries; DROP TABLE drills; DROP TABLE drill_policies; DROP TABLE rehearsals; DROP TABLE restore_keys; DROP TABLE restores; DROP TABLE warm_parameters; DROP TABLE warm_keystores; DROP TABLE batch_items; DROP TABLE batches; DROP TABLE drifts; DROP TABLE drift_policies; ALTER TABLE cloud_views DROP COLUMN baseline; DROP INDEX sync_aliases_by_alias;
          DROP TABLE ceremony_components; DROP TABLE ceremonies; DROP TABLE aliases; ALTER TABLE lineages ADD COLUMN alias TEXT; CREATE UNIQUE INDEX lineages_alias ON lineages (keystore_id, alias) WHERE live = 1;
          UPDATE lineages SET alias = 'team/orders' WHERE id IN ('{}', '{}'); DELETE FROM schema_version WHERE version >= 9;",
         of(1),
