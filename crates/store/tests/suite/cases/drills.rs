@@ -17,7 +17,7 @@ fn policy(next: i64) -> DrillPolicyRow {
     DrillPolicyRow { keystore_id: keystore_id(1), every: 7, within: 5, next_at: NOW.plus_micros(next), set_at: NOW, set_by: "user_1".to_owned() }
 }
 
-fn row(n: u8) -> DrillRow {
+pub(super) fn row(n: u8) -> DrillRow {
     DrillRow {
         id: id(n),
         keystore_id: keystore_id(1),
