@@ -1,5 +1,5 @@
 -- Deletions that are rehearsed: the key is disabled until ends_at, and then comes back by itself. next_at: when a look has something to do.
--- used_before, used_after: what the cloud knew of the key's use, JSON.
+-- enabling_at: when enabling was first begun. used_before, used_after: what the cloud knew of the key's use, JSON.
 CREATE TABLE rehearsals (
   id TEXT NOT NULL PRIMARY KEY,
   account_id TEXT NOT NULL REFERENCES accounts (id),
@@ -13,6 +13,7 @@ CREATE TABLE rehearsals (
   tries BIGINT NOT NULL,
   used_before TEXT NOT NULL,
   used_after TEXT,
+  enabling_at BIGINT,
   ended_at BIGINT
 );
 CREATE UNIQUE INDEX rehearsals_open ON rehearsals (key_id) WHERE ended_at IS NULL;

@@ -57,6 +57,7 @@ on_both! {
     a_keystores_name_is_free_again_after_its_deletion,
     a_keystore_is_read_as_it_was_written,
     a_keystore_with_living_keys_is_not_deleted,
+    a_keystore_in_which_a_key_comes_back_is_not_deleted,
     no_key_is_made_in_a_deleted_keystore,
     active_keystores_of_every_account_are_swept,
     a_key_is_read_as_it_was_written,
