@@ -81,7 +81,8 @@ fn of_step(step: &Step) -> &'static [Call] {
         Step::DeletePending(..) => &[Call::ListMaterials, Call::DeleteMaterial, Call::ListMaterials],
         Step::RotateIn(..) => &[Call::ListMaterials, Call::Rotate, Call::Observe],
         Step::Enable(_) => &[Call::Enable, Call::Observe],
-        Step::Disable(_) => &[Call::Disable, Call::Observe],
+        Step::Disable(_) | Step::DisableBefore(..) => &[Call::Disable, Call::Observe],
+        Step::ConfirmEnabled(_) => &[Call::Observe],
         Step::CutOff(_) => &[Call::Disable],
         Step::ConfirmDark(_) => &[Call::TryUse],
         // Counted one by one.

@@ -47,6 +47,8 @@ pub struct Reached {
     pub usable: Vec<KeyRow>,
     /// Keys that are being made just now: another operation has them.
     pub unborn: Vec<KeyRow>,
+    /// Keys that are out of use already.
+    pub idle: Vec<KeyRow>,
 }
 
 /// Looks how far a kill reaches.
@@ -55,17 +57,18 @@ pub struct Reached {
 /// What the store says.
 pub fn reached(tx: &mut Tx<'_>, key: &KeyRow, lineage: bool) -> Result<Reached, StoreError> {
     let all = everything(tx, key, lineage)?;
-    let unborn = all.iter().filter(|other| other.state == KeyState::Creating).cloned().collect();
+    let of = |state: KeyState| all.iter().filter(move |other| other.state == state).cloned().collect::<Vec<_>>();
+    let (unborn, idle) = (of(KeyState::Creating), of(KeyState::Inactive));
     let mut usable: Vec<KeyRow> = all.into_iter().filter(|other| matches!(other.state, KeyState::Active | KeyState::Replaced)).collect();
     usable.sort_by_key(|other| other.id == key.id);
-    Ok(Reached { usable, unborn })
+    Ok(Reached { usable, unborn, idle })
 }
 
 impl Reached {
     /// The saga that takes them out of use; `None` when none is in use.
     pub fn saga(&self, key: &KeyId) -> Option<KillKey> {
         let victims = self.usable.iter().map(victim).collect();
-        (!self.usable.is_empty()).then(|| KillKey { key: Stored(key.clone()), victims })
+        (!self.usable.is_empty()).then(|| KillKey { key: Stored(key.clone()), victims, drill: None })
     }
 }
 
@@ -89,7 +92,7 @@ pub fn restoration(tx: &mut Tx<'_>, kill: &KillKey, now: Timestamp) -> Result<Op
         let Some(row) = keys::by_id(tx, &key.0)?.filter(|row| row.state == KeyState::Inactive) else { continue };
         restored.push(Restored { key: key.clone(), to: from.clone(), material_stays: *material_stays, expires: expiry_of(&row, now) });
     }
-    Ok((!restored.is_empty()).then(|| RestoreKey { key: kill.key.clone(), restored }))
+    Ok((!restored.is_empty()).then(|| RestoreKey { key: kill.key.clone(), restored, drill: kill.drill.clone() }))
 }
 
 /// How long kills take in one cloud account and Region, because that takes so many calls a second.

@@ -172,6 +172,16 @@ impl From<&StepError> for Problem {
                 "The cloud no longer has the key.",
                 "Look in its audit trail who deleted it; make it anew here (`keystead key recreate NAME`), renew or delete it.",
             ),
+            StepError::NotEnabled(state) => Self::new(
+                "disabled-in-cloud",
+                format!("The cloud does not let the key be used: it is {state} there, and would not come back as it is."),
+                "Sync the keystore and see what differs with `keystead drift list`; when the key is enabled again, repeat the command.",
+            ),
+            StepError::TooLate(end) => Self::new(
+                "too-late",
+                format!("It was to be over at {}, and is not begun any more.", end.rfc3339()),
+                "Repeat the command if it is still wanted.",
+            ),
             StepError::NotImportable(spec) => Self::new(
                 "not-importable",
                 format!("The keystore's cloud takes no {} key.", spec.as_str()),

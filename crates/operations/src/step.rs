@@ -50,6 +50,10 @@ pub enum Step {
     Enable(KeyId),
     /// Forbid its use.
     Disable(KeyId),
+    /// Be sure that the cloud lets the key be used.
+    ConfirmEnabled(KeyId),
+    /// Forbid its use, unless this time has come.
+    DisableBefore(KeyId, Timestamp),
     /// Remove the material from the cloud.
     DeleteMaterial(KeyId),
     /// Make the alias point at `to`; it may point at `from` now, or at nothing.
@@ -118,6 +122,8 @@ impl Step {
             Self::ConfirmDark(_) => "confirm-dark",
             Self::Enable(_) => "enable",
             Self::Disable(_) => "disable",
+            Self::ConfirmEnabled(_) => "confirm-enabled",
+            Self::DisableBefore(..) => "disable",
             Self::DeleteMaterial(_) => "delete-material",
             Self::PointAlias { .. } => "point-alias",
             Self::TakeAlias { .. } => "take-alias",
@@ -154,6 +160,8 @@ impl Step {
             | Self::ConfirmDark(key)
             | Self::Enable(key)
             | Self::Disable(key)
+            | Self::ConfirmEnabled(key)
+            | Self::DisableBefore(key, _)
             | Self::DeleteMaterial(key)
             | Self::PointAlias { to: key, .. }
             | Self::TakeAlias { to: key, .. }

@@ -1,5 +1,5 @@
 -- Deletions that are rehearsed: the key is disabled until ends_at, and then comes back by itself. next_at: when a look has something to do.
--- used_before, used_after: what the cloud knew of the key's use, JSON.
+-- enabling_at: when enabling was first begun. used_before, used_after: what the cloud knew of the key's use, JSON.
 CREATE TABLE rehearsals (
   id TEXT NOT NULL PRIMARY KEY,
   account_id TEXT NOT NULL REFERENCES accounts (id),
@@ -13,6 +13,7 @@ CREATE TABLE rehearsals (
   tries BIGINT NOT NULL,
   used_before TEXT NOT NULL,
   used_after TEXT,
+  enabling_at BIGINT,
   ended_at BIGINT
 );
 CREATE UNIQUE INDEX rehearsals_open ON rehearsals (key_id) WHERE ended_at IS NULL;
@@ -47,3 +48,19 @@ CREATE TABLE drills (
 );
 CREATE INDEX drills_open ON drills (next_at) WHERE ended_at IS NULL;
 CREATE INDEX drills_by_keystore ON drills (keystore_id, id);
+
+-- The keys that a drill has taken out of use, each as it stood then: one that has another revision since was changed by somebody, and is not brought back.
+CREATE TABLE drill_victims (
+  drill_id TEXT NOT NULL REFERENCES drills (id),
+  key_id TEXT NOT NULL REFERENCES keys (id),
+  revision BIGINT NOT NULL,
+  PRIMARY KEY (drill_id, key_id)
+);
+CREATE INDEX drill_victims_by_key ON drill_victims (key_id);
+
+-- The keys that may be drilled: those that had the tag when somebody who may manage keystores set the drill.
+CREATE TABLE drill_canaries (
+  keystore_id TEXT NOT NULL REFERENCES keystores (id),
+  key_id TEXT NOT NULL REFERENCES keys (id),
+  PRIMARY KEY (keystore_id, key_id)
+);

@@ -23,8 +23,10 @@ pub(crate) struct DrillPolicy {
     /// Id of who set it.
     #[schema(required)]
     set_by: Option<String>,
-    /// The names of the keys that a drill kills: in use, with the tag `keystead-canary`.
+    /// The names of the keys that a drill kills: in use, with the tag `keystead-canary`, which they had when the drill was set.
     canaries: Vec<String>,
+    /// The names of those that have the tag and are not confirmed: a drill leaves them alone until it is set anew.
+    unconfirmed: Vec<String>,
     /// When the kill switch was last shown to work.
     #[schema(required, format = DateTime)]
     last_success: Option<String>,
@@ -33,7 +35,7 @@ pub(crate) struct DrillPolicy {
 impl DrillPolicy {
     /// As it is set.
     pub fn of(known: drill::KeystoreDrill) -> Self {
-        let drill::KeystoreDrill { keystore, policy, canaries, last_success } = known;
+        let drill::KeystoreDrill { keystore, policy, canaries, unconfirmed, last_success } = known;
         Self {
             keystore: keystore.name,
             every: policy.as_ref().map(|policy| span(policy.every)),
@@ -41,6 +43,7 @@ impl DrillPolicy {
             next_at: policy.as_ref().map(|policy| rfc3339(policy.next_at)),
             set_by: policy.map(|policy| policy.set_by),
             canaries,
+            unconfirmed,
             last_success: last_success.map(rfc3339),
         }
     }

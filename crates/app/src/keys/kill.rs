@@ -28,7 +28,7 @@ use super::{
     lifecycle::{Also, TRIES},
     rules::check_policy_is_settled,
 };
-use crate::{App, Error, Request, Started, error::TxError};
+use crate::{App, Error, Request, Started};
 
 /// The audit log's words.
 pub(crate) const KILL: &str = "key.kill";
@@ -72,15 +72,17 @@ impl App {
             let error = Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Kill };
             return Err(self.refuse(principal, KILL, "lifecycle-table", &key, error).await);
         }
-        let Some(saga) = self.reached(&key, lineage).await?.saga(&key.id) else {
+        let reached = self.reached(&key, lineage).await?;
+        let idle = reached.idle.iter().map(|other| other.id.clone()).collect();
+        let Some(saga) = reached.saga(&key.id) else {
             // The same request may have brought it there.
             if let Some(earlier) = self.earlier(principal, request).await? {
                 return Ok(earlier);
             }
-            self.note_no_op(principal, KILL, &key).await?;
+            self.note_out_of_use(principal, KILL, &key, idle).await?;
             return Ok(Started { operation: None, key: Some(key) });
         };
-        let also = as_planned(key.clone(), lineage, saga.clone());
+        let also = as_planned(key.clone(), lineage, saga.clone(), self.overruling(principal, idle));
         self.begin(principal, request, key, Saga::KillKey(saga), also).await
     }
 
@@ -155,7 +157,7 @@ impl App {
             material_stays: one.material_stays,
             expires: expiry_of(&one.key, now),
         });
-        let saga = RestoreKey { key: Stored(key.id.clone()), restored: restored.collect() };
+        let saga = RestoreKey { key: Stored(key.id.clone()), restored: restored.collect(), drill: None };
         let seen: Vec<KeyRow> = gone.into_iter().map(|one| one.key.clone()).collect();
         self.begin(principal, request, key, Saga::RestoreKey(saga), unchanged(seen)).await
     }
@@ -223,11 +225,11 @@ impl App {
     }
 }
 
-/// Behind the locks a kill still reaches what it was planned for.
-fn as_planned(key: KeyRow, lineage: bool, planned: KillKey) -> Also {
+/// Behind the locks a kill still reaches what it was planned for. What is out of use already shall stay so.
+fn as_planned(key: KeyRow, lineage: bool, planned: KillKey, mut overrule: Also) -> Also {
     Box::new(move |tx: &mut Tx<'_>| {
         let now = kill::reached(tx, &key, lineage)?.saga(&key.id);
-        if now.as_ref() == Some(&planned) { Ok::<_, TxError>(()) } else { Err(Error::MovedOn.into()) }
+        if now.as_ref() == Some(&planned) { overrule(tx) } else { Err(Error::MovedOn.into()) }
     })
 }
 

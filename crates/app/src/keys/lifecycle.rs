@@ -104,6 +104,10 @@ impl App {
         }
         match judge(&key, ask) {
             Err((rule, error)) => return Err(self.refuse(principal, action_of(event), rule, &key, *error).await),
+            Ok(Verdict::NoOp) if ask == Ask::Deactivate => {
+                self.note_out_of_use(principal, action_of(event), &key, vec![key.id.clone()]).await?;
+                return Ok(Started { operation: None, key: Some(key) });
+            }
             Ok(Verdict::NoOp) => {
                 self.note_no_op(principal, action_of(event), &key).await?;
                 return Ok(Started { operation: None, key: Some(key) });

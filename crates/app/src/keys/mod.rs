@@ -20,11 +20,12 @@ pub mod update;
 pub mod waves;
 
 use keystead_audit::{Entry, Outcome};
-use keystead_domain::Event;
+use keystead_domain::{Event, KeyId};
 use keystead_identity::{Action, Principal};
 use keystead_operations::words::Words;
 use keystead_store::{StoreError, Tx, keys, keys::KeyRow, locks, operations, requests};
 
+use self::lifecycle::Also;
 use crate::{App, Error, Request, Started, error::TxError, permit};
 
 impl App {
@@ -94,6 +95,27 @@ impl App {
     /// Says to the audit log that what was asked for is already so.
     pub(crate) async fn note_no_op(&self, principal: &Principal, action: &str, key: &KeyRow) -> Result<(), Error> {
         self.tell(self.entry(principal, action, "lifecycle-table").key(key).detail("no_op", "true").detail("state", key.state.as_str()).done()).await
+    }
+
+    /// The same of a key that shall be out of use, and is, with these others: a drill that has killed one of them brings it back no more.
+    pub(crate) async fn note_out_of_use(&self, principal: &Principal, action: &str, key: &KeyRow, all: Vec<KeyId>) -> Result<(), Error> {
+        let entry = self.entry(principal, action, "lifecycle-table").key(key).detail("no_op", "true").detail("state", key.state.as_str()).done();
+        let mut overrule = self.overruling(principal, all);
+        let noted = self.store().write("keys.out_of_use", move |tx| {
+            overrule(tx)?;
+            tx.audit(entry.clone());
+            Ok::<_, TxError>(())
+        });
+        Ok(noted.await?)
+    }
+
+    /// Ends the drills that would bring one of these keys back; one that is brought back at this moment is busy.
+    pub(crate) fn overruling(&self, principal: &Principal, keys: Vec<KeyId>) -> Also {
+        let (engine, name) = (self.engine.clone(), principal.name.clone());
+        Box::new(move |tx: &mut Tx<'_>| match engine.overrule_drills(tx, &keys, &name)? {
+            Some((key, operation)) => Err(Error::Busy { name: key.name, operation: operation.to_string() }.into()),
+            None => Ok(()),
+        })
     }
 
     /// Says to the audit log that a name or alias was refused because it is in use, and answers the refusal.

@@ -1,6 +1,6 @@
 //! Rehearsed deletions: a key is disabled for a while, to see who needs it before it is gone, and comes back by itself (AW-045).
 
-use keystead_domain::{Event, Invalid, RehearsalId, Timestamp, Verdict, rehearsal::RehearsalState, verdict};
+use keystead_domain::{Event, Invalid, RehearsalId, Timestamp, Verdict, drift::Attribute, rehearsal::RehearsalState, verdict};
 use keystead_identity::Principal;
 use keystead_operations::{
     Saga,
@@ -10,7 +10,7 @@ use keystead_operations::{
     usage::UseKnown,
 };
 use keystead_store::{
-    Tx,
+    Tx, drifts,
     keys::KeyRow,
     page::{Listed, Page},
     rehearsals::{self, RehearsalRow},
@@ -66,7 +66,8 @@ impl App {
             return Err(self.refuse(principal, REHEARSE, "lifecycle-table", &key, error).await);
         }
         let open = self.open_rehearsal(&key).await?;
-        if let Err((rule, refused)) = check_rehearsed(&key, open.as_ref()) {
+        let drifted = self.drifted(&key).await?;
+        if let Err((rule, refused)) = check_rehearsed(&key, open.as_ref(), drifted) {
             return match self.earlier(principal, request).await? {
                 Some(earlier) => Ok(earlier),
                 None => Err(self.refuse(principal, REHEARSE, rule, &key, refused.into()).await),
@@ -74,7 +75,7 @@ impl App {
         }
         let used_before = self.engine.last_use(&key).await.to_json();
         let row = self.rehearsal(principal, &key, span, used_before);
-        let saga = Saga::RehearseDeletion(RehearseDeletion { key: Stored(key.id.clone()), rehearsal: Stored(row.id.clone()) });
+        let saga = Saga::RehearseDeletion(RehearseDeletion { key: Stored(key.id.clone()), rehearsal: Stored(row.id.clone()), end: row.ends_at.into() });
         let also = move |tx: &mut Tx<'_>| match rehearsals::insert(tx, &row) {
             // Somebody else has begun one since.
             Err(error) if error.is_unique("rehearsals") => Err(TxError::from(Error::MovedOn)),
@@ -99,8 +100,17 @@ impl App {
             tries: 0,
             used_before,
             used_after: None,
+            enabling_at: None,
             ended_at: None,
         }
+    }
+
+    /// What a sync has seen that somebody may have done to keep the key from being used.
+    async fn drifted(&self, key: &KeyRow) -> Result<Option<Attribute>, Error> {
+        let id = key.id.clone();
+        let open = self.store().read("drifts.open_of_key", move |tx| drifts::open_of_key(tx, &id)).await?;
+        let grave = [Attribute::State, Attribute::Deletion, Attribute::MaterialId];
+        Ok(open.into_iter().map(|drift| drift.attribute).find(|attribute| grave.contains(attribute)))
     }
 
     async fn open_rehearsal(&self, key: &KeyRow) -> Result<Option<RehearsalRow>, Error> {
@@ -143,7 +153,7 @@ impl App {
 }
 
 /// What stands against a rehearsal beside the table: the rule and its words.
-fn check_rehearsed(key: &KeyRow, open: Option<&RehearsalRow>) -> Result<(), (&'static str, Invalid)> {
+fn check_rehearsed(key: &KeyRow, open: Option<&RehearsalRow>, drifted: Option<Attribute>) -> Result<(), (&'static str, Invalid)> {
     if key.is_in_vault() {
         let mend = "Rehearse the deletion of its copies: `keystead key links` names them.";
         return Err(("key-has-a-cloud", Invalid::new("key", "lives in the vault alone, where nobody could use it", mend)));
@@ -151,6 +161,11 @@ fn check_rehearsed(key: &KeyRow, open: Option<&RehearsalRow>) -> Result<(), (&'s
     if let Some(open) = open {
         let mend = format!("End it with `keystead key end-rehearsal {}`, or wait: it ends by itself.", key.name);
         return Err(("one-rehearsal-a-key", Invalid::new("key", already(open), mend)));
+    }
+    if let Some(attribute) = drifted {
+        let reason = format!("is not in its cloud what it should be: its {} differs", attribute.as_str());
+        let mend = format!("See to it first: `keystead drift list --key {}`.", key.name);
+        return Err(("is-as-wanted", Invalid::new("key", reason, mend)));
     }
     if !key.enabled {
         let mend = format!("Bring it back first: `keystead keystore sync {}`, then `keystead drift list --key {}`.", key.keystore_name, key.name);

@@ -9,7 +9,7 @@ use keystead_operations::{
     kill::{self, Pace},
     saga::kill_key::KillKey,
 };
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, keystores::KeystoreRow, locks};
+use keystead_store::{StoreError, Tx, drills, keys, keys::KeyRow, keystores::KeystoreRow, locks};
 
 use crate::{
     App, Error, Request, Started,
@@ -33,7 +33,11 @@ pub struct Selection {
 impl Selection {
     fn takes(&self, key: &KeyRow) -> bool {
         let is_asked_for = self.lineage || key.state == KeyState::Active;
-        is_asked_for && self.tags.iter().all(|(name, value)| key.tags.get(name) == Some(value))
+        is_asked_for && self.has_tags(key)
+    }
+
+    fn has_tags(&self, key: &KeyRow) -> bool {
+        self.tags.iter().all(|(name, value)| key.tags.get(name) == Some(value))
     }
 }
 
@@ -103,6 +107,10 @@ impl App {
         let (engine, who, request, selection) = (self.engine.clone(), who(principal), request.clone(), selection.clone());
         let written = self.store().write("keystores.kill", move |tx| {
             let plan = plan(tx, &keystore, &selection)?;
+            let idle = drilled(tx, &keystore, &selection)?;
+            if let Some((key, operation)) = engine.overrule_drills(tx, &idle, &who.name)? {
+                return Err(Error::Busy { name: key.name, operation: operation.to_string() }.into());
+            }
             check_count(&plan).map_err(Error::from)?;
             let mut begun = Vec::new();
             for (at, planned) in plan.kills.into_iter().enumerate() {
@@ -144,6 +152,15 @@ fn plan(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection) -> Resul
         if let Some(saga) = reached.saga(&key.id) {
             found.kills.push(Planned { key, saga, reached: reached.usable });
         }
+    }
+    Ok(found)
+}
+
+/// Keys of a selection that a drill has taken out of use: they shall stay so.
+fn drilled(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection) -> Result<Vec<KeyId>, StoreError> {
+    let mut found = Vec::new();
+    for id in drills::open_victims(tx, &keystore.id)? {
+        found.extend(keys::by_id(tx, &id)?.filter(|key| key.state == KeyState::Inactive && selection.has_tags(key)).map(|key| key.id));
     }
     Ok(found)
 }

@@ -204,14 +204,23 @@ impl App {
             return Ok(Started { operation: None, key: None });
         }
         let id = keystore.id.clone();
-        let (was_used, (count, names)) = self
+        let (was_used, (count, names), coming_back) = self
             .store()
-            .read("keystores.contents", move |tx| Ok::<_, StoreError>((operations::any_in_keystore(tx, &id)?, keys::not_deleted(tx, &id)?)))
+            .read("keystores.contents", move |tx| {
+                Ok::<_, StoreError>((operations::any_in_keystore(tx, &id)?, keys::not_deleted(tx, &id)?, keystores::coming_back(tx, &id)?))
+            })
             .await?;
         if count > 0 {
             let entry = self.entry(principal, "keystore.delete", "keystore-is-empty").keystore(&keystore.id, &keystore.name);
             let told = self.tell(entry.outcome(Outcome::Refused).detail("keys", count.to_string()).done()).await;
             return Err(told.err().unwrap_or(Error::KeystoreNotEmpty { keystore: keystore.name, count, names }));
+        }
+        if let Some(name) = coming_back.first() {
+            let entry = self.entry(principal, "keystore.delete", "nothing-comes-back").keystore(&keystore.id, &keystore.name);
+            let told = self.tell(entry.outcome(Outcome::Refused).detail("keys", coming_back.join(" ")).done()).await;
+            let reason = format!("has keys that a rehearsal or a drill brings back by itself: {}", coming_back.join(", "));
+            let mend = format!("End each rehearsal with `keystead key end-rehearsal {name}`, or wait; a drill ends by itself.");
+            return Err(told.err().unwrap_or(Invalid::new("keystore", reason, mend).into()));
         }
         let saga = Saga::DeleteKeystore(DeleteKeystore { keystore: Stored(keystore.id.clone()), was_used });
         let proof = permit(principal, Action::ManageKeystores, &keystore.account_id, saga)?;

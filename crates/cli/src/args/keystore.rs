@@ -117,7 +117,7 @@ pub struct Restore {
 pub enum DrillVerb {
     /// Say how often a keystore is drilled; the first drill begins at once
     ///
-    /// Only keys with the tag keystead-canary are killed. What failed, or was too slow, is told as an alert.
+    /// Only keys that have the tag keystead-canary now, and then, are killed. What failed, or was too slow, is told as an alert.
     Set(SetDrill),
     /// Drill a keystore no more
     #[command(after_help = "Example:\n  keystead keystore drill stop payments-eu")]

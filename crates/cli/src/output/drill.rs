@@ -19,6 +19,8 @@ pub struct DrillPolicy {
     #[serde(default)]
     canaries: Vec<String>,
     #[serde(default)]
+    unconfirmed: Vec<String>,
+    #[serde(default)]
     last_success: Option<String>,
 }
 
@@ -29,6 +31,7 @@ impl Sheet for DrillPolicy {
             ("drilled", Some(self.every.as_ref().map_or("no".to_owned(), |every| format!("every {every}")))),
             ("refused within", self.within.clone()),
             ("canaries", Some(if self.canaries.is_empty() { "none".to_owned() } else { self.canaries.join(" ") })),
+            ("tagged, not confirmed", Some(self.unconfirmed.join(" ")).filter(|names| !names.is_empty())),
             ("next drill", self.next_at.as_deref().map(time)),
             ("last success", Some(self.last_success.as_deref().map_or("never".to_owned(), time))),
             ("set by", self.set_by.clone()),

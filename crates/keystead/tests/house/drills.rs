@@ -157,6 +157,64 @@ async fn what_is_slow_or_unfit_or_taken_away_is_told_and_a_key_without_the_tag_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_does_not_bring_back_what_a_person_wants_out_of_use_ft_019() {
+    let world = World::new(Engine::Sqlite).await;
+    create_canary(&world, "payments-eu", "canary").await;
+    assert_eq!(set(&world, "payments-eu", json!({"every": "1h"})).await.0, 200);
+    let words = ["kill", "deactivate", "of the keystore", "in between"];
+    for word in words {
+        assert_eq!((look(&world).await, world.key("canary").await.state), (1, KeyState::Inactive), "{word}");
+        match word {
+            "kill" => {
+                let (status, killed) = world.rest(0, "POST", "/v1/keys/canary/kill", Some(json!({}))).await;
+                assert_eq!(status, 200, "{killed}");
+            }
+            "deactivate" => {
+                let done = world.house.app.ask(&world.ann, &Request::default(), "canary", Ask::Deactivate).await.expect("is so already");
+                assert!(done.operation.is_none());
+            }
+            "of the keystore" => {
+                let selection = keystead_app::keystores::kill::Selection { tags: Tags::default(), lineage: false };
+                let (begun, left) = world.house.app.kill_keystore(&world.ann, &Request::default(), "payments-eu", &selection).await.expect("is so already");
+                assert!(begun.is_empty() && left.is_empty());
+            }
+            _ => {
+                let restored = world.house.app.restore_key(&world.ann, &Request::default(), "canary").await.expect("an intent");
+                world.succeeds(restored).await;
+                world.does("canary", Ask::Deactivate).await;
+            }
+        }
+        for _ in 0..3 {
+            world.sandbox.advance((REST + SECOND) as u64);
+            assert_eq!((look(&world).await, world.key("canary").await.state), (0, KeyState::Inactive), "{word}");
+        }
+        let drill = drilled(&world, "payments-eu").await[0].clone();
+        assert!(drill["state"] == "FAILED" && drill["why"].as_str().is_some_and(|why| why.contains("stays so")), "{word}: {drill}");
+        world.does("canary", Ask::Activate).await;
+        world.sandbox.advance((EVERY_MIN + SECOND) as u64);
+    }
+    assert_eq!(alerts(&world).await.len(), words.len(), "each is told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_tagged_behind_the_policy_or_in_the_cloud_is_not_killed_ft_019() {
+    let world = World::new(Engine::Sqlite).await;
+    create_canary(&world, "payments-eu", "canary").await;
+    assert_eq!(set(&world, "payments-eu", json!({"every": "1h"})).await.0, 200);
+    create_canary(&world, "payments-eu", "orders").await;
+    world.seed("found", 1, json!({"aliases": 1, "exact": true, "tags": {CANARY_TAG: "yes"}})).await;
+    world.sync("payments-eu").await;
+    assert!(world.key("found").await.tags.get(CANARY_TAG).is_some(), "the sandbox has tagged it");
+    let (_, policy) = world.rest(0, "GET", "/v1/keystores/payments-eu/drill", None).await;
+    assert_eq!((&policy["canaries"], &policy["unconfirmed"]), (&json!(["canary"]), &json!(["orders"])), "{policy}");
+    look_through(&world, "payments-eu").await;
+    let drills = drilled(&world, "payments-eu").await;
+    assert_eq!((drills.len(), &drills[0]["name"], &drills[0]["state"]), (1, &json!("canary"), &json!("SUCCEEDED")), "{drills:?}");
+    let (_, set) = set(&world, "payments-eu", json!({"every": "1h"})).await;
+    assert_eq!((&set["canaries"], &set["unconfirmed"]), (&json!(["canary", "orders"]), &json!([])), "confirmed, and a virtual key never is");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_canary_with_a_copy_that_has_no_tag_is_not_killed_ft_019() {
     let world = World::new(Engine::Sqlite).await;
     world.make_keystore_in("payments-de", "eu-central-1").await;

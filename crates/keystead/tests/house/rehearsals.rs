@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     application::Application,
+    drift::{Deed, Meddler},
     world::{Engine, World},
 };
 
@@ -187,4 +188,51 @@ async fn a_look_at_the_cloud_meanwhile_finds_nothing_wrong_aw_045_cm_018() {
     for name in ["orders", "found"] {
         assert_eq!(raw_state(&world, name).await, "Enabled", "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_disabled_in_the_cloud_is_not_rehearsed_and_stays_disabled_aw_045() {
+    let world = World::new(Engine::Sqlite).await;
+    world.create("orders").await;
+    Meddler::new(&world).does(Deed::Disable, &world.key("orders").await).await;
+    let begun = begin(&world, "orders", SPAN_MIN).await;
+    let ended = world.ended(&begun).await;
+    assert!(ended.state == "FAILED" && ended.problem.as_deref().is_some_and(|problem| problem.contains("disabled-in-cloud")), "{ended:?}");
+    for _ in 0..2 {
+        assert_eq!((raw_state(&world, "orders").await.as_str(), &newest(&world, "orders").await["state"]), ("Disabled", &json!("FAILED")), "it is contained");
+        world.sandbox.advance((2 * SPAN_MIN) as u64);
+        look(&world).await;
+    }
+    world.sync("payments-eu").await;
+    let (status, refused) = world.rest(0, "POST", "/v1/keys/orders/rehearse-deletion", Some(json!({"for": "1m"}))).await;
+    assert!(status == 422 && refused["mend"].as_str().is_some_and(|mend| mend.contains("drift list")), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_not_disabled_any_more_when_its_rehearsal_is_over_aw_045() {
+    let world = World::new(Engine::Sqlite).await;
+    world.create("orders").await;
+    let slow = Effect::Error { code: "ThrottlingException".into(), status: 400, message: "slow down".into() };
+    world.sandbox.add_faults([Fault { operation: "DisableKey".into(), skip: 0, count: 999, effect: slow }]);
+    let begun = begin(&world, "orders", SPAN_MIN).await;
+    world.sandbox.advance((SPAN_MIN + SECOND) as u64);
+    let ended = world.ended(&begun).await;
+    assert!(ended.state == "FAILED" && ended.problem.as_deref().is_some_and(|problem| problem.contains("too-late")), "{ended:?}");
+    assert_eq!((raw_state(&world, "orders").await.as_str(), &newest(&world, "orders").await["state"]), ("Enabled", &json!("FAILED")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keystore_is_not_deleted_while_a_key_in_it_comes_back_aw_045() {
+    let world = World::new(Engine::Sqlite).await;
+    world.seed("found", 1, json!({"aliases": 1, "exact": true})).await;
+    world.sync("payments-eu").await;
+    let begun = begin(&world, "found", SPAN_MIN).await;
+    world.succeeds(begun).await;
+    let delete = async || world.rest(0, "DELETE", "/v1/keystores/payments-eu", None).await;
+    let (status, refused) = delete().await;
+    assert!(status == 422 && refused["mend"].as_str().is_some_and(|mend| mend.contains("end-rehearsal found")), "{refused}");
+    world.sandbox.advance((SPAN_MIN + SECOND) as u64);
+    look(&world).await;
+    assert_eq!(raw_state(&world, "found").await, "Enabled", "it came back");
+    assert_eq!(delete().await.0, 200);
 }

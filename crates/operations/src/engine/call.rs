@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use keystead_cloud::{Call, Capabilities, CloudError, Kind, Reply};
-use keystead_domain::{KeyId, KeySpec, OperationId, time::SECOND};
+use keystead_domain::{KeyId, KeySpec, OperationId, Timestamp, time::SECOND};
 use keystead_store::{StoreError, operations};
 use keystead_vault::VaultError;
 
@@ -46,6 +46,10 @@ pub enum StepError {
         /// The cloud's id of the key that has it.
         key: String,
     },
+    /// The cloud does not let the key be used, in this state, by somebody else's doing.
+    NotEnabled(String),
+    /// What should have been done before then was not.
+    TooLate(Timestamp),
     /// The cloud no longer has the key.
     Gone,
     /// The location takes no key of this kind.

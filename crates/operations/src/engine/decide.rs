@@ -76,7 +76,12 @@ fn wish(error: &StepError, at: Standing) -> Wish {
         // The row was read before a rotation put another in its place; each attempt reads it anew.
         StepError::Vault(VaultError::UnknownRoot { .. } | VaultError::OtherAccountKey { .. }) => Wish::AgainAtMost(FRESH_MAX),
         StepError::Vault(_) | StepError::Gone | StepError::NotYet(_) | StepError::Missing(_) => Wish::Never,
-        StepError::NotImportable(_) | StepError::OtherMaterial | StepError::Stray(_) | StepError::AliasElsewhere { .. } => Wish::Never,
+        StepError::NotImportable(_)
+        | StepError::OtherMaterial
+        | StepError::Stray(_)
+        | StepError::AliasElsewhere { .. }
+        | StepError::NotEnabled(_)
+        | StepError::TooLate(_) => Wish::Never,
         StepError::NotVisible => Wish::AgainAtMost(VISIBLE_MAX),
         StepError::Died | StepError::Unfinished(_) => Wish::Never,
         StepError::Cloud(cloud) => match (cloud.retry, cloud.kind) {

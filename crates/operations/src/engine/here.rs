@@ -41,8 +41,8 @@ fn here(step: &Step, key: &KeyRow, now: Timestamp) -> Result<Option<CloudFacts>,
         Step::ConfirmGone(_) => Some(CloudFacts { enabled: Some(false), material_present: Some(false), ..nothing }),
         // The vault keeps the material: out of use means that the row says so.
         Step::DeleteMaterial(_) | Step::Empty(_) => None,
-        // Nobody can use a key of the vault: it wraps its material for clouds, and does nothing else with it.
-        Step::ConfirmDark(_) => None,
+        // Nobody can use a key of the vault: it wraps its material for clouds, and does nothing else with it. So its deletion is not rehearsed.
+        Step::ConfirmDark(_) | Step::ConfirmEnabled(_) | Step::DisableBefore(..) => None,
         // Each of them is done by itself.
         Step::Together(_) => None,
         Step::CreateCloudKey(_) | Step::AbandonCloudKey(_) | Step::PointAlias { .. } | Step::TakeAlias { .. } | Step::TagOwn(_) | Step::RemoveAlias(..) => None,

@@ -124,6 +124,8 @@ impl Engine {
             Step::ConfirmDark(key) => self.confirm_dark(bench, key).await,
             Step::Enable(key) => self.enable(bench, key).await,
             Step::Disable(key) => self.disable(bench, key).await,
+            Step::ConfirmEnabled(key) => self.confirm_enabled(bench, key).await,
+            Step::DisableBefore(key, end) => self.disable_before(bench, key, *end).await,
             Step::DeleteMaterial(key) => self.delete_materials(bench, key).await,
             Step::PointAlias { alias, to, from } => self.point_alias(bench, alias, to, from.as_ref()).await,
             Step::TakeAlias { alias, to, from } => self.take_alias(bench, alias, to, from).await,
@@ -202,6 +204,17 @@ impl Engine {
             other => other?,
         };
         Ok(Outcome::of(reply).facts(key, CloudFacts { raw_state: Some("Disabled".to_owned()), enabled: Some(false), ..CloudFacts::default() }))
+    }
+
+    /// What somebody has disabled in the cloud is theirs to enable.
+    async fn confirm_enabled(&self, bench: &Bench, key: &KeyId) -> Result<Outcome, StepError> {
+        let id = self.cloud_id(key).await?;
+        let seen = self.observe(bench, &id).await?;
+        if seen.enabled { Ok(Outcome::default().detail("state", seen.raw_state)) } else { Err(StepError::NotEnabled(seen.raw_state)) }
+    }
+
+    async fn disable_before(&self, bench: &Bench, key: &KeyId, end: Timestamp) -> Result<Outcome, StepError> {
+        if self.now() >= end { Err(StepError::TooLate(end)) } else { self.disable(bench, key).await }
     }
 
     async fn point_alias(&self, bench: &Bench, alias: &Alias, to: &KeyId, from: Option<&KeyId>) -> Result<Outcome, StepError> {

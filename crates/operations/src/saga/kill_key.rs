@@ -1,7 +1,7 @@
 //! A key is taken out of use wherever its material is: first every copy is cut off, then every one is emptied, then each is tried until it is refused (FT-019).
 
-use keystead_domain::{KeyId, KeyState, Timestamp};
-use keystead_store::{StoreError, Tx, attempts, keys};
+use keystead_domain::{DrillId, KeyId, KeyState, Timestamp};
+use keystead_store::{StoreError, Tx, attempts, drills, keys};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -31,6 +31,9 @@ pub struct KillKey {
     pub key: Stored<KeyId>,
     /// All that are in use, the key itself last.
     pub victims: Vec<Victim>,
+    /// The drill that this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Stored<DrillId>>,
 }
 
 impl KillKey {
@@ -54,7 +57,8 @@ impl Shape for KillKey {
             keys::transition(tx, &victim.key.0, KeyState::parse(&victim.from)?, KeyState::Inactive, now)?;
             attempts::forget(tx, &victim.key.0)?;
         }
-        Ok(())
+        // What changes one of them from here on is somebody's word, and the drill gives way to it.
+        self.drill.iter().try_for_each(|drill| drills::note_victims(tx, &drill.0, self.victims.iter().map(|victim| &victim.key.0)))
     }
 
     fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
@@ -78,9 +82,9 @@ mod tests {
     /// FT-019: nothing is emptied before all are cut off, and what could never come back is not emptied.
     #[test]
     fn all_are_cut_off_before_any_is_emptied() {
-        let saga = KillKey { key: victim(3, false).key, victims: vec![victim(1, false), victim(2, true), victim(3, false)] };
+        let saga = KillKey { key: victim(3, false).key, victims: vec![victim(1, false), victim(2, true), victim(3, false)], drill: None };
         assert_eq!(names(&saga), [("cut-off", 3), ("empty", 2), ("confirm-dark", 3)]);
-        let native = KillKey { key: victim(2, true).key, victims: vec![victim(2, true)] };
+        let native = KillKey { key: victim(2, true).key, victims: vec![victim(2, true)], drill: None };
         assert_eq!(names(&native), [("cut-off", 1), ("confirm-dark", 1)]);
     }
 }

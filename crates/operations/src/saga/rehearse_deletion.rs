@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Shape;
 use crate::{
-    step::{Planned, Step, undoable},
-    stored::Stored,
+    step::{Planned, Step, harmless, undoable},
+    stored::{Stored, StoredTime},
 };
 
 /// The key, and the row that ends it.
@@ -20,12 +20,15 @@ pub struct RehearseDeletion {
     pub key: Stored<KeyId>,
     /// The rehearsal.
     pub rehearsal: Stored<RehearsalId>,
+    /// When it is over: from then on the key is not disabled any more.
+    pub end: StoredTime,
 }
 
 impl Shape for RehearseDeletion {
     fn steps(&self) -> Vec<Planned> {
         let key = &self.key.0;
-        vec![undoable(Step::Disable(key.clone()), vec![Step::Enable(key.clone())])]
+        // Seen first: an undo would enable what somebody else has disabled.
+        vec![harmless(Step::ConfirmEnabled(key.clone())), undoable(Step::DisableBefore(key.clone(), self.end.into()), vec![Step::Enable(key.clone())])]
     }
 
     fn finish(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! A kill is undone: each key gets its material back, is enabled, and stands where it stood before (FT-019).
 
-use keystead_domain::{KeyId, KeyState, Timestamp};
-use keystead_store::{StoreError, Tx, keys, rotations};
+use keystead_domain::{DrillId, KeyId, KeyState, Timestamp};
+use keystead_store::{StoreError, Tx, drills, keys, rotations};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
@@ -33,6 +33,9 @@ pub struct RestoreKey {
     pub key: Stored<KeyId>,
     /// All that come back, the key itself last.
     pub restored: Vec<Restored>,
+    /// The drill that this ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Stored<DrillId>>,
 }
 
 impl Shape for RestoreKey {
@@ -57,7 +60,8 @@ impl Shape for RestoreKey {
         Ok(())
     }
 
-    fn abandon(&self, _: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
+    fn abandon(&self, tx: &mut Tx<'_>, _: Timestamp) -> Result<(), StoreError> {
+        // Its own attempt is nobody's word.
+        self.drill.iter().try_for_each(|drill| drills::note_victims(tx, &drill.0, self.restored.iter().map(|one| &one.key.0)))
     }
 }

@@ -1,13 +1,14 @@
 //! Drills of the kill switch (FT-019): when a keystore's drill is due its canaries are killed like any key, and restored, whatever becomes of the process.
 //!
 //! Kill and row share a transaction, and so do the restore's intent and the note of it: a canary that was killed is found by every later look. Only what carries the
-//! tag is touched: a canary whose kill would reach a key without it is not killed, and that is told.
+//! tag, and was confirmed with the policy, is touched: a canary whose kill would reach another key is not killed, and that is told. What somebody has changed since it
+//! was killed is not brought back.
 
 use std::collections::BTreeSet;
 
 use keystead_audit::{Entry, Outcome};
 use keystead_domain::{
-    DrillId, KeyId, KeyState, KeystoreId, Timestamp,
+    Custody, DrillId, KeyId, KeyState, KeystoreId, Timestamp,
     alert::AlertKind,
     drill::{self, CANARIES_MAX, CANARY_TAG, DrillState, LATE, Next, REST, Stands},
 };
@@ -26,8 +27,10 @@ use super::rehearsals::is_usable;
 use crate::{
     Engine, Problem, Saga,
     alerts::{About, Telling},
-    dark, kill,
-    saga::kill_key::KillKey,
+    dark,
+    kill::{self, Reached},
+    saga::{kill_key::KillKey, restore_key::RestoreKey},
+    stored::Stored,
     words::{self, Who},
 };
 
@@ -43,12 +46,12 @@ enum Canary {
 }
 
 /// An open drill with everything that it hangs on.
-struct Standing {
+pub(super) struct Standing {
     row: DrillRow,
     keystore: KeystoreRow,
-    key: KeyRow,
+    pub(super) key: KeyRow,
     kill: KillKey,
-    operation: OperationRow,
+    pub(super) operation: OperationRow,
     /// The longest time until a cloud refused; `None`: not every key was shown to be out of use.
     dark: Option<i64>,
 }
@@ -91,7 +94,8 @@ impl Engine {
         let begin = move |tx: &mut Tx<'_>| {
             let now = engine.now();
             let Some(keystore) = keystores::by_id(tx, &policy.keystore_id)? else { return Err(StoreError::MovedOn("keystore")) };
-            let found = canaries(tx, &policy.keystore_id)?;
+            let confirmed = drills::canaries(tx, &policy.keystore_id)?;
+            let found = canaries(tx, &policy.keystore_id, &confirmed)?;
             let is_busy = is_any_held(tx, &found)?;
             let next_at = now.plus_micros(if is_busy { REST } else { policy.every });
             drills::take(tx, &policy.keystore_id, policy.next_at, next_at)?;
@@ -99,13 +103,13 @@ impl Engine {
                 return Ok(Vec::new());
             }
             if found.is_empty() {
-                let why = format!("There is no key in use with the tag {CANARY_TAG}.");
+                let why = format!("There is no key in use that has the tag {CANARY_TAG} and had it when the drill was set.");
                 engine.write_unfit(tx, &policy, &keystore, None, why, now)?;
             }
             let mut begun = Vec::new();
             for canary in found {
                 match canary {
-                    Canary::Ready(key, saga) => begun.push(engine.write_drill(tx, &policy, &keystore, &key, saga, now)?),
+                    Canary::Ready(key, saga) => begun.push(engine.write_drill(tx, &policy, &keystore, &key, saga, &confirmed)?),
                     Canary::Unfit(key, why) => engine.write_unfit(tx, &policy, &keystore, Some(&key), why, now)?,
                 }
             }
@@ -124,11 +128,17 @@ impl Engine {
         keystore: &KeystoreRow,
         key: &KeyRow,
         saga: KillKey,
-        now: Timestamp,
+        confirmed: &BTreeSet<KeyId>,
     ) -> Result<OperationRow, StoreError> {
-        let row = self.drill_row(policy, Some(&key.id), now);
-        let intent = self.intend(&Saga::KillKey(saga), keystore, &Who::system(), RULE, None).detail("name", key.name.clone()).detail("drill", row.id.as_str());
+        let row = self.drill_row(policy, Some(&key.id), self.now());
+        let begun = KillKey { drill: Some(Stored(row.id.clone())), ..saga.clone() };
+        let intent = self.intend(&Saga::KillKey(begun), keystore, &Who::system(), RULE, None).detail("name", key.name.clone()).detail("drill", row.id.as_str());
         let operation = intent.write(tx)?;
+        // Behind the locks nobody changes the keys any more; before them, somebody may have.
+        let reached = kill::reached(tx, key, false)?;
+        if stranger(&reached, confirmed).is_some() || reached.saga(&key.id).as_ref() != Some(&saga) {
+            return Err(StoreError::MovedOn("key"));
+        }
         drills::insert(tx, &DrillRow { kill_id: Some(operation.id.clone()), operation_id: Some(operation.id.clone()), ..row })?;
         Ok(operation)
     }
@@ -186,17 +196,20 @@ impl Engine {
         }
     }
 
-    /// Begins to bring a canary back. One that somebody has brought back needs it no more.
+    /// Begins to bring a canary back. One that somebody has brought back needs it no more, and one that somebody has changed since stays as they left it.
     async fn restore_canary(&self, standing: Standing) -> Result<usize, StoreError> {
         let (engine, kill, row, key) = (self.clone(), standing.kill.clone(), standing.row.clone(), standing.key.clone());
         let begin = move |tx: &mut Tx<'_>| {
             let now = engine.now();
             let Some(saga) = kill::restoration(tx, &kill, now)? else { return Ok(None) };
+            if !is_untouched(tx, &row, &saga)? {
+                return Ok(None);
+            }
             let Some(keystore) = keystores::by_id(tx, &key.keystore_id)? else { return Err(StoreError::MovedOn("keystore")) };
             let intent = engine.intend(&Saga::RestoreKey(saga.clone()), &keystore, &Who::system(), RULE, None);
             let operation = intent.detail("name", key.name.clone()).detail("drill", row.id.as_str()).write(tx)?;
             // Behind the locks nobody changes the keys any more; before them, somebody may have.
-            if kill::restoration(tx, &kill, now)?.as_ref() != Some(&saga) {
+            if kill::restoration(tx, &kill, now)?.as_ref() != Some(&saga) || !is_untouched(tx, &row, &saga)? {
                 return Err(StoreError::MovedOn("key"));
             }
             drills::restoring(tx, &row, &operation.id)?;
@@ -209,7 +222,7 @@ impl Engine {
             }
             Ok(None) if is_usable(standing.key.state) => self.conclude_drill(standing).await.map(|()| 0),
             Ok(None) => {
-                let why = format!("Somebody has taken the canary away: it is {}.", standing.key.state.as_str());
+                let why = format!("Somebody has taken the canary away since it was killed: it is {}, and stays so.", standing.key.state.as_str());
                 self.end_drill(standing, DrillState::Failed, why).await.map(|()| 0)
             }
             Err(error) if error.is_unique("locks") => {
@@ -231,16 +244,18 @@ impl Engine {
     }
 
     async fn end_drill(&self, standing: Standing, state: DrillState, why: String) -> Result<(), StoreError> {
+        let engine = self.clone();
+        self.parts().store.write("drills.end", move |tx| engine.write_end_of_drill(tx, &standing, state, &why)).await
+    }
+
+    pub(super) fn write_end_of_drill(&self, tx: &mut Tx<'_>, standing: &Standing, state: DrillState, why: &str) -> Result<(), StoreError> {
         let Standing { row, keystore, key, dark, .. } = standing;
-        let entry = self.entry_of_drill(&row, &keystore, Some(&key), state, dark, &why);
-        let alert = (state != DrillState::Succeeded).then(|| self.telling_of_drill(&row, &keystore, Some(&key), state.as_str(), &why));
-        let now = self.now();
-        let end = move |tx: &mut Tx<'_>| {
-            drills::end(tx, &row.id, state, dark, Some(why.as_str()).filter(|why| !why.is_empty()), now)?;
-            tx.audit(entry.clone());
-            alert.as_ref().map_or(Ok(()), |alert| alert.write(tx).map(drop))
-        };
-        self.parts().store.write("drills.end", end).await
+        drills::end(tx, &row.id, state, *dark, Some(why).filter(|why| !why.is_empty()), self.now())?;
+        tx.audit(self.entry_of_drill(row, keystore, Some(key), state, *dark, why));
+        if state == DrillState::Succeeded {
+            return Ok(());
+        }
+        self.telling_of_drill(row, keystore, Some(key), state.as_str(), why).write(tx).map(drop)
     }
 
     /// It runs for longer than it should.
@@ -253,7 +268,10 @@ impl Engine {
 
     fn telling_of_drill(&self, row: &DrillRow, keystore: &KeystoreRow, key: Option<&KeyRow>, topic: &str, why: &str) -> Telling {
         let mend = match key {
-            None => format!("Make one: `keystead key create canary --keystore {} --tag {CANARY_TAG}=yes`.", keystore.name),
+            None => format!(
+                "Make one: `keystead key create canary --keystore {0} --tag {CANARY_TAG}=yes`, and confirm it: `keystead keystore drill set {0}` with the span that it shall have.",
+                keystore.name
+            ),
             Some(key) => format!("`keystead operation list --key {}` shows what was done. A kill in earnest would go the same way.", key.name),
         };
         let facts = vec![
@@ -276,18 +294,57 @@ impl Engine {
     }
 }
 
-/// The keystore's canaries that are in use, each with what its kill would reach. What one kill takes along is not killed a second time.
-fn canaries(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<Canary>, StoreError> {
-    let keys = keys::usable_in(tx, keystore)?.into_iter().filter(|key| key.state == KeyState::Active && drill::is_canary(&key.tags));
+/// The keys of a keystore that are in use and have the tag: those that `drill set` confirms.
+///
+/// # Errors
+/// What the store says.
+pub fn tagged(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<KeyRow>, StoreError> {
+    Ok(keys::usable_in(tx, keystore)?.into_iter().filter(|key| key.state == KeyState::Active && may_be_canary(key)).collect())
+}
+
+/// The ids that a drill may take out of use when these canaries are confirmed: theirs, and those of their copies and replicas that have the tag.
+///
+/// # Errors
+/// What the store says.
+pub fn confirmed_with(tx: &mut Tx<'_>, canaries: &[KeyRow]) -> Result<BTreeSet<KeyId>, StoreError> {
+    let mut confirmed = BTreeSet::new();
+    for key in canaries {
+        confirmed.extend(kill::reached(tx, key, false)?.usable.into_iter().filter(may_be_canary).map(|key| key.id));
+    }
+    Ok(confirmed)
+}
+
+/// Whether a key has the tag by Keystead's word. A virtual key has the tags that somebody gives it in the cloud: it is never one.
+fn may_be_canary(key: &KeyRow) -> bool {
+    key.ties.custody != Custody::Native && drill::is_canary(&key.tags)
+}
+
+/// A key that a kill would reach and a drill may not.
+fn stranger<'a>(reached: &'a Reached, confirmed: &BTreeSet<KeyId>) -> Option<&'a KeyRow> {
+    reached.usable.iter().chain(&reached.unborn).find(|other| !may_be_canary(other) || !confirmed.contains(&other.id))
+}
+
+/// Whether nothing has changed these keys since the drill had killed them.
+fn is_untouched(tx: &mut Tx<'_>, row: &DrillRow, saga: &RestoreKey) -> Result<bool, StoreError> {
+    for one in &saga.restored {
+        if !drills::is_as_noted(tx, &row.id, &one.key.0)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The keystore's confirmed canaries that are in use, each with what its kill would reach. What one kill takes along is not killed a second time.
+fn canaries(tx: &mut Tx<'_>, keystore: &KeystoreId, confirmed: &BTreeSet<KeyId>) -> Result<Vec<Canary>, StoreError> {
     let (mut found, mut covered) = (Vec::new(), BTreeSet::<KeyId>::new());
-    for key in keys.collect::<Vec<_>>() {
+    for key in tagged(tx, keystore)?.into_iter().filter(|key| confirmed.contains(&key.id)) {
         if covered.contains(&key.id) || found.len() >= CANARIES_MAX {
             continue;
         }
         let reached = kill::reached(tx, &key, false)?;
-        let stranger = reached.usable.iter().chain(&reached.unborn).find(|other| !drill::is_canary(&other.tags));
-        if let Some(other) = stranger {
-            let why = format!("A kill would reach {} in {}, which has no tag {CANARY_TAG}.", other.name, other.keystore_name);
+        if let Some(other) = stranger(&reached, confirmed) {
+            let why =
+                format!("A kill would reach {} in {}, which has no tag {CANARY_TAG}, or had none when the drill was set.", other.name, other.keystore_name);
             found.push(Canary::Unfit(key, why));
             continue;
         }
@@ -310,7 +367,7 @@ fn is_any_held(tx: &mut Tx<'_>, found: &[Canary]) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-fn standing(tx: &mut Tx<'_>, row: &DrillRow) -> Result<Standing, StoreError> {
+pub(super) fn standing(tx: &mut Tx<'_>, row: &DrillRow) -> Result<Standing, StoreError> {
     let missing = |what: &str| StoreError::Corrupt(format!("a drill without {what}"));
     let key_id = row.key_id.as_ref().ok_or_else(|| missing("a canary"))?;
     let key = keys::by_id(tx, key_id)?.ok_or_else(|| missing("its canary"))?;

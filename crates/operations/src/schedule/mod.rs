@@ -12,6 +12,7 @@ mod expiry;
 pub mod forecast;
 mod health;
 mod listen;
+pub mod overrule;
 mod pause;
 pub mod rehearsals;
 mod rotation;

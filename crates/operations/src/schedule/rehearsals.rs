@@ -43,13 +43,25 @@ impl Engine {
         let due = self.parts().store.read("rehearsals.due", move |tx| rehearsals::due(tx, now, AT_ONCE)).await?;
         let mut acted = 0;
         for row in due {
-            acted += match self.go_on_with_rehearsal(row).await {
-                // Another node was faster.
-                Err(StoreError::MovedOn(_)) => 0,
-                went_on => usize::from(went_on?),
-            };
+            acted += usize::from(self.or_next_rehearsal(row).await);
         }
         Ok(acted)
+    }
+
+    /// Goes on with one. What goes wrong with it holds up no other: that one rests.
+    async fn or_next_rehearsal(&self, row: RehearsalRow) -> bool {
+        match self.go_on_with_rehearsal(row.clone()).await {
+            Ok(went_on) => went_on,
+            // Another node was faster.
+            Err(StoreError::MovedOn(_)) => false,
+            Err(error) => {
+                tracing::error!(rehearsal = %row.id, %error, "a rehearsal does not go on; it is tried again");
+                if let Err(error) = self.let_rest(&row, REST).await {
+                    tracing::error!(rehearsal = %row.id, %error, "a rehearsal cannot rest");
+                }
+                false
+            }
+        }
     }
 
     async fn go_on_with_rehearsal(&self, row: RehearsalRow) -> Result<bool, StoreError> {
@@ -114,7 +126,7 @@ impl Engine {
     /// Asks who used the key since, and tells it.
     async fn tell_rehearsal(&self, row: &RehearsalRow, key: &KeyRow) -> Result<(), StoreError> {
         let (before, after) = (UseKnown::read(&row.used_before), self.last_use(key).await);
-        let why = format!("before, {}; since the key is enabled again, {}", before.in_words(), in_words_since(&after, row.begun_at));
+        let why = format!("before, {}; since the key is enabled again, {}", before.in_words(), in_words_since(&after, row.enabling_at.unwrap_or(row.ends_at)));
         let entry = self.entry_of_rehearsal(key, "ended", &why);
         let mend = "A use that came back says that somebody needs it; none says little. Look in the applications' logs and in CloudTrail for DisabledException of that time.";
         let alert = self.telling_of_rehearsal(AlertKind::RehearsalEnded, row, key, vec![("why", why), ("mend", mend.to_owned())]);
@@ -169,7 +181,7 @@ pub fn begin_to_end(tx: &mut Tx<'_>, row: &RehearsalRow, now: Timestamp) -> Resu
         return Err(StoreError::MovedOn("key"));
     }
     let look_again = row.ends_at.max(now).plus_micros(OVERDUE);
-    rehearsals::transition(tx, &row.id, RehearsalState::Running, RehearsalState::Ending, look_again)
+    rehearsals::ending(tx, &row.id, now, look_again)
 }
 
 /// Whether a key in this state shall be enabled.

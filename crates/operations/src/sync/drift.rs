@@ -27,7 +27,7 @@ pub(super) struct Surroundings {
     pub moved: BTreeMap<String, String>,
     /// Aliases that point at it and belong to another lineage of Keystead: whose key tells of it.
     pub others: Aliases,
-    /// Whether a rehearsal keeps it disabled: then that is what is wanted.
+    /// Whether a rehearsal keeps it disabled: then that is what is wanted of a key that is in use.
     pub is_rehearsed: bool,
 }
 
@@ -150,7 +150,8 @@ impl Comparison<'_> {
             });
         }
         // A key without material cannot be used: that is told of once.
-        if observed.enabled != in_use && !around.is_rehearsed && observed.material_present != Some(false) {
+        let is_rehearsed = around.is_rehearsed && in_use && !observed.enabled;
+        if observed.enabled != in_use && !is_rehearsed && observed.material_present != Some(false) {
             let said = |enabled: bool| if enabled { "enabled" } else { "disabled" }.to_owned();
             self.differs(Attribute::State, said(in_use), |view| view.facts.as_ref().map(|facts| said(facts.enabled)));
         }

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     Engine,
+    schedule::rehearsals::is_usable,
     words::{self, Who},
 };
 
@@ -140,7 +141,7 @@ impl Keeper {
     fn keep_native(&self, tx: &mut Tx<'_>, row: &KeyRow, seen: &Seen, at: Timestamp, before: Option<&ViewRow>, kept: &mut Kept) -> Result<(), StoreError> {
         let mut after = taken_over(Some(row), seen);
         // Disabled for a rehearsal it is not out of use, and comes back.
-        if !seen.key.counts_down && rehearsals::holds_disabled(tx, &row.id)? {
+        if is_usable(row.state) && !seen.key.observed.enabled && !seen.key.counts_down && rehearsals::holds_disabled(tx, &row.id)? {
             after.state = row.state;
         }
         let mut changed = changes(row, &all_aliases(row, before), seen);

@@ -1,5 +1,7 @@
 //! Drills of the kill switch: which keystores are drilled how often, and what came of each drill (FT-019).
 
+use std::collections::BTreeSet;
+
 use keystead_domain::{DrillId, KeyId, KeystoreId, OperationId, Timestamp, drill::DrillState};
 
 use super::{
@@ -160,6 +162,52 @@ pub fn open(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<DrillRow>, StoreError
 pub fn restoring(tx: &mut Tx<'_>, row: &DrillRow, restore: &OperationId) -> Result<(), StoreError> {
     let values = [restore.as_str().into(), row.id.as_str().into(), row.operation_id.as_ref().map(OperationId::as_str).into()];
     tx.execute_one("drill", "UPDATE drills SET state = 'RESTORING', operation_id = $1 WHERE id = $2 AND operation_id = $3 AND ended_at IS NULL", &values)
+}
+
+/// Notes how the keys stand that a drill has taken out of use.
+pub fn note_victims<'a>(tx: &mut Tx<'_>, id: &DrillId, keys: impl Iterator<Item = &'a KeyId>) -> Result<(), StoreError> {
+    for key in keys {
+        tx.execute("DELETE FROM drill_victims WHERE drill_id = $1 AND key_id = $2", &[id.as_str().into(), key.as_str().into()])?;
+        let sql = "INSERT INTO drill_victims (drill_id, key_id, revision) SELECT CAST($1 AS TEXT), id, revision FROM keys WHERE id = $2";
+        tx.execute_one("key", sql, &[id.as_str().into(), key.as_str().into()])?;
+    }
+    Ok(())
+}
+
+/// Whether a key is as it was when the drill had taken it out of use.
+pub fn is_as_noted(tx: &mut Tx<'_>, id: &DrillId, key: &KeyId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM drill_victims v JOIN keys k ON k.id = v.key_id AND k.revision = v.revision WHERE v.drill_id = $1 AND v.key_id = $2";
+    Ok(tx.query_opt(sql, &[id.as_str().into(), key.as_str().into()])?.is_some())
+}
+
+/// The drills that run and have taken a key out of use.
+pub fn open_with(tx: &mut Tx<'_>, key: &KeyId) -> Result<Vec<DrillRow>, StoreError> {
+    let sql = format!("{DRILLS} WHERE ended_at IS NULL AND id IN (SELECT drill_id FROM drill_victims WHERE key_id = $1) ORDER BY id");
+    let (found, left_out) = parted(tx.query(&sql, &[key.as_str().into()])?, read);
+    left_out.iter().for_each(Unreadable::tell);
+    Ok(found)
+}
+
+/// The keys of a keystore that a drill which runs has taken out of use.
+pub fn open_victims(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<KeyId>, StoreError> {
+    let sql = "SELECT v.key_id FROM drill_victims v JOIN drills d ON d.id = v.drill_id JOIN keys k ON k.id = v.key_id
+      WHERE k.keystore_id = $1 AND d.ended_at IS NULL ORDER BY v.key_id";
+    tx.query(sql, &[keystore.as_str().into()])?.into_iter().map(|row| row.read().id()).collect()
+}
+
+/// Says which keys of a keystore may be drilled from now on.
+pub fn set_canaries<'a>(tx: &mut Tx<'_>, keystore: &KeystoreId, keys: impl Iterator<Item = &'a KeyId>) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM drill_canaries WHERE keystore_id = $1", &[keystore.as_str().into()])?;
+    for key in keys {
+        tx.execute("INSERT INTO drill_canaries (keystore_id, key_id) VALUES ($1, $2)", &[keystore.as_str().into(), key.as_str().into()])?;
+    }
+    Ok(())
+}
+
+/// The keys that the drills of a keystore may take out of use.
+pub fn canaries(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<BTreeSet<KeyId>, StoreError> {
+    let rows = tx.query("SELECT key_id FROM drill_canaries WHERE keystore_id = $1", &[keystore.as_str().into()])?;
+    rows.into_iter().map(|row| row.read().id()).collect()
 }
 
 /// Looks at one again at this time.

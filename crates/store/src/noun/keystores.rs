@@ -120,17 +120,27 @@ pub fn hold_active(tx: &mut Tx<'_>, id: &KeystoreId) -> Result<bool, StoreError>
     Ok(tx.query_opt(&sql, &[id.as_str().into()])?.is_some())
 }
 
-/// Marks a keystore deleted if it is active and every key in it is DELETED (CM-038, CM-062).
+/// A key of the keystore that a rehearsal or a drill will bring back.
+const COMES_BACK: &str = "EXISTS (SELECT 1 FROM rehearsals r WHERE r.key_id = k.id AND r.state IN ('RUNNING', 'ENDING'))
+  OR EXISTS (SELECT 1 FROM drills d WHERE d.ended_at IS NULL AND (d.key_id = k.id OR d.id IN (SELECT v.drill_id FROM drill_victims v WHERE v.key_id = k.id)))";
+
+/// The names of the first few keys that come back by themselves, of a rehearsal or a drill: until then the keystore is needed.
+pub fn coming_back(tx: &mut Tx<'_>, id: &KeystoreId) -> Result<Vec<String>, StoreError> {
+    let rows = tx.query(&format!("SELECT k.name FROM keys k WHERE k.keystore_id = $1 AND ({COMES_BACK}) ORDER BY k.id LIMIT 5"), &[id.as_str().into()])?;
+    rows.into_iter().map(|row| row.read().text()).collect()
+}
+
+/// Marks a keystore deleted if it is active, every key in it is DELETED (CM-038, CM-062), and none comes back by itself.
 pub fn delete(tx: &mut Tx<'_>, id: &KeystoreId, now: Timestamp) -> Result<(), StoreError> {
     // Another node may be putting a key into it: wait for its commit, then look.
     let hold = format!("SELECT 1 FROM keystores WHERE id = $1{}", tx.dialect().for_update());
     tx.query(&hold, &[id.as_str().into()])?;
-    tx.execute_one(
-        "keystore",
+    let sql = format!(
         "UPDATE keystores SET state = 'DELETED', deleted_at = $2 WHERE id = $1 AND state = 'ACTIVE'
-           AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.keystore_id = keystores.id AND keys.state <> 'DELETED')",
-        &[id.as_str().into(), now.into()],
-    )?;
+           AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.keystore_id = keystores.id AND keys.state <> 'DELETED')
+           AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.keystore_id = keystores.id AND ({COMES_BACK}))"
+    );
+    tx.execute_one("keystore", &sql, &[id.as_str().into(), now.into()])?;
     // Its queue may be another's now.
     events::drop_queue(tx, id)
 }

@@ -35,12 +35,13 @@ pub struct RehearsalRow {
     pub used_before: String,
     /// The same behind the end.
     pub used_after: Option<String>,
+    /// When enabling it was first begun: a use since then came behind the end.
+    pub enabling_at: Option<Timestamp>,
     /// When nothing more happened.
     pub ended_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str =
-    "SELECT id, account_id, key_id, state, begun_by, begun_by_name, begun_at, ends_at, next_at, tries, used_before, used_after, ended_at FROM rehearsals";
+const COLUMNS: &str = "SELECT id, account_id, key_id, state, begun_by, begun_by_name, begun_at, ends_at, next_at, tries, used_before, used_after, enabling_at, ended_at FROM rehearsals";
 
 fn read(row: Row) -> Result<RehearsalRow, StoreError> {
     let mut row = row.read();
@@ -57,6 +58,7 @@ fn read(row: Row) -> Result<RehearsalRow, StoreError> {
         tries: row.count()?,
         used_before: row.text()?,
         used_after: row.opt_text()?,
+        enabling_at: row.opt_time()?,
         ended_at: row.opt_time()?,
     })
 }
@@ -64,8 +66,8 @@ fn read(row: Row) -> Result<RehearsalRow, StoreError> {
 /// Writes a rehearsal, in the transaction of the intent that disables the key: from then on it ends by itself.
 pub fn insert(tx: &mut Tx<'_>, row: &RehearsalRow) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO rehearsals (id, account_id, key_id, state, begun_by, begun_by_name, begun_at, ends_at, next_at, tries, used_before, used_after, ended_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "INSERT INTO rehearsals (id, account_id, key_id, state, begun_by, begun_by_name, begun_at, ends_at, next_at, tries, used_before, used_after, enabling_at, ended_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
             row.id.as_str().into(),
             row.account_id.as_str().into(),
@@ -79,6 +81,7 @@ pub fn insert(tx: &mut Tx<'_>, row: &RehearsalRow) -> Result<(), StoreError> {
             row.tries.into(),
             (&row.used_before).into(),
             row.used_after.as_ref().into(),
+            row.enabling_at.into(),
             row.ended_at.into(),
         ],
     )
@@ -95,9 +98,9 @@ pub fn holds_disabled(tx: &mut Tx<'_>, key: &KeyId) -> Result<bool, StoreError> 
     Ok(open_of(tx, key)?.is_some_and(|row| row.state.holds_disabled()))
 }
 
-/// Those whose time has come, the longest due first. One that cannot be read holds up no other.
+/// Those whose time has come: first those that keep a key disabled, the longest due first. One that cannot be read holds up no other.
 pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<RehearsalRow>, StoreError> {
-    let sql = format!("{COLUMNS} WHERE ended_at IS NULL AND next_at <= $1 ORDER BY next_at, id LIMIT {limit}");
+    let sql = format!("{COLUMNS} WHERE ended_at IS NULL AND next_at <= $1 ORDER BY CASE WHEN state = 'WATCHING' THEN 1 ELSE 0 END, next_at, id LIMIT {limit}");
     let (found, left_out) = parted(tx.query(&sql, &[now.into()])?, read);
     left_out.iter().for_each(Unreadable::tell);
     Ok(found)
@@ -111,6 +114,12 @@ pub fn list(tx: &mut Tx<'_>, key: &KeyId, page: &Page) -> Result<Listed<Rehearsa
     let rows = tx.query(&sql, &[key.as_str().into(), before.into(), page.fetch().into()])?;
     let rows: Result<Vec<_>, _> = rows.into_iter().map(read).collect();
     Ok(page.cut(rows?, |row| row.id.to_string()))
+}
+
+/// Begins to enable the key; somebody faster makes it [`StoreError::MovedOn`].
+pub fn ending(tx: &mut Tx<'_>, id: &RehearsalId, now: Timestamp, next_at: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE rehearsals SET state = 'ENDING', enabling_at = COALESCE(enabling_at, $1), next_at = $2 WHERE id = $3 AND state = 'RUNNING'";
+    tx.execute_one("rehearsal", sql, &[now.into(), next_at.into(), id.as_str().into()])
 }
 
 /// Moves one on; somebody faster makes it [`StoreError::MovedOn`].

@@ -50,8 +50,8 @@ pub(crate) async fn drill(State(api): State<Api>, Caller(caller): Caller, Named(
 
 /// Set how a keystore's kill switch is drilled
 ///
-/// At its times every key in use with the tag `keystead-canary` (eight at most) is killed as `POST /v1/keys/{key}/kill` does without predecessors, the time until its cloud refuses
-/// it is measured, and it is restored, whatever becomes of the server. The first drill begins at once. A canary whose kill would reach a key without the tag is not killed.
+/// At its times every key in use that has the tag `keystead-canary` now, and then (eight at most), is killed as `POST /v1/keys/{key}/kill` does without predecessors, the time until its cloud refuses
+/// it is measured, and it is restored, whatever becomes of the server. The first drill begins at once. A canary whose kill would reach another key is not killed.
 /// What failed, or was slower than `within`, is told as an alert.
 #[utoipa::path(put, path = "/v1/keystores/{keystore}/drill", tag = "keystores", params(WhichKeystore), request_body = SetDrill,
     responses((status = 200, description = "How it is drilled now.", body = DrillPolicy)))]

@@ -17,7 +17,7 @@ fn policy(next: i64) -> DrillPolicyRow {
     DrillPolicyRow { keystore_id: keystore_id(1), every: 7, within: 5, next_at: NOW.plus_micros(next), set_at: NOW, set_by: "user_1".to_owned() }
 }
 
-fn row(n: u8) -> DrillRow {
+pub(super) fn row(n: u8) -> DrillRow {
     DrillRow {
         id: id(n),
         keystore_id: keystore_id(1),
@@ -91,6 +91,38 @@ pub async fn the_last_success_of_a_drill_is_known_and_counted(world: World) {
     let last = Some(NOW.plus_micros(1));
     assert_eq!(world.read(|tx| drills::last_success(tx, &keystore_id(1))).await, Ok(last), "what was slow was no success");
     assert_eq!(world.read(drills::counts).await, Ok(DrillCounts { drilled: 1, without_success: 0, oldest_success: last }));
+}
+
+pub async fn what_a_drill_has_killed_is_known_as_it_stood(world: World) {
+    let world = world.with_keys(1..=3).await;
+    let killed = [key_id(1), key_id(2)];
+    world.write(|tx| drills::insert(tx, &row(1))).await.expect("is kept");
+    let note = || {
+        let killed = killed.clone();
+        world.write(move |tx| drills::note_victims(tx, &id(1), killed.iter()))
+    };
+    note().await.expect("are noted");
+    let is_as_noted = |n: u64| world.read(move |tx| drills::is_as_noted(tx, &id(1), &key_id(n)));
+    assert_eq!((is_as_noted(1).await, is_as_noted(2).await, is_as_noted(3).await), (Ok(true), Ok(true), Ok(false)));
+    world.aside(&format!("UPDATE keys SET revision = revision + 1 WHERE id = '{}'", key_id(1)));
+    assert_eq!((is_as_noted(1).await, is_as_noted(2).await), (Ok(false), Ok(true)), "somebody has changed it");
+    note().await.expect("are noted anew");
+    assert_eq!(is_as_noted(1).await, Ok(true));
+    let of = |n: u64| world.read(move |tx| drills::open_with(tx, &key_id(n)));
+    assert_eq!((of(2).await, of(3).await), (Ok(vec![row(1)]), Ok(vec![])));
+    let victims = || world.read(|tx| drills::open_victims(tx, &keystore_id(1)));
+    assert_eq!(victims().await, Ok(killed.to_vec()));
+    world.write(|tx| drills::end(tx, &id(1), DrillState::Failed, None, Some("overruled"), NOW)).await.expect("ends");
+    assert_eq!((of(2).await, victims().await), (Ok(vec![]), Ok(vec![])));
+}
+
+pub async fn the_canaries_of_a_keystore_are_those_that_were_set_last(world: World) {
+    let world = world.with_keys(1..=3).await;
+    for keys in [vec![key_id(1), key_id(2)], vec![key_id(3)], vec![]] {
+        let set = keys.clone();
+        world.write(move |tx| drills::set_canaries(tx, &keystore_id(1), set.iter())).await.expect("are set");
+        assert_eq!(world.read(|tx| drills::canaries(tx, &keystore_id(1))).await, Ok(keys.into_iter().collect()));
+    }
 }
 
 pub async fn a_drill_that_cannot_be_read_holds_up_no_other(world: World) {

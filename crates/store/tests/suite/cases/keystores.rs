@@ -2,9 +2,9 @@
 
 use keystead_domain::{KeyState, keystore::KeystoreState};
 use keystead_store::{
-    StoreError, accounts, keys,
+    StoreError, accounts, drills, keys,
     keystores::{self, KeystoreRow},
-    lineages,
+    lineages, rehearsals,
 };
 
 use crate::world::*;
@@ -50,6 +50,21 @@ pub async fn a_keystore_with_living_keys_is_not_deleted(world: World) {
     assert_eq!((kept.state, kept.deleted_at), (KeystoreState::Deleted, Some(NOW)));
     assert_eq!(world.write(|tx| keystores::delete(tx, &keystore_id(1), NOW)).await, Err(StoreError::MovedOn("keystore")), "once");
     assert_eq!(world.read(keystores::active).await, Ok(Vec::new()));
+}
+
+/// AW-045, FT-019: what a rehearsal or a drill brings back by itself needs its keystore until then.
+pub async fn a_keystore_in_which_a_key_comes_back_is_not_deleted(world: World) {
+    let world = world.with_keys(1..=3).await;
+    world.write(|tx| rehearsals::insert(tx, &super::rehearsals::row(1, 2))).await.expect("is kept");
+    world.write(|tx| drills::insert(tx, &super::drills::row(1))).await.expect("is kept");
+    world.write(|tx| (1..=3).try_for_each(|n| keys::transition(tx, &key_id(n), KeyState::Active, KeyState::Deleted, NOW))).await.expect("are deleted");
+    let coming_back = || world.read(|tx| keystores::coming_back(tx, &keystore_id(1)));
+    let delete = || world.write(|tx| keystores::delete(tx, &keystore_id(1), NOW));
+    assert_eq!((coming_back().await, delete().await), (Ok(vec!["key-1".to_owned(), "key-2".to_owned()]), Err(StoreError::MovedOn("keystore"))));
+    world.aside(&format!("UPDATE drills SET ended_at = {}", NOW.as_micros()));
+    assert_eq!((coming_back().await, delete().await), (Ok(vec!["key-2".to_owned()]), Err(StoreError::MovedOn("keystore"))));
+    world.aside("UPDATE rehearsals SET state = 'WATCHING'");
+    assert_eq!((coming_back().await, delete().await), (Ok(vec![]), Ok(())));
 }
 
 pub async fn no_key_is_made_in_a_deleted_keystore(world: World) {

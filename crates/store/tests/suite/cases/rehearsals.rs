@@ -13,7 +13,7 @@ fn id(n: u8) -> RehearsalId {
     RehearsalId::new(NOW, [n; 10])
 }
 
-fn row(n: u8, key: u64) -> RehearsalRow {
+pub(super) fn row(n: u8, key: u64) -> RehearsalRow {
     RehearsalRow {
         id: id(n),
         account_id: account(),
@@ -27,6 +27,7 @@ fn row(n: u8, key: u64) -> RehearsalRow {
         tries: 0,
         used_before: "{}".to_owned(),
         used_after: None,
+        enabling_at: None,
         ended_at: None,
     }
 }
@@ -49,19 +50,23 @@ pub async fn a_rehearsal_moves_from_the_state_that_is_expected_and_ends_once(wor
     use RehearsalState::{Ended, Ending, Running, Watching};
     let world = world.with_keys(1..=2).await;
     world.write(|tx| [row(1, 1), row(2, 2)].iter().try_for_each(|row| rehearsals::insert(tx, row))).await.expect("are kept");
-    let begin = || world.write(|tx| rehearsals::transition(tx, &id(1), Running, Ending, NOW.plus_micros(70)));
+    let begin = || world.write(|tx| rehearsals::ending(tx, &id(1), NOW, NOW.plus_micros(70)));
     begin().await.expect("moves");
     assert_eq!(begin().await, Err(StoreError::MovedOn("rehearsal")), "one node begins it");
     world.write(|tx| rehearsals::failed(tx, &id(1), NOW.plus_micros(80))).await.expect("is tried again");
-    let again = RehearsalRow { tries: 1, next_at: NOW.plus_micros(80), ..row(1, 1) };
+    let again = RehearsalRow { enabling_at: Some(NOW), tries: 1, next_at: NOW.plus_micros(80), ..row(1, 1) };
     assert_eq!(world.read(|tx| rehearsals::open_of(tx, &key_id(1))).await, Ok(Some(again)));
     assert_eq!(world.write(|tx| rehearsals::failed(tx, &id(1), NOW)).await, Err(StoreError::MovedOn("rehearsal")), "nothing was begun");
     world.write(|tx| rehearsals::rest(tx, &id(1), Ending, NOW)).await.expect("stands otherwise, and is left");
     world.write(|tx| rehearsals::rest(tx, &id(1), Running, NOW.plus_micros(90))).await.expect("rests");
     assert_eq!(world.read(|tx| rehearsals::due(tx, NOW.plus_micros(89), 9)).await.map(|due| due.len()), Ok(1), "the other one");
-    begin().await.expect("moves");
+    world.write(|tx| rehearsals::ending(tx, &id(1), NOW.plus_micros(5), NOW.plus_micros(70))).await.expect("moves");
     world.write(|tx| rehearsals::transition(tx, &id(1), Ending, Watching, NOW)).await.expect("moves");
     assert_eq!(world.read(|tx| rehearsals::holds_disabled(tx, &key_id(1))).await, Ok(false));
+    let due = world.read(|tx| rehearsals::due(tx, NOW.plus_micros(90), 1)).await.expect("are due");
+    assert_eq!(due, vec![row(2, 2)], "what keeps a key disabled comes first, whatever is due longer");
+    let watching = world.read(|tx| rehearsals::open_of(tx, &key_id(1))).await.expect("is read");
+    assert_eq!(watching.and_then(|row| row.enabling_at), Some(NOW), "the first attempt counts");
     let end = || world.write(|tx| rehearsals::end(tx, &id(1), Watching, Ended, Some("{\"at\":1}"), NOW));
     end().await.expect("ends");
     assert_eq!(end().await, Err(StoreError::MovedOn("rehearsal")));
