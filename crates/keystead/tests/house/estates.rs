@@ -295,6 +295,15 @@ fn mistakes(desk: &Desk, args: &[&str]) -> Vec<String> {
     problem["detail"].as_str().expect("lines").lines().map(str::to_owned).collect()
 }
 
+/// A plan's file changed by somebody who makes its hash fit.
+fn forged(desk: &Desk, name: &str, change: impl Fn(&mut Value)) -> String {
+    let mut file: Value = serde_json::from_str(&fs::read_to_string(desk.path(name)).expect("a plan")).expect("JSON");
+    change(&mut file);
+    let hashed = json!({ "format": file["format"], "estate": file["estate"], "plan": file["plan"], "places": file["places"] });
+    file["sha256"] = json!(keystead_operations::sync::sha256(&hashed.to_string()));
+    file.to_string()
+}
+
 /// The whole flow as somebody types it: export, plan, apply, and every refusal with file and line.
 #[test]
 fn an_estate_from_the_command_line_fx_010_fx_039() {
@@ -331,6 +340,19 @@ fn an_estate_from_the_command_line_fx_010_fx_039() {
     desk.write("gone.toml", b"[[keys]]\nname = \"books\"\ndeleted = true\nwaiting_days = 7\n\n[[keys.replicas]]\nkeystore = \"demo-us\"\ndeleted = true\n");
     desk.table(&["plan", "gone.toml", "--out", "gone.json"], &["schedule-deletion", "gone for ever", "this Region decrypts"]);
     assert!(desk.fails(2, &["apply", "gone.json"])["title"].as_str().is_some_and(|title| title.starts_with("yes is needed")));
+    assert_eq!(desk.json(&["key", "show", "books"])["state"], "ACTIVE", "nothing was begun");
+
+    // A file that hides them, with a hash that fits: what the server says is asked about.
+    let hidden = forged(&desk, "gone.json", |file| {
+        file["plan"]["dangerous"] = json!(0);
+        file["plan"]["changes"] = json!([]);
+    });
+    desk.write("hidden.json", hidden.as_bytes());
+    assert!(desk.fails(2, &["apply", "hidden.json"])["title"].as_str().is_some_and(|title| title.starts_with("yes is needed")));
+    // A file that shows one plan and holds the estate of another.
+    let swapped = forged(&desk, "gone.json", |file| file["estate"] = json!({ "keys": [{ "name": "books", "description": "harmless" }] }));
+    desk.write("swapped.json", swapped.as_bytes());
+    assert_eq!(slug(&desk.fails(4, &["apply", "swapped.json", "--yes"])), "plan-stale");
     assert_eq!(desk.json(&["key", "show", "books"])["state"], "ACTIVE", "nothing was begun");
     assert_eq!(desk.json(&["apply", "gone.json", "--yes"])["counts"]["done"], 2);
     assert_eq!(desk.json(&["key", "show", "books"])["state"], "PENDING_DELETION");
