@@ -11,6 +11,7 @@ use keystead_store::{
     Tx, estates,
     estates::{ApplyRow, ChangeRow},
     keys,
+    keystores::{self, KeystoreRow},
 };
 
 use super::{Apply, BEGIN, EstatePlan, Seen};
@@ -55,7 +56,7 @@ impl App {
             if let Some(open) = estates::open_of(tx, &account)? {
                 return Err(Error::ApplyRuns { apply: open.id.to_string() }.into());
             }
-            demand_unmoved(tx, &plan.seen)?;
+            demand_unmoved(tx, &plan.seen, &plan.keystores)?;
             estates::insert(tx, &apply)?;
             changes.iter().try_for_each(|(row, waits_for)| estates::insert_change(tx, row, waits_for))?;
             tx.audit(entry.clone());
@@ -124,9 +125,16 @@ impl App {
     }
 }
 
-/// Every key is as the plan saw it.
-fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen]) -> Result<(), TxError> {
+/// Every key, and every keystore, is as the plan saw it.
+fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen], places: &[KeystoreRow]) -> Result<(), TxError> {
     let mut moved = Vec::new();
+    for place in places {
+        let is_there = keystores::hold_active(tx, &place.id)?;
+        let now = keystores::by_id(tx, &place.id)?.filter(|_| is_there);
+        if now.is_none_or(|now| (&now.name, &now.cloud, &now.location) != (&place.name, &place.cloud, &place.location)) {
+            moved.push(place.name.clone());
+        }
+    }
     for Seen { key, name, revision } in seen {
         if keys::by_id(tx, key)?.is_none_or(|now| now.revision != *revision) {
             moved.push(name.clone());

@@ -1,6 +1,6 @@
 //! A plan: the exact changes, judged by the rules of the commands that would do them, how long they take under the quotas, and what they cost. It changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_cloud::{Capabilities, Prices};
 use keystead_domain::{
@@ -12,7 +12,7 @@ use keystead_operations::{
     effort::{Calls, Effort},
     sync::sha256,
 };
-use keystead_store::keys::KeyRow;
+use keystead_store::{keys::KeyRow, keystores::KeystoreRow};
 
 use super::{
     judge::Stage,
@@ -44,6 +44,8 @@ pub struct EstatePlan {
     pub digest: String,
     /// How long one change like each takes under the quotas, in microseconds.
     pub(super) intervals: Vec<i64>,
+    /// The keystores that are there already, and in which something changes.
+    pub(super) keystores: Vec<KeystoreRow>,
 }
 
 /// A key as a plan saw it.
@@ -66,7 +68,7 @@ impl App {
         permit(principal, Action::Read, &principal.account, ())?;
         let read = self.standing(&principal.account).await?;
         let Difference { changes, unchanged } = estate::difference(wanted, &read.standing, self.now()).map_err(Error::Mistakes)?;
-        let seen = seen(&changes, &read);
+        let (seen, keystores) = (seen(&changes, &read), touched(&changes, &read));
         let mut stage = Stage { keys: read.keys, made: BTreeMap::new(), keystores: read.keystores };
         let (mut tally, mut mistakes) = (Tally::default(), Vec::new());
         for change in &changes {
@@ -78,9 +80,9 @@ impl App {
         if !mistakes.is_empty() {
             return Err(Error::Mistakes(mistakes));
         }
-        let digest = sha256(&canonical(&changes, &seen.iter().map(|seen| (seen.key.to_string(), seen.revision)).collect::<Vec<_>>()));
+        let digest = sha256(&canonical(&principal.account, &changes, &keystores, &seen));
         let Tally { effort, cents_month, prices, intervals, .. } = tally;
-        Ok(EstatePlan { changes, unchanged, micros: effort.micros(), cents_month, prices, seen, digest, intervals })
+        Ok(EstatePlan { changes, unchanged, micros: effort.micros(), cents_month, prices, seen, digest, intervals, keystores })
     }
 
     fn capabilities_at(&self, stage: &Stage, at: &KeystoreId) -> Option<Capabilities> {
@@ -124,8 +126,13 @@ fn calls_of(work: &Work) -> BTreeMap<KeystoreId, Calls> {
 }
 
 fn seen(changes: &[Change], read: &Read) -> Vec<Seen> {
-    let rows: BTreeMap<&KeyId, &KeyRow> = changes.iter().filter_map(|change| change.key.as_ref()).filter_map(|id| Some((id, read.keys.get(id)?))).collect();
+    let rows: BTreeMap<&KeyId, &KeyRow> = changes.iter().flat_map(Change::keys).filter_map(|id| Some((id, read.keys.get(id)?))).collect();
     rows.into_values().map(|row| Seen { key: row.id.clone(), name: row.name.clone(), revision: row.revision }).collect()
+}
+
+fn touched(changes: &[Change], read: &Read) -> Vec<KeystoreRow> {
+    let names: BTreeSet<&str> = changes.iter().filter_map(|change| change.subject.keystore()).collect();
+    names.into_iter().filter_map(|name| read.keystores.get(name).cloned()).collect()
 }
 
 /// A refusal as a mistake of the estate; what is no refusal stays the error that it is.

@@ -1,7 +1,7 @@
 //! One change of an apply is done: asked of the use-case that its own command asks, and tied to its operation by the transaction of the intent.
 
 use keystead_domain::{
-    KeyState, Name,
+    KeyId, KeyState, Name,
     estate::{Action, NewReplica, Place},
 };
 use keystead_identity::Principal;
@@ -46,7 +46,7 @@ impl App {
         let key = row.key_id.as_ref().map_or(row.name.as_str(), |id| id.as_str());
         let started = match action {
             Action::CreateKey(new) => self.create_key(asker, &request, new_key(&new, self.now())).await?,
-            Action::AddReplica(new) => self.add_replica(asker, &request, &new.primary, replica(&new)).await?,
+            Action::AddReplica(new) => self.add_replica(asker, &request, new.primary_id.as_ref().map_or(new.primary.as_str(), KeyId::as_str), replica(&new)).await?,
             Action::Update(update) => self.update_key(asker, &request, key, key_change(&update, self.now())).await?,
             Action::CancelDeletion => self.ask(asker, &request, key, Ask::CancelDeletion).await?,
             Action::Activate => {

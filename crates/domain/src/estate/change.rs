@@ -98,6 +98,8 @@ pub struct NewKey {
 pub struct NewReplica {
     /// The primary, by name.
     pub primary: String,
+    /// The primary, if it is there already.
+    pub primary_id: Option<KeyId>,
     /// Keystore, by name.
     pub keystore: String,
     /// Name.
@@ -190,6 +192,17 @@ impl Danger {
             Self::StopsRotation => "Keys that were rotated by this policy may not be rotated any more.",
             Self::LooksLess => "What somebody changes in the cloud is found later, or not at all.",
         }
+    }
+}
+
+impl Change {
+    /// The keys that are there already and that it is about: its own, and the primary of a replica that is to be made.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyId> {
+        let primary = match &self.action {
+            Action::AddReplica(new) => new.primary_id.as_ref(),
+            _ => None,
+        };
+        self.key.iter().chain(primary)
     }
 }
 

@@ -86,7 +86,7 @@ fn create(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKey) {
     let step = told_new(Step::new(path, subject.clone(), Action::CreateKey(Box::new(new))), wanted, spec, usage);
     let givers = givers(drawing, path);
     drawing.add(step.behind(givers));
-    rotation(drawing, path, subject.clone(), wanted.rotation.as_ref(), None);
+    rotation(drawing, path, subject.clone(), None, wanted.rotation.as_ref(), None);
     replicas(drawing, path, wanted, None);
     if wanted.state == Some(WantedState::Inactive) {
         let behind = last_of_replicas(drawing, path, wanted);
@@ -137,7 +137,7 @@ fn change(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKey, standing: &
         let step = told_update(leads(Action::Update(Box::new(update.clone()))), &update, standing, &will_be, drawing.now);
         drawing.add(step.behind(givers));
     }
-    rotation(drawing, path, subject(standing), wanted.rotation.as_ref(), standing.rotation.as_ref());
+    rotation(drawing, path, subject(standing), Some(standing), wanted.rotation.as_ref(), standing.rotation.as_ref());
     replicas(drawing, path, wanted, Some(standing));
     if wanted.state == Some(WantedState::Inactive) && standing.state == KeyState::Active {
         let behind = last_of_replicas(drawing, path, wanted);
