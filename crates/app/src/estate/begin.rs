@@ -1,8 +1,10 @@
 //! An apply begins: the plan is drawn again, and begun only if it is the one that somebody said yes to, for the state that it was made for.
 
+use std::collections::BTreeMap;
+
 use keystead_audit::Outcome;
 use keystead_domain::{
-    ApplyId,
+    ApplyId, KeyId,
     batch::{BatchState, ItemState},
     estate::{Change, Estate},
 };
@@ -145,6 +147,7 @@ fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen], places: &[KeystoreRow]) -> Res
 
 /// The rows of the changes, each with the places of what it waits for.
 fn change_rows(apply: &ApplyRow, plan: &EstatePlan) -> Vec<(ChangeRow, Vec<u32>)> {
+    let seen: BTreeMap<&KeyId, i64> = plan.seen.iter().map(|seen| (&seen.key, seen.revision)).collect();
     let place = |place: usize| u32::try_from(place + 1).unwrap_or(u32::MAX);
     let row = |(at, (change, interval)): (usize, (&Change, &i64))| {
         let row = ChangeRow {
@@ -156,6 +159,7 @@ fn change_rows(apply: &ApplyRow, plan: &EstatePlan) -> Vec<(ChangeRow, Vec<u32>)
             name: change.subject.name().to_owned(),
             keystore: change.subject.keystore().unwrap_or_default().to_owned(),
             key_id: change.key.clone(),
+            seen_revision: change.key.as_ref().and_then(|id| seen.get(id)).copied(),
             change: EstatePlan::does(change),
             call_interval: *interval,
             state: ItemState::Waiting,

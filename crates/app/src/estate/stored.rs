@@ -125,7 +125,7 @@ pub(super) fn canonical(account: &AccountId, changes: &[Change], keystores: &[Ke
             "subject": [change.subject.kind(), change.subject.name(), change.subject.keystore()],
             "does": StoredAction::from(&change.action),
             "fields": fields,
-            "dangers": change.dangers.iter().map(|danger| danger.as_str()).collect::<Vec<_>>(),
+            "dangers": change.dangers.iter().map(|danger| (danger.as_str(), danger.told())).collect::<Vec<_>>(),
             "waits_for": change.waits_for,
         })
     };
@@ -324,8 +324,15 @@ mod tests {
             expires: WantedEnd::Lives(90),
             expiry_policy: ExpiryPolicy::Renew,
         };
-        let replica =
-            NewReplica { primary: "a".into(), primary_id: Some(KeyId::new(Timestamp::from_secs(7), [7; 10])), keystore: "us".into(), name: Name::parse("b").ok(), description: None, aliases: None, tags: Some(tags.clone()) };
+        let replica = NewReplica {
+            primary: "a".into(),
+            primary_id: Some(KeyId::new(Timestamp::from_secs(7), [7; 10])),
+            keystore: "us".into(),
+            name: Name::parse("b").ok(),
+            description: None,
+            aliases: None,
+            tags: Some(tags.clone()),
+        };
         let end = Some(WantedEnd::At(Timestamp::from_secs(5)));
         let update = KeyUpdate { aliases: Some(aliases), tags: Some(tags), expires: end, forbids_export: true, ..KeyUpdate::default() };
         for action in [

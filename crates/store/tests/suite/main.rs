@@ -155,8 +155,10 @@ on_both! {
     a_key_of_a_batch_is_begun_once_and_rests_when_it_must,
     a_batch_that_is_stopped_begins_nothing_and_ends_with_what_runs,
     a_batch_in_which_everything_has_its_outcome_is_done,
+    a_kill_takes_from_batches_what_would_bring_its_key_back,
     an_apply_is_read_as_it_was_written_and_one_at_a_time_is_open,
     a_change_is_begun_once_and_behind_what_it_waits_for,
     what_waits_for_a_failure_is_hopeless,
+    a_change_expects_its_key_as_it_was_seen_and_a_kill_takes_what_would_bring_it_back,
     an_apply_that_is_stopped_begins_nothing_and_ends_with_what_runs,
 }
