@@ -79,7 +79,8 @@ impl PlanFile {
             return Ok(());
         }
         let moved = self.moved(planned);
-        let what = if moved.is_empty() { "What it would do is something else now".to_owned() } else { format!("These have changed since: {}", moved.join(", ")) };
+        let what =
+            if moved.is_empty() { "What it would do is something else now".to_owned() } else { format!("These have changed since: {}", moved.join(", ")) };
         let detail = format!("The plan was made for another state of things. {what}. Nothing was done.");
         let problem = Problem::own("plan-stale", "The plan is stale", detail, "Plan again, look at it, and apply that plan.");
         Err(CliError::Refused(Box::new(Problem { status: Some(409), ..problem })))

@@ -122,7 +122,10 @@ fn change(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKey, standing: &
     let leads = |action| Step::new(path, subject(standing), action).of(standing);
     if standing.state == KeyState::PendingDeletion {
         match wanted.state {
-            Some(_) => drop(drawing.add(leads(Action::CancelDeletion).field("state", Some("PENDING_DELETION".to_owned()), Some("INACTIVE".to_owned())))),
+            Some(_) => {
+                let step = leads(Action::CancelDeletion).field("state", Some("PENDING_DELETION".to_owned()), Some("INACTIVE".to_owned()));
+                drawing.add(step.danger(Danger::BringsBack));
+            }
             None if update == KeyUpdate::default() && wanted.replicas.is_empty() => return,
             None => {
                 let mend = "Write state = \"ACTIVE\" (or INACTIVE) to keep it, or deleted = true to let it go.";

@@ -3,6 +3,7 @@
 use super::{
     Action, Danger, DriftWish, Place, RotationWish, StandingKey, StandingKeystore, Subject, WantedKeystore,
     difference::{Drawing, Step},
+    rotations::{self, further},
 };
 use crate::{drift::AutoRepair, duration, keystore::VAULT, rotation::Wish};
 
@@ -86,18 +87,20 @@ pub(super) fn rotation(
         let step = Step::new(path, subject, action);
         key.into_iter().fold(step, Step::of)
     };
-    match (wanted, standing) {
+    let (step, field) = match (wanted, standing) {
         (Some(RotationWish::Policy(wish)), standing) if standing != Some(wish.as_ref()) => {
             let stops = wish.off && standing.is_none_or(|before| !before.off);
-            let step = step(Action::SetRotation(wish.clone())).danger_if(stops, Danger::StopsRotation);
-            drawing.add(step.field("rotation", standing.map(told), Some(told(wish))));
+            (step(Action::SetRotation(wish.clone())).danger_if(stops, Danger::StopsRotation), Some(told(wish)))
         }
-        (Some(RotationWish::Inherit), Some(before)) => {
-            let step = step(Action::ClearRotation).danger_if(!before.off, Danger::StopsRotation);
-            drawing.add(step.field("rotation", Some(told(before)), None));
-        }
-        _ => {}
-    }
+        (Some(RotationWish::Inherit), Some(before)) => (step(Action::ClearRotation).danger_if(!before.off, Danger::StopsRotation), None),
+        _ => return,
+    };
+    let after = match wanted {
+        Some(RotationWish::Policy(wish)) => Some(wish.as_ref()),
+        _ => further(drawing.standing, &step.subject),
+    };
+    let dangers = rotations::dangers(drawing.standing, &step.subject, key, standing.or_else(|| further(drawing.standing, &step.subject)), after, drawing.now);
+    drawing.add(dangers.into_iter().fold(step, Step::danger).field("rotation", standing.map(told), field));
 }
 
 /// A policy in one line.
