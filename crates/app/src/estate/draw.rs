@@ -15,6 +15,7 @@ use keystead_operations::{
 use keystead_store::{keys::KeyRow, keystores::KeystoreRow};
 
 use super::{
+    CHANGES_MAX, MISTAKES_MAX,
     judge::Stage,
     standing::Read,
     stored::{canonical, to_json},
@@ -68,6 +69,7 @@ impl App {
         permit(principal, Action::Read, &principal.account, ())?;
         let read = self.standing(&principal.account).await?;
         let Difference { changes, unchanged } = estate::difference(wanted, &read.standing, self.now()).map_err(Error::Mistakes)?;
+        check_count(changes.len())?;
         let (seen, keystores) = (seen(&changes, &read), touched(&changes, &read));
         let mut stage = Stage { keys: read.keys, made: BTreeMap::new(), keystores: read.keystores };
         let (mut tally, mut mistakes) = (Tally::default(), Vec::new());
@@ -75,6 +77,9 @@ impl App {
             match self.judge_change(principal, &mut stage, change).await {
                 Ok(work) => tally.add(&work, |at| self.capabilities_at(&stage, at)),
                 Err(error) => mistakes.push(mistake(change, error)?),
+            }
+            if mistakes.len() > MISTAKES_MAX {
+                break;
             }
         }
         if !mistakes.is_empty() {
@@ -130,6 +135,14 @@ fn seen(changes: &[Change], read: &Read) -> Vec<Seen> {
     rows.into_values().map(|row| Seen { key: row.id.clone(), name: row.name.clone(), revision: row.revision }).collect()
 }
 
+fn check_count(changes: usize) -> Result<(), Invalid> {
+    if changes <= CHANGES_MAX {
+        return Ok(());
+    }
+    let mend = format!("Plan {CHANGES_MAX} at most: divide the files, for example by keystore, and apply one after the other.");
+    Err(Invalid::new("estate", format!("comes to {changes} changes, which are too many for one plan; nothing was done"), mend))
+}
+
 fn touched(changes: &[Change], read: &Read) -> Vec<KeystoreRow> {
     let names: BTreeSet<&str> = changes.iter().filter_map(|change| change.subject.keystore()).collect();
     names.into_iter().filter_map(|name| read.keystores.get(name).cloned()).collect()
@@ -156,5 +169,17 @@ impl EstatePlan {
     /// What a change's row keeps of it.
     pub(super) fn does(change: &Change) -> String {
         to_json(&change.action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_so_many_changes_and_no_more() {
+        assert_eq!(check_count(CHANGES_MAX), Ok(()));
+        let refused = check_count(CHANGES_MAX + 1).expect_err("too many");
+        assert!(refused.reason.contains("100001") && refused.mend.contains("100000"), "{refused:?}");
     }
 }
