@@ -14,6 +14,7 @@ use axum::{
 use keystead_app::{
     Error,
     error::{busy_words, wrong_state_words},
+    estate::MISTAKES_MAX,
     once::{Deed, Done},
 };
 use keystead_domain::{Event, Invalid, KeyState};
@@ -251,8 +252,12 @@ fn of_app(error: Error) -> Problem {
 }
 
 /// All mistakes of an estate; the first one is told as that of any other request.
-fn of_mistakes(mistakes: Vec<Invalid>) -> Problem {
+fn of_mistakes(mut mistakes: Vec<Invalid>) -> Problem {
     let count = mistakes.len();
+    if count > MISTAKES_MAX {
+        mistakes.truncate(MISTAKES_MAX);
+        mistakes.push(Invalid::new("estate", "has more mistakes than are told at once", "Mend these, and plan again."));
+    }
     let first = mistakes.first().cloned().unwrap_or_else(|| Invalid::new("estate", "has mistakes", "See /docs for what it takes."));
     let more = if count > 1 { format!(" And {} more.", count - 1) } else { String::new() };
     let detail = format!("{} {}.{more}", first.field, first.reason);
@@ -424,6 +429,14 @@ pub(crate) fn of_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_mistakes_are_told_and_that_there_are_more() {
+        let mistakes = |count| (0..count).map(|at| Invalid::new(format!("keys[{at}].name"), "is bad", "Mend it.")).collect::<Vec<_>>();
+        assert_eq!(of_mistakes(mistakes(MISTAKES_MAX)).mistakes.len(), MISTAKES_MAX);
+        let many = of_mistakes(mistakes(MISTAKES_MAX + 7));
+        assert_eq!((many.mistakes.len(), many.mistakes[MISTAKES_MAX].field.as_str()), (MISTAKES_MAX + 1, "estate"));
+    }
 
     #[test]
     fn what_went_wrong_inside_stays_inside() {

@@ -21,6 +21,8 @@ pub struct Item {
     pub position: u32,
     /// What was taken out of use since then is not brought back by it.
     pub began: Timestamp,
+    /// The key as it was meant: what somebody changed since is not touched. `None`: whatever it is.
+    pub seen: Option<i64>,
 }
 
 /// What consists of many.

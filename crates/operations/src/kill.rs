@@ -22,7 +22,10 @@ use crate::{
 
 /// Everything with the material of a key: whose it is, its copies in other keystores, and all their replicas. With `lineage` the same of the predecessors, whose
 /// ciphertext could be read on; never of a successor.
-fn everything(tx: &mut Tx<'_>, key: &KeyRow, lineage: bool) -> Result<Vec<KeyRow>, StoreError> {
+///
+/// # Errors
+/// What the store says.
+pub fn everything(tx: &mut Tx<'_>, key: &KeyRow, lineage: bool) -> Result<Vec<KeyRow>, StoreError> {
     let mut found = BTreeMap::from([(key.id.clone(), key.clone())]);
     let mut left = VecDeque::from([key.clone()]);
     while let Some(next) = left.pop_front() {

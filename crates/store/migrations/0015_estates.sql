@@ -13,7 +13,7 @@ CREATE INDEX estate_applies_by_account ON estate_applies (account_id, id);
 CREATE UNIQUE INDEX estate_applies_open ON estate_applies (account_id) WHERE finished_at IS NULL;
 
 -- A change of an apply. change: JSON, everything that it does. keystore: by name, because it may be made by the same apply; empty where there is none. call_interval: how long one such
--- change takes under the quotas, in microseconds. operation_id is written with the operation's intent. problem: JSON, why it waits, was skipped or failed.
+-- change takes under the quotas, in microseconds. seen_revision: the key as the plan saw it, or as the last operation of the same apply left it. operation_id is written with the operation's intent. problem: JSON, why it waits, was skipped or failed.
 CREATE TABLE estate_items (
   apply_id TEXT NOT NULL REFERENCES estate_applies (id),
   position BIGINT NOT NULL,
@@ -23,6 +23,7 @@ CREATE TABLE estate_items (
   name TEXT NOT NULL,
   keystore TEXT NOT NULL,
   key_id TEXT,
+  seen_revision BIGINT,
   change TEXT NOT NULL,
   call_interval BIGINT NOT NULL,
   state TEXT NOT NULL,
@@ -32,6 +33,7 @@ CREATE TABLE estate_items (
   PRIMARY KEY (apply_id, position)
 );
 CREATE INDEX estate_items_by_state ON estate_items (apply_id, state, position);
+CREATE INDEX estate_items_by_key ON estate_items (key_id, state);
 
 -- What a change waits for.
 CREATE TABLE estate_waits (

@@ -85,7 +85,7 @@ pub(crate) struct ToldDanger {
     /// A stable word, for example `deletes`.
     kind: &'static str,
     /// As a sentence.
-    detail: &'static str,
+    detail: String,
 }
 
 /// A key as a plan saw it.
@@ -134,7 +134,7 @@ impl PlannedChange {
 
 impl ToldDanger {
     fn of(danger: Danger) -> Self {
-        Self { kind: danger.as_str(), detail: danger.told() }
+        Self { kind: danger.as_str(), detail: danger.told().into_owned() }
     }
 }
 

@@ -117,6 +117,30 @@ async fn a_stale_plan_and_a_wrong_digest_are_refused_and_nothing_begins() {
     assert_eq!(log["items"].as_array().expect("entries").iter().filter(told).count(), 2, "what was refused is told, too");
 }
 
+/// What a digest binds beside the changes: the key whose rotation changes, and the keystore itself, not its name.
+#[tokio::test]
+async fn a_plan_is_stale_when_its_key_moved_or_its_keystore_is_another_one() {
+    let world = world().await;
+    let estate = json!({ "keys": [{ "name": "orders", "rotation": { "every": "30d" } }] });
+    let planned = plan(&world, &estate).await;
+    assert_eq!((&planned["changes"][0]["key"], &planned["seen"][0]["name"]), (&planned["seen"][0]["key"], &json!("orders")), "{planned:#}");
+    assert_eq!(planned["changes"][0]["dangers"][0]["kind"], "rotates-keys", "{planned:#}");
+    world.done("PATCH", "/v1/keys/orders", Some(json!({ "description": "moved" }))).await;
+    assert_eq!(apply(&world, &estate, &planned).await.problem().0, "plan-stale");
+
+    let make = async || assert_eq!(world.ann("POST", "/v1/keystores", Some(json!({ "name": "safe", "cloud": "vault" }))).await.status, StatusCode::CREATED);
+    make().await;
+    let estate = json!({ "keystores": [{ "name": "safe", "rotation": { "every": "30d" } }] });
+    let planned = plan(&world, &estate).await;
+    world.done("DELETE", "/v1/keystores/safe", None).await;
+    make().await;
+    assert_eq!(apply(&world, &estate, &planned).await.problem().0, "plan-stale", "it is another one of this name");
+
+    let seen: Vec<Value> = (0..=100_000).map(|at| json!({ "key": at.to_string(), "revision": 1 })).collect();
+    let refused = apply(&world, &estate, &json!({ "digest": planned["digest"], "seen": seen })).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().1.as_deref()), (422, Some("seen")), "{refused:?}");
+}
+
 #[tokio::test]
 async fn mistakes_are_told_all_at_once_each_with_its_path() {
     let world = world().await;

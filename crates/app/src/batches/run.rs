@@ -167,7 +167,7 @@ impl App {
         if let Some(why) = self.was_taken_out(batch, action, item).await? {
             return self.end_unbegun(item, ItemState::Failed, Some(why)).await.map(|()| false);
         }
-        let tie = request::Item { of: ItemOf::Batch(item.row.batch_id.clone()), position: item.row.position, began: batch.created_at };
+        let tie = request::Item { of: ItemOf::Batch(item.row.batch_id.clone()), position: item.row.position, began: batch.created_at, seen: None };
         let request = Request { idempotency: None, item: Some(tie) };
         match self.ask_one(asker, &request, action, item.row.key_id.as_str()).await {
             Ok(Started { operation: Some(_), .. }) => Ok(true),

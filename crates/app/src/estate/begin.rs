@@ -1,8 +1,10 @@
 //! An apply begins: the plan is drawn again, and begun only if it is the one that somebody said yes to, for the state that it was made for.
 
+use std::collections::BTreeMap;
+
 use keystead_audit::Outcome;
 use keystead_domain::{
-    ApplyId,
+    ApplyId, KeyId,
     batch::{BatchState, ItemState},
     estate::{Change, Estate},
 };
@@ -11,6 +13,7 @@ use keystead_store::{
     Tx, estates,
     estates::{ApplyRow, ChangeRow},
     keys,
+    keystores::{self, KeystoreRow},
 };
 
 use super::{Apply, BEGIN, EstatePlan, Seen};
@@ -55,7 +58,7 @@ impl App {
             if let Some(open) = estates::open_of(tx, &account)? {
                 return Err(Error::ApplyRuns { apply: open.id.to_string() }.into());
             }
-            demand_unmoved(tx, &plan.seen)?;
+            demand_unmoved(tx, &plan.seen, &plan.keystores)?;
             estates::insert(tx, &apply)?;
             changes.iter().try_for_each(|(row, waits_for)| estates::insert_change(tx, row, waits_for))?;
             tx.audit(entry.clone());
@@ -124,9 +127,16 @@ impl App {
     }
 }
 
-/// Every key is as the plan saw it.
-fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen]) -> Result<(), TxError> {
+/// Every key, and every keystore, is as the plan saw it.
+fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen], places: &[KeystoreRow]) -> Result<(), TxError> {
     let mut moved = Vec::new();
+    for place in places {
+        let is_there = keystores::hold_active(tx, &place.id)?;
+        let now = keystores::by_id(tx, &place.id)?.filter(|_| is_there);
+        if now.is_none_or(|now| (&now.name, &now.cloud, &now.location) != (&place.name, &place.cloud, &place.location)) {
+            moved.push(place.name.clone());
+        }
+    }
     for Seen { key, name, revision } in seen {
         if keys::by_id(tx, key)?.is_none_or(|now| now.revision != *revision) {
             moved.push(name.clone());
@@ -137,6 +147,7 @@ fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen]) -> Result<(), TxError> {
 
 /// The rows of the changes, each with the places of what it waits for.
 fn change_rows(apply: &ApplyRow, plan: &EstatePlan) -> Vec<(ChangeRow, Vec<u32>)> {
+    let seen: BTreeMap<&KeyId, i64> = plan.seen.iter().map(|seen| (&seen.key, seen.revision)).collect();
     let place = |place: usize| u32::try_from(place + 1).unwrap_or(u32::MAX);
     let row = |(at, (change, interval)): (usize, (&Change, &i64))| {
         let row = ChangeRow {
@@ -148,6 +159,7 @@ fn change_rows(apply: &ApplyRow, plan: &EstatePlan) -> Vec<(ChangeRow, Vec<u32>)
             name: change.subject.name().to_owned(),
             keystore: change.subject.keystore().unwrap_or_default().to_owned(),
             key_id: change.key.clone(),
+            seen_revision: change.key.as_ref().and_then(|id| seen.get(id)).copied(),
             change: EstatePlan::does(change),
             call_interval: *interval,
             state: ItemState::Waiting,

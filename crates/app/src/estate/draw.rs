@@ -1,6 +1,6 @@
 //! A plan: the exact changes, judged by the rules of the commands that would do them, how long they take under the quotas, and what they cost. It changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keystead_cloud::{Capabilities, Prices};
 use keystead_domain::{
@@ -12,9 +12,10 @@ use keystead_operations::{
     effort::{Calls, Effort},
     sync::sha256,
 };
-use keystead_store::keys::KeyRow;
+use keystead_store::{keys::KeyRow, keystores::KeystoreRow};
 
 use super::{
+    CHANGES_MAX, MISTAKES_MAX,
     judge::Stage,
     standing::Read,
     stored::{canonical, to_json},
@@ -44,6 +45,8 @@ pub struct EstatePlan {
     pub digest: String,
     /// How long one change like each takes under the quotas, in microseconds.
     pub(super) intervals: Vec<i64>,
+    /// The keystores that are there already, and in which something changes.
+    pub(super) keystores: Vec<KeystoreRow>,
 }
 
 /// A key as a plan saw it.
@@ -66,7 +69,8 @@ impl App {
         permit(principal, Action::Read, &principal.account, ())?;
         let read = self.standing(&principal.account).await?;
         let Difference { changes, unchanged } = estate::difference(wanted, &read.standing, self.now()).map_err(Error::Mistakes)?;
-        let seen = seen(&changes, &read);
+        check_count(changes.len())?;
+        let (seen, keystores) = (seen(&changes, &read), touched(&changes, &read));
         let mut stage = Stage { keys: read.keys, made: BTreeMap::new(), keystores: read.keystores };
         let (mut tally, mut mistakes) = (Tally::default(), Vec::new());
         for change in &changes {
@@ -74,13 +78,16 @@ impl App {
                 Ok(work) => tally.add(&work, |at| self.capabilities_at(&stage, at)),
                 Err(error) => mistakes.push(mistake(change, error)?),
             }
+            if mistakes.len() > MISTAKES_MAX {
+                break;
+            }
         }
         if !mistakes.is_empty() {
             return Err(Error::Mistakes(mistakes));
         }
-        let digest = sha256(&canonical(&changes, &seen.iter().map(|seen| (seen.key.to_string(), seen.revision)).collect::<Vec<_>>()));
+        let digest = sha256(&canonical(&principal.account, &changes, &keystores, &seen));
         let Tally { effort, cents_month, prices, intervals, .. } = tally;
-        Ok(EstatePlan { changes, unchanged, micros: effort.micros(), cents_month, prices, seen, digest, intervals })
+        Ok(EstatePlan { changes, unchanged, micros: effort.micros(), cents_month, prices, seen, digest, intervals, keystores })
     }
 
     fn capabilities_at(&self, stage: &Stage, at: &KeystoreId) -> Option<Capabilities> {
@@ -124,8 +131,21 @@ fn calls_of(work: &Work) -> BTreeMap<KeystoreId, Calls> {
 }
 
 fn seen(changes: &[Change], read: &Read) -> Vec<Seen> {
-    let rows: BTreeMap<&KeyId, &KeyRow> = changes.iter().filter_map(|change| change.key.as_ref()).filter_map(|id| Some((id, read.keys.get(id)?))).collect();
+    let rows: BTreeMap<&KeyId, &KeyRow> = changes.iter().flat_map(Change::keys).filter_map(|id| Some((id, read.keys.get(id)?))).collect();
     rows.into_values().map(|row| Seen { key: row.id.clone(), name: row.name.clone(), revision: row.revision }).collect()
+}
+
+fn check_count(changes: usize) -> Result<(), Invalid> {
+    if changes <= CHANGES_MAX {
+        return Ok(());
+    }
+    let mend = format!("Plan {CHANGES_MAX} at most: divide the files, for example by keystore, and apply one after the other.");
+    Err(Invalid::new("estate", format!("comes to {changes} changes, which are too many for one plan; nothing was done"), mend))
+}
+
+fn touched(changes: &[Change], read: &Read) -> Vec<KeystoreRow> {
+    let names: BTreeSet<&str> = changes.iter().filter_map(|change| change.subject.keystore()).collect();
+    names.into_iter().filter_map(|name| read.keystores.get(name).cloned()).collect()
 }
 
 /// A refusal as a mistake of the estate; what is no refusal stays the error that it is.
@@ -149,5 +169,17 @@ impl EstatePlan {
     /// What a change's row keeps of it.
     pub(super) fn does(change: &Change) -> String {
         to_json(&change.action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_so_many_changes_and_no_more() {
+        assert_eq!(check_count(CHANGES_MAX), Ok(()));
+        let refused = check_count(CHANGES_MAX + 1).expect_err("too many");
+        assert!(refused.reason.contains("100001") && refused.mend.contains("100000"), "{refused:?}");
     }
 }

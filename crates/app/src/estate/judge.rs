@@ -47,8 +47,11 @@ impl Stage {
         }
     }
 
-    fn named(&self, name: &str) -> Option<&KeyRow> {
-        self.made.get(name).or_else(|| self.keys.values().find(|key| key.name == name))
+    fn primary(&self, new: &NewReplica) -> Option<&KeyRow> {
+        match &new.primary_id {
+            Some(id) => self.keys.get(id),
+            None => self.made.get(&new.primary),
+        }
     }
 
     fn keystore(&self, name: &str) -> Result<&KeystoreRow, Error> {
@@ -129,8 +132,8 @@ impl App {
 
     async fn judge_replica(&self, stage: &mut Stage, new: &NewReplica) -> Result<Work, Error> {
         let keystore = stage.keystore(&new.keystore)?.clone();
-        let primary = stage.named(&new.primary).ok_or_else(|| Error::NotFound { what: "key", name: new.primary.clone() })?.clone();
-        if stage.made.contains_key(&new.primary) {
+        let primary = stage.primary(new).ok_or_else(|| Error::NotFound { what: "key", name: new.primary.clone() })?.clone();
+        if new.primary_id.is_none() {
             self.catalog.check_multi_region(&keystore.cloud, &keystore.location)?;
             self.catalog.check_importable(&keystore.location, primary.spec)?;
         } else {

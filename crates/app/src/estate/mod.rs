@@ -28,6 +28,11 @@ use keystead_store::{
 
 use crate::{App, Error, Request, error::TxError, once::Deed, permit};
 
+/// So many changes a plan may have, and so many keys an apply may be told of.
+pub const CHANGES_MAX: usize = 100_000;
+/// So many mistakes are told at once.
+pub const MISTAKES_MAX: usize = 1_000;
+
 const BEGIN: &str = "estate.apply";
 const STOP: &str = "estate.stop";
 const FINISH: &str = "estate.finish";

@@ -1,14 +1,20 @@
 //! One change of an apply is done: asked of the use-case that its own command asks, and tied to its operation by the transaction of the intent.
 
 use keystead_domain::{
-    KeyState, Name,
+    ApplyId, KeyId, KeyState, Name, Timestamp,
+    batch::ItemState,
     estate::{Action, NewReplica, Place},
 };
 use keystead_identity::Principal;
-use keystead_operations::Problem;
+use keystead_operations::{Problem, Saga};
 use keystead_store::{
+    StoreError, Tx, estates,
     estates::{AppliedChange, ApplyRow, ChangeRow},
+    keys,
     keystores::KeystoreRow,
+    operations,
+    operations::OperationRow,
+    page::Page,
 };
 
 use super::{
@@ -21,6 +27,9 @@ use crate::{
     keystores::NewKeystore,
     request::{Item, ItemOf},
 };
+
+/// So many operations of one apply are looked at.
+const RUNS_MAX: u32 = 1000;
 
 /// What became of the beginning of a change.
 pub(super) enum Begun {
@@ -41,18 +50,21 @@ impl App {
             return self.perform_at_once(asker, row, action).await.map(|()| Begun::Done);
         }
         let began = self.waited_until(row).await?.unwrap_or(apply.created_at);
-        let item = Item { of: ItemOf::Apply(apply.id.clone()), position: row.position, began };
+        if matches!(action, Action::Activate) {
+            self.demand_not_taken_out(row, began).await?;
+        }
+        let seen = self.seen_again(row).await?;
+        let item = Item { of: ItemOf::Apply(apply.id.clone()), position: row.position, began, seen };
         let request = Request { idempotency: None, item: Some(item) };
         let key = row.key_id.as_ref().map_or(row.name.as_str(), |id| id.as_str());
         let started = match action {
             Action::CreateKey(new) => self.create_key(asker, &request, new_key(&new, self.now())).await?,
-            Action::AddReplica(new) => self.add_replica(asker, &request, &new.primary, replica(&new)).await?,
+            Action::AddReplica(new) => {
+                self.add_replica(asker, &request, new.primary_id.as_ref().map_or(new.primary.as_str(), KeyId::as_str), replica(&new)).await?
+            }
             Action::Update(update) => self.update_key(asker, &request, key, key_change(&update, self.now())).await?,
             Action::CancelDeletion => self.ask(asker, &request, key, Ask::CancelDeletion).await?,
-            Action::Activate => {
-                self.demand_not_taken_out(asker, &request, key).await?;
-                self.ask(asker, &request, key, Ask::Activate).await?
-            }
+            Action::Activate => self.ask(asker, &request, key, Ask::Activate).await?,
             Action::Deactivate => self.ask(asker, &request, key, Ask::Deactivate).await?,
             Action::ScheduleDeletion(days) => self.ask(asker, &request, key, Ask::ScheduleDeletion(days)).await?,
             _ => return Err(Error::Internal("a change that is none of a key".to_owned())),
@@ -61,14 +73,35 @@ impl App {
     }
 
     /// A key that somebody took out of use since the apply began is not brought back by it.
-    async fn demand_not_taken_out(&self, asker: &Principal, request: &Request, key: &str) -> Result<(), Error> {
-        let key = self.key(asker, key).await?;
-        let is_newly_out = request.item.as_ref().is_some_and(|item| key.state == KeyState::Inactive && key.updated_at > item.began);
-        if !is_newly_out {
+    async fn demand_not_taken_out(&self, row: &ChangeRow, began: Timestamp) -> Result<(), Error> {
+        let Some(id) = row.key_id.clone() else { return Ok(()) };
+        let key = self.store().read("keys.by_id", move |tx| keys::by_id(tx, &id)).await?;
+        if !key.is_some_and(|key| key.state == KeyState::Inactive && key.updated_at > began) {
             return Ok(());
         }
         let detail = "The key was taken out of use, or changed, since the apply began.";
         Err(Error::Problem(Problem::new("taken-out", detail.to_owned(), "Plan again, and look at it: apply it if it is still wanted.")))
+    }
+
+    /// The revision that the key of a change must have: the one that the plan saw, or that the last operation of this apply left. A key that somebody else changed since is not
+    /// touched; while an operation of this apply has it, nobody knows yet.
+    async fn seen_again(&self, row: &ChangeRow) -> Result<Option<i64>, Error> {
+        let (Some(id), of, before) = (row.key_id.clone(), row.apply_id.clone(), row.position.saturating_sub(1)) else { return Ok(None) };
+        let look = move |tx: &mut Tx<'_>| {
+            let page = Page { after: Some(before.to_string()), limit: 1 };
+            let seen = estates::changes(tx, &of, None, &page)?.rows.into_iter().next().and_then(|change| change.row.seen_revision);
+            let now = keys::by_id(tx, &id)?.map(|key| key.revision);
+            let is_free = seen.is_none() || seen == now || !is_in_hand(tx, &of, &id)?;
+            Ok::<_, StoreError>((seen, now, is_free))
+        };
+        match self.store().read("estates.seen", look).await? {
+            (seen, now, _) if seen.is_none() || seen == now => Ok(seen),
+            (_, _, false) => Err(Error::MovedOn),
+            _ => {
+                let detail = "Somebody changed the key since the plan was made. It was not touched.";
+                Err(Error::Problem(Problem::new("key-moved", detail, "Plan again, and look at it: apply what is still wanted.")))
+            }
+        }
     }
 
     /// What is one transaction of the database: done twice it is as done once.
@@ -102,6 +135,23 @@ impl App {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether an operation of an apply has a key, or had it and its end is not written down yet.
+fn is_in_hand(tx: &mut Tx<'_>, apply: &ApplyId, key: &KeyId) -> Result<bool, StoreError> {
+    let runs = estates::changes(tx, apply, Some(ItemState::Running), &Page { after: None, limit: RUNS_MAX })?;
+    for operation in runs.rows.into_iter().filter_map(|change| change.row.operation_id) {
+        if operations::by_id(tx, &operation)?.is_some_and(|operation| touched(&operation).contains(key)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The keys that an operation changes.
+pub(super) fn touched(operation: &OperationRow) -> Vec<KeyId> {
+    let saga = serde_json::from_str::<Saga>(&operation.params);
+    saga.map_or_else(|_| Vec::new(), |saga| saga.keys().into_iter().cloned().collect())
 }
 
 fn is_there(there: &KeystoreRow, place: &Place) -> bool {

@@ -10,9 +10,13 @@ use keystead_operations::{Problem, words, words::Who};
 use keystead_store::{
     StoreError, Tx, estates,
     estates::{AppliedChange, ApplyRow, ChangeRow},
+    keys, operations,
 };
 
-use super::{FINISH, STOP, perform::Begun};
+use super::{
+    FINISH, STOP,
+    perform::{Begun, touched},
+};
 use crate::{
     App, Error,
     batches::words::{passes, problem_of},
@@ -63,7 +67,10 @@ impl App {
             for AppliedChange { row, operation, operation_problem } in &ended {
                 let to = if operation.as_deref() == Some("SUCCEEDED") { ItemState::Done } else { ItemState::Failed };
                 let problem = operation_problem.as_deref().filter(|_| to == ItemState::Failed);
-                or_faster(estates::end_change(tx, &row.apply_id, row.position, ItemState::Running, to, problem))?;
+                match estates::end_change(tx, &row.apply_id, row.position, ItemState::Running, to, problem) {
+                    Ok(()) if to == ItemState::Done => see_again(tx, row)?,
+                    ended => or_faster(ended)?,
+                }
             }
             Ok::<_, StoreError>(())
         };
@@ -186,6 +193,20 @@ impl App {
         };
         Ok(self.store().write("estates.finish", finish).await?)
     }
+}
+
+/// The keys as the operation of a change left them, if nobody changed them since: so they are expected by what waits for them.
+fn see_again(tx: &mut Tx<'_>, row: &ChangeRow) -> Result<(), StoreError> {
+    let Some(id) = &row.operation_id else { return Ok(()) };
+    let Some(operation) = operations::by_id(tx, id)? else { return Ok(()) };
+    for id in touched(&operation) {
+        let Some(key) = keys::by_id(tx, &id)? else { continue };
+        let is_own = row.key_id.as_ref() == Some(&id) || key.updated_at >= operation.created_at;
+        if is_own && operation.finished_at.is_some_and(|finished| key.updated_at <= finished) {
+            estates::see_again(tx, &row.apply_id, &id, key.revision)?;
+        }
+    }
+    Ok(())
 }
 
 /// Another node may have been faster, or somebody stopped it: that is as good.

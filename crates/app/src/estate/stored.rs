@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    Aliases, Invalid, KeySpec, KeyUsage, Name, Tags,
+    AccountId, Aliases, Invalid, KeyId, KeySpec, KeyUsage, Name, Tags,
     drift::AutoRepair,
     estate::{Action, Change, DriftWish, KeyUpdate, NewKey, NewReplica, Place, WantedEnd},
     key::{deletion::WaitingDays, expiry::ExpiryPolicy},
@@ -11,8 +11,10 @@ use keystead_domain::{
     rotation::{Strategy, Wish},
 };
 use keystead_operations::stored::{StoredAliases, StoredTime};
+use keystead_store::keystores::KeystoreRow;
 use serde::{Deserialize, Serialize};
 
+use super::Seen;
 use crate::Error;
 
 type StoredTags = BTreeMap<String, String>;
@@ -40,6 +42,7 @@ enum StoredAction {
     CreateKey(StoredKey),
     AddReplica {
         primary: String,
+        primary_id: Option<String>,
         keystore: String,
         name: Option<String>,
         description: Option<String>,
@@ -112,8 +115,9 @@ pub(super) fn from_json(text: &str) -> Result<Action, Error> {
     stored.read().map_err(|invalid| Error::Internal(format!("a change of an estate: {invalid}")))
 }
 
-/// A plan in one text, always the same for the same plan: every change with what was there before, and the keys as they were.
-pub(super) fn canonical(changes: &[Change], seen: &[(String, i64)]) -> String {
+/// A plan in one text, always the same for the same plan: every change with what was there before and with its dangers, for which account, in which keystores, and the keys as
+/// they were.
+pub(super) fn canonical(account: &AccountId, changes: &[Change], keystores: &[KeystoreRow], seen: &[Seen]) -> String {
     let change = |change: &Change| {
         let fields: Vec<_> = change.fields.iter().map(|field| serde_json::json!([field.field, field.from, field.to])).collect();
         serde_json::json!({
@@ -121,10 +125,22 @@ pub(super) fn canonical(changes: &[Change], seen: &[(String, i64)]) -> String {
             "subject": [change.subject.kind(), change.subject.name(), change.subject.keystore()],
             "does": StoredAction::from(&change.action),
             "fields": fields,
+            "dangers": change.dangers.iter().map(|danger| (danger.as_str(), danger.told())).collect::<Vec<_>>(),
             "waits_for": change.waits_for,
         })
     };
-    serde_json::json!({ "format": keystead_domain::estate::VERSION, "changes": changes.iter().map(change).collect::<Vec<_>>(), "seen": seen }).to_string()
+    let keystore = |row: &KeystoreRow| {
+        let AwsLocation { region, account, role_arn, external_id } = &row.location;
+        serde_json::json!([row.id.as_str(), row.name, row.cloud, region, account, role_arn, external_id])
+    };
+    serde_json::json!({
+        "format": keystead_domain::estate::VERSION,
+        "account": account.as_str(),
+        "changes": changes.iter().map(change).collect::<Vec<_>>(),
+        "keystores": keystores.iter().map(keystore).collect::<Vec<_>>(),
+        "seen": seen.iter().map(|seen| (seen.key.to_string(), seen.revision)).collect::<Vec<_>>(),
+    })
+    .to_string()
 }
 
 fn pairs(tags: &Tags) -> StoredTags {
@@ -225,6 +241,7 @@ impl From<&Action> for StoredAction {
             Action::CreateKey(new) => Self::CreateKey(new.as_ref().into()),
             Action::AddReplica(new) => Self::AddReplica {
                 primary: new.primary.clone(),
+                primary_id: new.primary_id.as_ref().map(ToString::to_string),
                 keystore: new.keystore.clone(),
                 name: new.name.as_ref().map(ToString::to_string),
                 description: new.description.clone(),
@@ -258,8 +275,9 @@ impl StoredAction {
             Self::SetRotation(wish) => Action::SetRotation(Box::new(wish.read()?)),
             Self::ClearRotation => Action::ClearRotation,
             Self::CreateKey(new) => Action::CreateKey(Box::new(new.read()?)),
-            Self::AddReplica { primary, keystore, name, description, aliases, tags } => Action::AddReplica(Box::new(NewReplica {
+            Self::AddReplica { primary, primary_id, keystore, name, description, aliases, tags } => Action::AddReplica(Box::new(NewReplica {
                 primary,
+                primary_id: primary_id.as_deref().map(KeyId::parse).transpose()?,
                 keystore,
                 name: name.as_deref().map(Name::parse).transpose()?,
                 description,
@@ -306,8 +324,15 @@ mod tests {
             expires: WantedEnd::Lives(90),
             expiry_policy: ExpiryPolicy::Renew,
         };
-        let replica =
-            NewReplica { primary: "a".into(), keystore: "us".into(), name: Name::parse("b").ok(), description: None, aliases: None, tags: Some(tags.clone()) };
+        let replica = NewReplica {
+            primary: "a".into(),
+            primary_id: Some(KeyId::new(Timestamp::from_secs(7), [7; 10])),
+            keystore: "us".into(),
+            name: Name::parse("b").ok(),
+            description: None,
+            aliases: None,
+            tags: Some(tags.clone()),
+        };
         let end = Some(WantedEnd::At(Timestamp::from_secs(5)));
         let update = KeyUpdate { aliases: Some(aliases), tags: Some(tags), expires: end, forbids_export: true, ..KeyUpdate::default() };
         for action in [

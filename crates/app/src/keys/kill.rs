@@ -5,21 +5,23 @@ use std::collections::BTreeMap;
 use keystead_domain::{Event, Invalid, KeyId, KeyState, Verdict, verdict};
 use keystead_identity::Principal;
 use keystead_operations::{
-    Saga,
+    Problem, Saga,
     dark::{self, Dark},
     kill::{self, Reached, expiry_of},
     saga::{
+        activate_key,
         kill_key::{self, KillKey},
         restore_key::{self, RestoreKey, Restored},
+        upload_key,
     },
     stored::Stored,
 };
 use keystead_store::{
-    StoreError, Tx, journal,
+    StoreError, Tx, batches, estates, journal,
     journal::JournalRow,
     keys,
     keys::KeyRow,
-    operations,
+    locks, operations,
     operations::OperationRow,
     page::{Listed, Page},
 };
@@ -28,11 +30,13 @@ use super::{
     lifecycle::{Also, TRIES},
     rules::check_policy_is_settled,
 };
-use crate::{App, Error, Request, Started};
+use crate::{App, Error, Request, Started, batches::BatchAction, error::TxError};
 
 /// The audit log's words.
 pub(crate) const KILL: &str = "key.kill";
 const RESTORE: &str = "key.restore";
+/// Operations behind which a key is in use that was not.
+const BRING_BACK: [&str; 3] = [activate_key::NAME, upload_key::NAME, restore_key::NAME];
 
 /// A key that a kill took out of use, as the kill's record and journal tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,11 +83,28 @@ impl App {
             if let Some(earlier) = self.earlier(principal, request).await? {
                 return Ok(earlier);
             }
-            self.note_out_of_use(principal, KILL, &key, idle).await?;
+            self.stays_out(principal, &key, lineage, idle).await?;
             return Ok(Started { operation: None, key: Some(key) });
         };
         let also = as_planned(key.clone(), lineage, saga.clone(), self.overruling(principal, idle));
         self.begin(principal, request, key, Saga::KillKey(saga), also).await
+    }
+
+    /// A kill of what is out of use already takes nothing, but what has begun and waits does not bring it back either, nor a drill that had killed it.
+    async fn stays_out(&self, principal: &Principal, key: &KeyRow, lineage: bool, idle: Vec<KeyId>) -> Result<(), Error> {
+        let entry = self.entry(principal, KILL, "lifecycle-table").key(key).detail("no_op", "true").detail("state", key.state.as_str()).done();
+        let (key, mut overrule) = (key.clone(), self.overruling(principal, idle));
+        let noted = self.store().write("kill.stays_out", move |tx| {
+            overrule(tx)?;
+            let_nothing_bring_back(tx, &key, lineage)?;
+            demand_stays_out(tx, &key, lineage)?;
+            if kill::reached(tx, &key, lineage)?.saga(&key.id).is_some() {
+                return Err(Error::MovedOn.into());
+            }
+            tx.audit(entry.clone());
+            Ok::<_, TxError>(())
+        });
+        Ok(noted.await?)
     }
 
     async fn reached(&self, key: &KeyRow, lineage: bool) -> Result<Reached, Error> {
@@ -228,9 +249,33 @@ impl App {
 /// Behind the locks a kill still reaches what it was planned for. What is out of use already shall stay so.
 fn as_planned(key: KeyRow, lineage: bool, planned: KillKey, mut overrule: Also) -> Also {
     Box::new(move |tx: &mut Tx<'_>| {
+        let_nothing_bring_back(tx, &key, lineage)?;
         let now = kill::reached(tx, &key, lineage)?.saga(&key.id);
         if now.as_ref() == Some(&planned) { overrule(tx) } else { Err(Error::MovedOn.into()) }
     })
+}
+
+/// What waits in applies and batches to bring one of these keys back fails: who began it did not know of the kill.
+fn let_nothing_bring_back(tx: &mut Tx<'_>, key: &KeyRow, lineage: bool) -> Result<(), TxError> {
+    let detail = "A kill was asked of the key since this began.";
+    let why = Problem::new("taken-out", detail, "Look at the key, and bring it back by itself if that is still wanted.").to_json();
+    let (activate, upload) = (BatchAction::Activate.to_json(), BatchAction::Upload.to_json());
+    for member in kill::everything(tx, key, lineage)? {
+        estates::take_out(tx, &member.id, &why)?;
+        batches::take_out(tx, &member.id, [&activate, &upload], &why)?;
+    }
+    Ok(())
+}
+
+/// What brings one of these keys back just now is in the way, and named. It is looked for behind the writes above, so that none begins unseen.
+fn demand_stays_out(tx: &mut Tx<'_>, key: &KeyRow, lineage: bool) -> Result<(), TxError> {
+    for member in kill::everything(tx, key, lineage)? {
+        let Some(holder) = locks::holder(tx, member.id.as_str())? else { continue };
+        if operations::by_id(tx, &holder)?.is_some_and(|operation| BRING_BACK.contains(&operation.kind.as_str())) {
+            return Err(Error::Busy { name: member.name, operation: holder.to_string() }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Behind the locks these keys are as they were seen.

@@ -213,6 +213,9 @@ impl App {
         if matches!(proof.payload, Saga::ActivateKey(_)) && item.as_ref().is_some_and(|item| key.updated_at > item.began) {
             return Err(Error::MovedOn);
         }
+        if item.as_ref().and_then(|item| item.seen).is_some_and(|seen| seen != key.revision) {
+            return Err(Error::MovedOn);
+        }
         let intent = item.iter().map(Item::told).fold(intent, |intent, (of, id)| intent.detail(of, id));
         let holds: Vec<_> = proof.payload.locks(&keystore.id).into_iter().map(|id| (id, key.name.clone())).collect();
         let seen = key.clone();

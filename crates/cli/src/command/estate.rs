@@ -78,28 +78,31 @@ pub async fn plan(context: &Context, args: PlanArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// `keystead apply`
+/// `keystead apply`: what is shown, counted and asked about is what the server says now, whatever the file says.
 ///
 /// # Errors
 /// [`CliError`]; [`CliError::ApplyFailed`] when a change was refused or failed.
 pub async fn apply(context: &Context, args: ApplyArgs) -> Result<(), CliError> {
     let file = PlanFile::read(&args.plan)?;
-    let plan: EstatePlan = read(&file.plan)?;
+    let client = context.client()?;
+    let planned = client.send(Method::POST, &Route::new("v1/estate/plans"), &file.estate).await;
+    let planned = planned.map_err(|error| file.places().told(error))?;
+    file.demand_current(&planned)?;
+    let plan: EstatePlan = read(&planned)?;
     if plan.changes.is_empty() {
         if context.output.is_json() {
-            return context.output.json(&file.plan);
+            return context.output.json(&planned);
         }
         context.output.note("The plan changes nothing, and nothing was begun.");
         return Ok(());
     }
     if !context.output.is_json() {
-        context.output.one::<EstatePlan>(&file.plan)?;
+        context.output.one::<EstatePlan>(&planned)?;
     }
     if !args.yes && plan.dangerous > 0 {
         demand_consent(context, &plan)?;
     }
-    let client = context.client()?;
-    let begun = client.send(Method::POST, &Route::new("v1/estate/applies"), &file.order()).await;
+    let begun = client.send(Method::POST, &Route::new("v1/estate/applies"), &file.order(&planned)).await;
     let begun = begun.map_err(|error| file.places().told(error))?;
     if context.global.no_wait {
         context.output.one::<Apply>(&begun)?;

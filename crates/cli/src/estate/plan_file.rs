@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Places;
-use crate::error::CliError;
+use crate::{error::CliError, problem::Problem};
 
 /// The form of plan files.
 const FORMAT: u32 = 1;
@@ -70,9 +70,33 @@ impl PlanFile {
         Places(self.places.clone())
     }
 
-    /// What is sent to have it done.
-    pub fn order(&self) -> Value {
-        json!({ "estate": self.estate, "digest": self.plan["digest"], "seen": self.plan["seen"] })
+    /// What the server plans now is what the file keeps. The hash has no key, so that whoever writes a file can make it fit: only the server's word counts.
+    ///
+    /// # Errors
+    /// [`CliError::Refused`] for a plan that is stale, or that never was one of this estate.
+    pub fn demand_current(&self, planned: &Value) -> Result<(), CliError> {
+        if self.plan["digest"].is_string() && self.plan["digest"] == planned["digest"] {
+            return Ok(());
+        }
+        let moved = self.moved(planned);
+        let what =
+            if moved.is_empty() { "What it would do is something else now".to_owned() } else { format!("These have changed since: {}", moved.join(", ")) };
+        let detail = format!("The plan was made for another state of things. {what}. Nothing was done.");
+        let problem = Problem::own("plan-stale", "The plan is stale", detail, "Plan again, look at it, and apply that plan.");
+        Err(CliError::Refused(Box::new(Problem { status: Some(409), ..problem })))
+    }
+
+    /// The keys that the file saw otherwise, or that the server does not see.
+    fn moved(&self, planned: &Value) -> Vec<&str> {
+        let seen = planned["seen"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_same = |key: &Value| seen.iter().any(|now| now["key"] == key["key"] && now["revision"] == key["revision"]);
+        let before = self.plan["seen"].as_array().map(Vec::as_slice).unwrap_or_default();
+        before.iter().filter(|key| !is_same(key)).filter_map(|key| key["name"].as_str()).collect()
+    }
+
+    /// What is sent to have done what the server planned.
+    pub fn order(&self, planned: &Value) -> Value {
+        json!({ "estate": self.estate, "digest": planned["digest"], "seen": planned["seen"] })
     }
 }
 
@@ -94,7 +118,8 @@ mod tests {
         let plan = PlanFile::new(json!({ "keys": [{ "name": "a" }] }), json!({ "digest": "d", "changes": [], "seen": [] }), places.clone());
         plan.write(&path).expect("is written");
         let read = PlanFile::read(&path).expect("is read");
-        assert_eq!((read.places(), &read.order()["digest"]), (places, &json!("d")));
+        assert_eq!((read.places(), &read.order(&read.plan)["digest"]), (places, &json!("d")));
+        assert!(read.demand_current(&json!({ "digest": "d" })).is_ok() && read.demand_current(&json!({ "digest": "e" })).is_err());
         let text = fs::read_to_string(&path).expect("a text");
         for (from, to) in [("\"name\": \"a\"", "\"name\": \"b\""), ("\"d\"", "\"e\""), ("a.toml:1", "b.toml:1")] {
             fs::write(&path, text.replace(from, to)).expect("is written");

@@ -1,5 +1,7 @@
 //! Changes: what is done on the way from what is to what is wanted, each with what waits for what, and what is dangerous about it.
 
+use std::borrow::Cow;
+
 use super::{DriftWish, Place, WantedEnd};
 use crate::{
     Aliases, KeyId, KeySpec, KeyUsage, Name, Tags,
@@ -98,6 +100,8 @@ pub struct NewKey {
 pub struct NewReplica {
     /// The primary, by name.
     pub primary: String,
+    /// The primary, if it is there already.
+    pub primary_id: Option<KeyId>,
     /// Keystore, by name.
     pub keystore: String,
     /// Name.
@@ -159,6 +163,14 @@ pub enum Danger {
     StopsRotation,
     /// Differences are found later, or not at all.
     LooksLess,
+    /// So many keys get new material from now on, which nothing rotated before.
+    RotatesKeys(usize),
+    /// Keys are rotated later than they would be.
+    RotatesLess,
+    /// Behind a rotation the old key goes out of use, or sooner than it would.
+    RetiresPredecessors,
+    /// Nobody moves the end of its material any more.
+    LetsEnd,
 }
 
 impl Danger {
@@ -174,12 +186,17 @@ impl Danger {
             Self::ForbidsExport => "forbids-export",
             Self::StopsRotation => "stops-rotation",
             Self::LooksLess => "looks-less",
+            Self::RotatesKeys(_) => "rotates-keys",
+            Self::RotatesLess => "rotates-less",
+            Self::RetiresPredecessors => "retires-predecessors",
+            Self::LetsEnd => "lets-end",
         }
     }
 
     /// As people read it.
-    pub const fn told(self) -> &'static str {
-        match self {
+    pub fn told(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::RotatesKeys(count) => return Cow::Owned(format!("Keys that nothing rotates now get new material by it, and their aliases move: {count}.")),
             Self::Deletes => "Behind its waiting time the key is gone for ever, and with it what only it decrypts.",
             Self::RemovesReplica => "Behind its waiting time this Region decrypts with the key no more.",
             Self::TakesOutOfUse => "Nothing is encrypted or decrypted with the key until it is active again.",
@@ -189,7 +206,23 @@ impl Danger {
             Self::ForbidsExport => "That the material may leave the vault cannot be allowed again.",
             Self::StopsRotation => "Keys that were rotated by this policy may not be rotated any more.",
             Self::LooksLess => "What somebody changes in the cloud is found later, or not at all.",
-        }
+            Self::RotatesLess => "Keys are rotated later, or less often, than they would be.",
+            Self::RetiresPredecessors => {
+                "Behind its time of grace the key that was rotated away goes out of use, and what it encrypted is closed until it is active again."
+            }
+            Self::LetsEnd => "The material ends at its time, and what it encrypted is closed, unless somebody answers the alert.",
+        })
+    }
+}
+
+impl Change {
+    /// The keys that are there already and that it is about: its own, and the primary of a replica that is to be made.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyId> {
+        let primary = match &self.action {
+            Action::AddReplica(new) => new.primary_id.as_ref(),
+            _ => None,
+        };
+        self.key.iter().chain(primary)
     }
 }
 

@@ -163,7 +163,7 @@ mod tests {
             DriftWish, Place, RotationWish, WantedEnd, WantedKey, WantedKeystore, WantedReplica, WantedState,
             model::{NOW, estates, house, key, perform_all, replica},
         },
-        key::deletion::WaitingDays,
+        key::{deletion::WaitingDays, expiry::ExpiryPolicy},
         keystore::AwsLocation,
         rotation::Wish,
         time::DAY,
@@ -268,6 +268,8 @@ mod tests {
         standing.keys[0].state = KeyState::PendingDeletion;
         assert_eq!(way(vec![key("a")], &standing), []);
         assert_eq!(way(vec![WantedKey { deleted: Some(WaitingDays::LONGEST), ..key("a") }], &standing), [], "it goes already");
+        let keeping = estate(vec![WantedKey { state: Some(WantedState::Inactive), ..key("a") }]);
+        assert_eq!(difference(&keeping, &standing, NOW).expect("a way").changes[0].dangers, [Danger::BringsBack]);
         let kept = way(vec![WantedKey { state: Some(WantedState::Active), ..key("a") }], &standing);
         assert_eq!(kept, [("cancel-deletion", "a".into(), vec![]), ("activate-key", "a".into(), vec![0])]);
         let changed = WantedKey { description: Some("x".into()), ..key("a") };
@@ -306,7 +308,12 @@ mod tests {
     fn every_danger_is_told() {
         let rotated = RotationWish::Policy(Box::new(Wish { every: Some(90 * DAY), ..Wish::default() }));
         let before = WantedKey { aliases: aliases(&["x"]), rotation: Some(rotated), multi_region: Some(true), replicas: vec![replica("us")], ..key("a") };
-        let standing = behind(vec![before, WantedKey { state: Some(WantedState::Inactive), ..key("b") }, key("c")]);
+        let standing = behind(vec![
+            before,
+            WantedKey { state: Some(WantedState::Inactive), ..key("b") },
+            key("c"),
+            WantedKey { expiry_policy: Some(ExpiryPolicy::Extend), ..key("e") },
+        ]);
         let wanted = vec![
             WantedKey {
                 aliases: aliases(&[]),
@@ -319,6 +326,7 @@ mod tests {
             },
             WantedKey { state: Some(WantedState::Active), ..key("b") },
             WantedKey { deleted: Some(WaitingDays::LONGEST), ..key("c") },
+            WantedKey { expiry_policy: Some(ExpiryPolicy::Alert), ..key("e") },
         ];
         let found = difference(&estate(wanted), &standing, NOW).expect("a way");
         let mut dangers: Vec<Danger> = found.changes.into_iter().flat_map(|change| change.dangers).collect();
@@ -332,6 +340,7 @@ mod tests {
             Danger::RemovesAlias,
             Danger::ForbidsExport,
             Danger::StopsRotation,
+            Danger::LetsEnd,
         ];
         assert_eq!(dangers, expected);
         assert_eq!(Tags::default().iter().count(), 0);

@@ -86,7 +86,7 @@ fn create(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKey) {
     let step = told_new(Step::new(path, subject.clone(), Action::CreateKey(Box::new(new))), wanted, spec, usage);
     let givers = givers(drawing, path);
     drawing.add(step.behind(givers));
-    rotation(drawing, path, subject.clone(), wanted.rotation.as_ref(), None);
+    rotation(drawing, path, subject.clone(), None, wanted.rotation.as_ref(), None);
     replicas(drawing, path, wanted, None);
     if wanted.state == Some(WantedState::Inactive) {
         let behind = last_of_replicas(drawing, path, wanted);
@@ -122,7 +122,10 @@ fn change(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKey, standing: &
     let leads = |action| Step::new(path, subject(standing), action).of(standing);
     if standing.state == KeyState::PendingDeletion {
         match wanted.state {
-            Some(_) => drop(drawing.add(leads(Action::CancelDeletion).field("state", Some("PENDING_DELETION".to_owned()), Some("INACTIVE".to_owned())))),
+            Some(_) => {
+                let step = leads(Action::CancelDeletion).field("state", Some("PENDING_DELETION".to_owned()), Some("INACTIVE".to_owned()));
+                drawing.add(step.danger(Danger::BringsBack));
+            }
             None if update == KeyUpdate::default() && wanted.replicas.is_empty() => return,
             None => {
                 let mend = "Write state = \"ACTIVE\" (or INACTIVE) to keep it, or deleted = true to let it go.";
@@ -137,7 +140,7 @@ fn change(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKey, standing: &
         let step = told_update(leads(Action::Update(Box::new(update.clone()))), &update, standing, &will_be, drawing.now);
         drawing.add(step.behind(givers));
     }
-    rotation(drawing, path, subject(standing), wanted.rotation.as_ref(), standing.rotation.as_ref());
+    rotation(drawing, path, subject(standing), Some(standing), wanted.rotation.as_ref(), standing.rotation.as_ref());
     replicas(drawing, path, wanted, Some(standing));
     if wanted.state == Some(WantedState::Inactive) && standing.state == KeyState::Active {
         let behind = last_of_replicas(drawing, path, wanted);

@@ -12,6 +12,7 @@ mod keys;
 mod model;
 mod places;
 mod replicas;
+mod rotations;
 mod standing;
 mod words;
 

@@ -1,8 +1,9 @@
 //! Keystores and rotation policies on the way from what is to what is wanted.
 
 use super::{
-    Action, Danger, DriftWish, Place, RotationWish, StandingKeystore, Subject, WantedKeystore,
+    Action, Danger, DriftWish, Place, RotationWish, StandingKey, StandingKeystore, Subject, WantedKeystore,
     difference::{Drawing, Step},
+    rotations::{self, further},
 };
 use crate::{drift::AutoRepair, duration, keystore::VAULT, rotation::Wish};
 
@@ -13,7 +14,7 @@ pub(super) fn draw(drawing: &mut Drawing<'_>) {
         of_keystore(drawing, &format!("keystores[{index}]"), keystore);
     }
     let standing = drawing.standing.rotation.clone();
-    rotation(drawing, "rotation", Subject::Default, wanted.rotation.as_ref(), standing.as_ref());
+    rotation(drawing, "rotation", Subject::Default, None, wanted.rotation.as_ref(), standing.as_ref());
 }
 
 fn of_keystore(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore) {
@@ -70,23 +71,36 @@ fn policies(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore, stan
         drawing.add(step.field("drift", looked.map(|drift| drift.told()), Some(drift.told())));
     }
     let rotated = standing.and_then(|standing| standing.rotation.as_ref());
-    rotation(drawing, path, subject, wanted.rotation.as_ref(), rotated);
+    rotation(drawing, path, subject, None, wanted.rotation.as_ref(), rotated);
 }
 
-/// A rotation policy of whatever it is for.
-pub(super) fn rotation(drawing: &mut Drawing<'_>, path: &str, subject: Subject, wanted: Option<&RotationWish>, standing: Option<&Wish>) {
-    match (wanted, standing) {
+/// A rotation policy of whatever it is for: `key` is the key that is there already.
+pub(super) fn rotation(
+    drawing: &mut Drawing<'_>,
+    path: &str,
+    subject: Subject,
+    key: Option<&StandingKey>,
+    wanted: Option<&RotationWish>,
+    standing: Option<&Wish>,
+) {
+    let step = |action| {
+        let step = Step::new(path, subject, action);
+        key.into_iter().fold(step, Step::of)
+    };
+    let (step, field) = match (wanted, standing) {
         (Some(RotationWish::Policy(wish)), standing) if standing != Some(wish.as_ref()) => {
             let stops = wish.off && standing.is_none_or(|before| !before.off);
-            let step = Step::new(path, subject, Action::SetRotation(wish.clone())).danger_if(stops, Danger::StopsRotation);
-            drawing.add(step.field("rotation", standing.map(told), Some(told(wish))));
+            (step(Action::SetRotation(wish.clone())).danger_if(stops, Danger::StopsRotation), Some(told(wish)))
         }
-        (Some(RotationWish::Inherit), Some(before)) => {
-            let step = Step::new(path, subject, Action::ClearRotation).danger_if(!before.off, Danger::StopsRotation);
-            drawing.add(step.field("rotation", Some(told(before)), None));
-        }
-        _ => {}
-    }
+        (Some(RotationWish::Inherit), Some(before)) => (step(Action::ClearRotation).danger_if(!before.off, Danger::StopsRotation), None),
+        _ => return,
+    };
+    let after = match wanted {
+        Some(RotationWish::Policy(wish)) => Some(wish.as_ref()),
+        _ => further(drawing.standing, &step.subject),
+    };
+    let dangers = rotations::dangers(drawing.standing, &step.subject, key, standing.or_else(|| further(drawing.standing, &step.subject)), after, drawing.now);
+    drawing.add(dangers.into_iter().fold(step, Step::danger).field("rotation", standing.map(told), field));
 }
 
 /// A policy in one line.

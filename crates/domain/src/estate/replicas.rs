@@ -37,6 +37,7 @@ fn add_replica(drawing: &mut Drawing<'_>, path: &str, path_of: &str, wanted: &Wa
     }
     let new = NewReplica {
         primary: wanted.name.to_string(),
+        primary_id: primary.map(|primary| primary.id.clone()),
         keystore: replica.keystore.clone(),
         name: replica.name.clone(),
         description: replica.description.clone(),

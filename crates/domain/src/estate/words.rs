@@ -1,7 +1,7 @@
 //! What becomes different, in the words of the file, with what is dangerous about it.
 
 use super::{Danger, KeyUpdate, StandingKey, WantedEnd, WantedKey, difference::Step};
-use crate::{Aliases, KeySpec, KeyUsage, Tags, Timestamp, duration};
+use crate::{Aliases, KeySpec, KeyUsage, Tags, Timestamp, duration, key::expiry::ExpiryPolicy};
 
 pub(super) fn told_new(step: Step, wanted: &WantedKey, spec: KeySpec, usage: KeyUsage) -> Step {
     let said = [
@@ -40,7 +40,10 @@ pub(super) fn told_update(step: Step, update: &KeyUpdate, standing: &StandingKey
         None => step,
     };
     let step = match update.expiry_policy {
-        Some(policy) => step.field("expiry_policy", Some(standing.expiry_policy.as_str().to_owned()), Some(policy.as_str().to_owned())),
+        Some(policy) => {
+            let step = step.field("expiry_policy", Some(standing.expiry_policy.as_str().to_owned()), Some(policy.as_str().to_owned()));
+            step.danger_if(policy == ExpiryPolicy::Alert && standing.expiry_policy != ExpiryPolicy::Alert, Danger::LetsEnd)
+        }
         None => step,
     };
     if !update.forbids_export {

@@ -101,7 +101,9 @@ async fn a_plan_is_done_whole_and_then_nothing_is_left_to_do() {
         .flat_map(|change| change["dangers"].as_array().expect("dangers"))
         .filter_map(|one| one["kind"].as_str())
         .collect();
-    assert_eq!(dangers, ["removes-alias", "removes-alias", "ends-sooner", "brings-back", "stops-rotation", "takes-out-of-use", "deletes"], "{planned:#}");
+    let begins = ["rotates-keys", "retires-predecessors", "rotates-keys"];
+    let others = ["removes-alias", "removes-alias", "ends-sooner", "brings-back", "stops-rotation", "takes-out-of-use", "deletes"];
+    assert_eq!(dangers, [begins.as_slice(), others.as_slice()].concat(), "{planned:#}");
     assert_eq!(planned["cost_cents_month"], 100, "two keys more, and one that counts down: {planned:#}");
     let id = begin(&world, &everything()).await;
     let (apply, standings) = ended(&world, &id).await;
@@ -172,6 +174,56 @@ async fn an_apply_goes_on_in_nobodys_name_and_brings_back_nothing_that_was_taken
     assert_eq!(world.rest(0, "POST", "/v1/users/bob/disable", None).await.0, 200);
     let (apply, told) = ended(&world, begun["id"].as_str().expect("an id")).await;
     assert_eq!((&apply["state"], told[0].1.as_str()), (&json!("STOPPED"), "SKIPPED asker-inactive"));
+}
+
+/// A kill of what is out of use already takes nothing, and yet nothing that has begun brings it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_apply_does_not_bring_back_a_key_of_which_a_kill_was_asked() {
+    let world = world_of(Engine::Sqlite).await;
+    let id = begin(&world, &json!({ "keys": [{ "name": "b", "state": "ACTIVE" }, { "name": "a", "description": "changed" }] })).await;
+    let batch = json!({ "action": "activate", "selector": { "keys": ["b"] } });
+    let (status, batch) = world.rest(0, "POST", "/v1/batches", Some(batch)).await;
+    assert_eq!(status, 201, "{batch}");
+    let before = world.key("b").await;
+    let (_, killed) = world.rest(0, "POST", "/v1/keys/b/kill", None).await;
+    assert_eq!((&killed["no_op"], world.key("b").await), (&json!(true), before), "the key itself is not touched");
+    world.house.app.look_at_batches().await.expect("a store");
+    let (_, told) = ended(&world, &id).await;
+    let expected = [("update-key a".to_owned(), "DONE".to_owned()), ("activate-key b".to_owned(), "FAILED taken-out".to_owned())];
+    assert!(expected.iter().all(|one| told.contains(one)), "{told:?}");
+    assert_eq!(world.key("b").await.state, KeyState::Inactive);
+}
+
+/// What somebody changed since the plan is not touched; what the apply itself changed is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_moved_since_the_plan_is_not_touched_and_one_that_the_apply_moved_is() {
+    let world = world_of(Engine::Sqlite).await;
+    let estate = json!({ "keys": [
+        { "name": "c", "deleted": true, "waiting_days": 7 },
+        { "name": "a", "description": "changed", "state": "INACTIVE" },
+        { "name": "d", "keystore": "payments-eu", "replicas": [{ "keystore": "payments-us" }] }
+    ] });
+    let id = begin(&world, &estate).await;
+    world.sandbox.advance(1);
+    let changed = world.rest(0, "PATCH", "/v1/keys/c", Some(json!({ "tags": { "hold": "lawsuit" } }))).await;
+    assert_eq!(changed.0, 200, "{changed:?}");
+    world.settle().await;
+    let (_, told) = ended(&world, &id).await;
+    let of = |what: &str| told.iter().find(|(change, _)| change == what).map(|(_, standing)| standing.clone()).unwrap_or_default();
+    assert_eq!((of("schedule-deletion c"), of("update-key a"), of("deactivate-key a")), ("FAILED key-moved".into(), "DONE".into(), "DONE".into()), "{told:?}");
+    assert_eq!(world.key("c").await.state, KeyState::Active);
+
+    // A family goes along with its primary, while a replica has a change of its own.
+    for (state, text) in [("INACTIVE", "one"), ("ACTIVE", "two")] {
+        let family = json!({ "keys": [{ "name": "d", "state": state, "replicas": [{ "keystore": "payments-us", "description": text }] }] });
+        let id = begin(&world, &family).await;
+        world.house.app.look_at_applies().await.expect("a store");
+        world.settle().await;
+        // What found its key busy rests.
+        world.sandbox.advance(11 * SECOND as u64);
+        let (apply, told) = ended(&world, &id).await;
+        assert_eq!(apply["counts"]["done"].as_u64(), apply["changes"].as_u64(), "{told:?}");
+    }
 }
 
 /// Nobody else's change comes between the look and the rows of an apply.
@@ -295,6 +347,15 @@ fn mistakes(desk: &Desk, args: &[&str]) -> Vec<String> {
     problem["detail"].as_str().expect("lines").lines().map(str::to_owned).collect()
 }
 
+/// A plan's file changed by somebody who makes its hash fit.
+fn forged(desk: &Desk, name: &str, change: impl Fn(&mut Value)) -> String {
+    let mut file: Value = serde_json::from_str(&fs::read_to_string(desk.path(name)).expect("a plan")).expect("JSON");
+    change(&mut file);
+    let hashed = json!({ "format": file["format"], "estate": file["estate"], "plan": file["plan"], "places": file["places"] });
+    file["sha256"] = json!(keystead_operations::sync::sha256(&hashed.to_string()));
+    file.to_string()
+}
+
 /// The whole flow as somebody types it: export, plan, apply, and every refusal with file and line.
 #[test]
 fn an_estate_from_the_command_line_fx_010_fx_039() {
@@ -331,6 +392,19 @@ fn an_estate_from_the_command_line_fx_010_fx_039() {
     desk.write("gone.toml", b"[[keys]]\nname = \"books\"\ndeleted = true\nwaiting_days = 7\n\n[[keys.replicas]]\nkeystore = \"demo-us\"\ndeleted = true\n");
     desk.table(&["plan", "gone.toml", "--out", "gone.json"], &["schedule-deletion", "gone for ever", "this Region decrypts"]);
     assert!(desk.fails(2, &["apply", "gone.json"])["title"].as_str().is_some_and(|title| title.starts_with("yes is needed")));
+    assert_eq!(desk.json(&["key", "show", "books"])["state"], "ACTIVE", "nothing was begun");
+
+    // A file that hides them, with a hash that fits: what the server says is asked about.
+    let hidden = forged(&desk, "gone.json", |file| {
+        file["plan"]["dangerous"] = json!(0);
+        file["plan"]["changes"] = json!([]);
+    });
+    desk.write("hidden.json", hidden.as_bytes());
+    assert!(desk.fails(2, &["apply", "hidden.json"])["title"].as_str().is_some_and(|title| title.starts_with("yes is needed")));
+    // A file that shows one plan and holds the estate of another.
+    let swapped = forged(&desk, "gone.json", |file| file["estate"] = json!({ "keys": [{ "name": "books", "description": "harmless" }] }));
+    desk.write("swapped.json", swapped.as_bytes());
+    assert_eq!(slug(&desk.fails(4, &["apply", "swapped.json", "--yes"])), "plan-stale");
     assert_eq!(desk.json(&["key", "show", "books"])["state"], "ACTIVE", "nothing was begun");
     assert_eq!(desk.json(&["apply", "gone.json", "--yes"])["counts"]["done"], 2);
     assert_eq!(desk.json(&["key", "show", "books"])["state"], "PENDING_DELETION");

@@ -10,6 +10,9 @@ use crate::{
     stored::{Stored, StoredTime},
 };
 
+/// The name of the operation.
+pub const NAME: &str = "activate-key";
+
 /// The key, and until when its material shall live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivateKey {

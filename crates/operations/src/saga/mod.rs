@@ -101,10 +101,10 @@ impl Saga {
         match self {
             Self::CreateKey(_) => "create-key",
             Self::DeactivateKey(_) => "deactivate-key",
-            Self::ActivateKey(_) => "activate-key",
+            Self::ActivateKey(_) => activate_key::NAME,
             Self::KillKey(_) => kill_key::NAME,
             Self::RestoreKey(_) => restore_key::NAME,
-            Self::UploadKey(_) => "upload-key",
+            Self::UploadKey(_) => upload_key::NAME,
             Self::RenewKey(_) => "renew-key",
             Self::RecreateKey(_) => recreate_key::NAME,
             Self::RotateInPlace(_) => "rotate-in-place",

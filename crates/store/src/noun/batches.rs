@@ -236,6 +236,13 @@ pub fn end_item(tx: &mut Tx<'_>, id: &BatchId, position: u32, from: ItemState, t
     )
 }
 
+/// Somebody takes a key out of use: what waits for it in batches of these actions fails, so that none brings it back. Answers how many.
+pub fn take_out(tx: &mut Tx<'_>, key: &KeyId, actions: [&str; 2], problem: &str) -> Result<u64, StoreError> {
+    let sql = "UPDATE batch_items SET state = 'FAILED', problem = $1
+       WHERE key_id = $2 AND state = 'WAITING' AND batch_id IN (SELECT id FROM batches WHERE action IN ($3, $4) AND finished_at IS NULL)";
+    tx.execute(sql, &[problem.into(), key.as_str().into(), actions[0].into(), actions[1].into()])
+}
+
 /// A key that cannot be begun now rests, with the reason.
 pub fn rest_item(tx: &mut Tx<'_>, id: &BatchId, position: u32, until: Timestamp, problem: &str) -> Result<(), StoreError> {
     let values = [until.into(), problem.into(), id.as_str().into(), position.into()];

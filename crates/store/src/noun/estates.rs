@@ -50,6 +50,8 @@ pub struct ChangeRow {
     pub keystore: String,
     /// The key, if it was there when the plan was made.
     pub key_id: Option<KeyId>,
+    /// That key's revision when the plan was made, or when the last operation of the same apply left it.
+    pub seen_revision: Option<i64>,
     /// Everything that it does, JSON.
     pub change: String,
     /// How long one such change takes under the quotas, in microseconds.
@@ -77,7 +79,7 @@ pub struct AppliedChange {
 
 const APPLIES: &str = "SELECT id, account_id, digest, state, created_by, created_by_name, created_at, finished_at FROM estate_applies";
 const ITEMS: &str =
-    "SELECT i.apply_id, i.position, i.path, i.action, i.subject, i.name, i.keystore, i.key_id, i.change, i.call_interval, i.state, i.operation_id, i.problem,
+    "SELECT i.apply_id, i.position, i.path, i.action, i.subject, i.name, i.keystore, i.key_id, i.seen_revision, i.change, i.call_interval, i.state, i.operation_id, i.problem,
     i.not_before, o.state, o.problem
   FROM estate_items i LEFT JOIN operations o ON o.id = i.operation_id";
 /// What a change waits for, by how that stands.
@@ -110,6 +112,7 @@ fn read_change(row: Row) -> Result<AppliedChange, StoreError> {
             name: row.text()?,
             keystore: row.text()?,
             key_id: row.opt_id()?,
+            seen_revision: row.opt_int()?,
             change: row.text()?,
             call_interval: row.int()?,
             state: ItemState::parse(&row.text()?)?,
@@ -142,8 +145,8 @@ pub fn insert(tx: &mut Tx<'_>, apply: &ApplyRow) -> Result<(), StoreError> {
 /// Adds a change, in the transaction that begins the apply, with the places of what it waits for.
 pub fn insert_change(tx: &mut Tx<'_>, change: &ChangeRow, waits_for: &[u32]) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO estate_items (apply_id, position, path, action, subject, name, keystore, key_id, change, call_interval, state, not_before)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO estate_items (apply_id, position, path, action, subject, name, keystore, key_id, seen_revision, change, call_interval, state, not_before)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &[
             change.apply_id.as_str().into(),
             change.position.into(),
@@ -153,6 +156,7 @@ pub fn insert_change(tx: &mut Tx<'_>, change: &ChangeRow, waits_for: &[u32]) -> 
             (&change.name).into(),
             (&change.keystore).into(),
             change.key_id.as_ref().map(KeyId::as_str).into(),
+            change.seen_revision.into(),
             (&change.change).into(),
             change.call_interval.into(),
             change.state.as_str().into(),
@@ -278,6 +282,19 @@ pub fn end_change(tx: &mut Tx<'_>, id: &ApplyId, position: u32, from: ItemState,
         "UPDATE estate_items SET state = $1, problem = $2 WHERE apply_id = $3 AND position = $4 AND state = $5",
         &[to.as_str().into(), problem.into(), id.as_str().into(), position.into(), from.as_str().into()],
     )
+}
+
+/// An operation of an apply left a key so: what waits for that key in the same apply expects it so.
+pub fn see_again(tx: &mut Tx<'_>, id: &ApplyId, key: &KeyId, revision: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE estate_items SET seen_revision = $1 WHERE apply_id = $2 AND key_id = $3 AND state = 'WAITING' AND seen_revision IS NOT NULL";
+    tx.execute(sql, &[revision.into(), id.as_str().into(), key.as_str().into()]).map(drop)
+}
+
+/// Somebody takes a key out of use: no apply that has begun brings it back. Answers how many changes failed by it.
+pub fn take_out(tx: &mut Tx<'_>, key: &KeyId, problem: &str) -> Result<u64, StoreError> {
+    let sql = "UPDATE estate_items SET state = 'FAILED', problem = $1
+       WHERE key_id = $2 AND state = 'WAITING' AND action IN ('activate-key', 'cancel-deletion')";
+    tx.execute(sql, &[problem.into(), key.as_str().into()])
 }
 
 /// A change that cannot be begun now rests, with the reason.

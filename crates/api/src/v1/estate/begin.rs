@@ -1,7 +1,10 @@
 //! `POST /v1/estate/applies`.
 
 use axum::extract::State;
-use keystead_app::{Error, estate::NewApply};
+use keystead_app::{
+    Error,
+    estate::{CHANGES_MAX, NewApply},
+};
 use keystead_domain::Invalid;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -50,6 +53,11 @@ impl Input for ApplyEstate {
 
 impl ApplyEstate {
     fn read(self) -> Result<NewApply, Error> {
+        let seen = self.seen.len();
+        if seen > CHANGES_MAX {
+            let mend = format!("Give the keys that the plan named: {CHANGES_MAX} at most.");
+            return Err(Invalid::new("seen", format!("names {seen} keys, which are more than a plan has"), mend).into());
+        }
         let estate = self.estate.read().map_err(Error::Mistakes)?;
         Ok(NewApply { estate, digest: self.digest, seen: self.seen.into_iter().map(|seen| (seen.key, seen.revision)).collect() })
     }

@@ -136,3 +136,21 @@ pub async fn a_batch_in_which_everything_has_its_outcome_is_done(world: World) {
     let found = world.read(|tx| batches::find(tx, &account(), batch_id(1).as_str())).await.expect("a store").expect("is there");
     assert_eq!(found.state, BatchState::Done);
 }
+
+pub async fn a_kill_takes_from_batches_what_would_bring_its_key_back(world: World) {
+    let world = with_batch(world).await;
+    const ACTIVATE: &str = r#"{"action":"activate"}"#;
+    const UPLOAD: &str = r#"{"action":"upload"}"#;
+    let activating = |n| BatchRow { action: ACTIVATE.to_owned(), ..row(n) };
+    let begun = world.write(move |tx| {
+        batches::insert(tx, &activating(2))?;
+        batches::insert_item(tx, &item(2, 1))?;
+        batches::insert_item(tx, &item(2, 2))
+    });
+    begun.await.expect("a batch that activates");
+    let take = async |key| world.write(move |tx| batches::take_out(tx, &key, [ACTIVATE, UPLOAD], "out")).await;
+    assert_eq!((take(key_id(9)).await, take(key_id(1)).await, take(key_id(1)).await), (Ok(0), Ok(1), Ok(0)), "its own, once");
+    let failed = world.read(|tx| batches::items(tx, &batch_id(2), Some(ItemState::Failed), &Page::first())).await.expect("a page").rows;
+    assert_eq!((failed.len(), failed[0].row.position, failed[0].row.problem.as_deref()), (1, 1, Some("out")));
+    assert_eq!(states(&world).await, BTreeMap::from([(ItemState::Waiting, 3)]), "a batch that takes out of use goes on");
+}

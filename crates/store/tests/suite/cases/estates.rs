@@ -42,6 +42,7 @@ fn change(position: u32, keystore: &str) -> ChangeRow {
         name: format!("key-{position}"),
         keystore: keystore.to_owned(),
         key_id: (position == 1).then(|| key_id(1)),
+        seen_revision: (position == 1).then_some(4),
         change: r#"{"action":"activate"}"#.to_owned(),
         call_interval: 7,
         state: ItemState::Waiting,
@@ -121,6 +122,32 @@ pub async fn a_change_is_begun_once_and_behind_what_it_waits_for(world: World) {
     assert_eq!(next(&world, "main", 5).await, [3]);
     let done = world.read(|tx| estates::changes(tx, &apply_id(1), Some(ItemState::Done), &Page::first())).await.expect("a page").rows;
     assert_eq!((done.len(), done[0].row.problem.as_deref()), (2, Some("why")));
+}
+
+async fn seen(world: &World, position: u32) -> Option<i64> {
+    let page = Page { after: Some((position - 1).to_string()), limit: 1 };
+    world.read(move |tx| estates::changes(tx, &apply_id(1), None, &page)).await.expect("a page").rows[0].row.seen_revision
+}
+
+pub async fn a_change_expects_its_key_as_it_was_seen_and_a_kill_takes_what_would_bring_it_back(world: World) {
+    let world = with_apply(world).await;
+    let bring = |position, action: &str| ChangeRow { key_id: Some(key_id(1)), action: action.to_owned(), seen_revision: Some(4), ..change(position, "main") };
+    let rows = [bring(5, "activate-key"), bring(6, "cancel-deletion"), bring(7, "activate-key")];
+    let added = world.write(move |tx| {
+        rows.iter().try_for_each(|row| estates::insert_change(tx, row, &[]))?;
+        estates::begin_change(tx, &apply_id(1), 7, &operation_id(1))?;
+        estates::see_again(tx, &apply_id(1), &key_id(1), 9)?;
+        estates::see_again(tx, &apply_id(1), &key_id(2), 11)?;
+        estates::see_again(tx, &apply_id(2), &key_id(1), 12)
+    });
+    added.await.expect("three changes more");
+    let all = (seen(&world, 1).await, seen(&world, 2).await, seen(&world, 5).await, seen(&world, 7).await);
+    assert_eq!(all, (Some(9), None, Some(9), Some(4)), "of this key, in this apply, and what waits");
+    assert_eq!(world.write(|tx| estates::take_out(tx, &key_id(2), "out")).await, Ok(0), "another key");
+    assert_eq!(world.write(|tx| estates::take_out(tx, &key_id(1), "out")).await, Ok(2), "neither what runs, nor what changes it otherwise");
+    assert_eq!(counts(&world).await, BTreeMap::from([(ItemState::Waiting, 4), (ItemState::Running, 1), (ItemState::Failed, 2)]));
+    let failed = world.read(|tx| estates::changes(tx, &apply_id(1), Some(ItemState::Failed), &Page::first())).await.expect("a page").rows;
+    assert!(failed.iter().all(|change| change.row.problem.as_deref() == Some("out")), "{failed:?}");
 }
 
 pub async fn what_waits_for_a_failure_is_hopeless(world: World) {
