@@ -264,7 +264,10 @@ async fn members_copies_and_predecessors_are_found_and_put_right_as_well() {
     for (deed, attribute, class, how) in DEEDS {
         // A predecessor has given its aliases away; and the countdown of a primary with replicas waits for theirs, which is another difference.
         let is_of_aliases = matches!(deed, Deed::TakeTheAlias | Deed::DropTheAlias | Deed::AddAnAlias);
-        let done_to = |key: &&KeyRow| !(is_of_aliases && key.state == KeyState::Replaced) && !(deed == Deed::Count && key.ties.role == RegionRole::Primary);
+        let done_to = |key: &&KeyRow| match deed {
+            Deed::Count => key.ties.role != RegionRole::Primary,
+            _ => !is_of_aliases || key.state != KeyState::Replaced,
+        };
         for key in keys.iter().filter(done_to) {
             let before = world.in_cloud(key).await;
             Meddler::in_region(&world, &key.region).does(deed, key).await;

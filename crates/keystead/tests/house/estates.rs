@@ -307,12 +307,12 @@ async fn dies_in_the_middle(engine: Engine, every: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_apply_goes_on_behind_a_crash_and_does_nothing_twice() {
-    dies_in_the_middle(Engine::Sqlite, if is_proof() { 1 } else { 17 }).await;
+    Box::pin(dies_in_the_middle(Engine::Sqlite, if is_proof() { 1 } else { 17 })).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_apply_goes_on_behind_a_crash_on_postgresql() {
-    dies_in_the_middle(Engine::Postgres, if is_proof() { 3 } else { 40 }).await;
+    Box::pin(dies_in_the_middle(Engine::Postgres, if is_proof() { 3 } else { 40 })).await;
 }
 
 /// 10,000 keys in the proof, fewer every day.
