@@ -69,6 +69,8 @@ async fn a_key_comes_back_by_itself_behind_the_end_of_the_server_and_who_used_it
     assert_eq!(status, 200, "{answer}");
     assert_eq!((raw_state(&world, "orders").await.as_str(), world.key("orders").await.state), ("Disabled", KeyState::Active));
     assert_eq!(here.refused(&arn).await.as_deref(), Some("DisabledException"), "whoever needs it finds out");
+    let (_, shown) = world.rest(0, "GET", "/v1/keys/orders", None).await;
+    assert_eq!(shown["health"]["status"], "ok", "it is as it shall be: {shown}");
 
     world.sandbox.advance((14 * 60 * SECOND) as u64);
     look(&world).await;

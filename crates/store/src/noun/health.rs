@@ -7,6 +7,7 @@ use keystead_domain::{
     AccountId, KeyId, KeystoreId, OperationId, Timestamp,
     health::{CheckOutcome, Health, KeyReason, KeystoreFacts, OPERATION_PATIENCE, percent_left, word_of_key},
     key::expiry::LATE,
+    rehearsal::OVERDUE,
     time::DAY,
 };
 
@@ -132,7 +133,12 @@ fn sides(now: usize) -> [Side; 5] {
         named(KeyReason::EndNear),
         week = 7 * DAY
     );
-    let usable = format!("CASE WHEN {used} AND (k.enabled = 0 OR k.material_present = 0) THEN {} ELSE '' END", named(KeyReason::NotUsable));
+    // Disabled for a rehearsal a key is as it shall be, until it should have come back.
+    let usable = format!(
+        "CASE WHEN {used} AND (k.material_present = 0 OR k.enabled = 0 AND k.id NOT IN (SELECT r.key_id FROM rehearsals r
+           WHERE r.state IN ('RUNNING', 'ENDING') AND r.ends_at > CAST(${now} AS BIGINT) - {OVERDUE})) THEN {} ELSE '' END",
+        named(KeyReason::NotUsable)
+    );
     let operation = format!(
         "CASE WHEN k.id IN (SELECT o.subject_id FROM locks o JOIN operations p ON p.id = o.operation_id
            WHERE p.problem IS NOT NULL AND p.created_at < CAST(${now} AS BIGINT) - {OPERATION_PATIENCE}) THEN {} ELSE '' END",
