@@ -112,7 +112,7 @@ impl<'w> Meddler<'w> {
             Deed::EmptyIt => drop(self.kms.delete_imported_key_material().key_id(id).send().await.expect("empties")),
             Deed::MoveTheEnd => {
                 let end = self.world.now().plus_days(300).as_micros();
-                self.world.sandbox_does(reqwest::Method::POST, "force-end", json!({"key": id, "valid_to_micros": end})).await;
+                self.world.sandbox_does(reqwest::Method::POST, "force-end", json!({"key": key.cloud_arn, "valid_to_micros": end})).await;
             }
             Deed::TakeTheAlias => {
                 // AWS moves an alias between keys of one kind and use only.
