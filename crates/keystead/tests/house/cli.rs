@@ -444,6 +444,8 @@ fn every_exit_code_has_its_meaning() {
     assert_eq!(slug(&desk.fails(5, &["key", "list", "--token", "kst_nobody"])), "unauthenticated");
     assert_eq!(slug(&desk.fails(9, &["key", "list", "--url", "http://127.0.0.1:1"])), "server-unreachable");
 
+    // The schedule checks the keystores at the start, and would take the fault that is meant for us.
+    until("the first checks", || desk.json(&["keystore", "list"]).as_array().is_some_and(|all| all.iter().all(|one| one["health"]["status"] == "ok")));
     desk.json(&["sandbox", "faults", "add", "--operation", "CreateKey", "--fault", "error", "--code", "LimitExceededException"]);
     let limit = desk.fails(6, &["key", "create", "x", "--keystore", "demo-eu"]);
     assert_eq!((slug(&limit), &limit["cloud_code"]), ("cloud-limit", &json!("LimitExceededException")));
