@@ -6,6 +6,9 @@ use keystead_store::{StoreError, Tx, events, events::QueueRow, keystores::Keysto
 
 use crate::{App, Error, permit};
 
+/// Who else listens to a queue, without a name.
+const OTHERS: &str = "another keystore";
+
 impl App {
     /// The queue of a keystore, and how it is heard.
     ///
@@ -31,13 +34,14 @@ impl App {
         let proof = permit(principal, Action::ManageKeystores, &found.account_id.clone(), ())?;
         let words = self.entry(principal, "keystore.set-event-queue", proof.rule).keystore(&found.id, &found.name);
         let entry = words.detail("queue", queue.clone().unwrap_or_else(|| "none".to_owned())).done();
-        let (id, now, by) = (found.id, self.now(), principal.user.to_string());
+        let (id, now, by, account) = (found.id, self.now(), principal.user.to_string(), principal.account.clone());
         let set = move |tx: &mut Tx<'_>| {
             if events::queue_of(tx, &id)?.map(|row| row.queue) == queue {
                 return Ok::<_, StoreError>(None);
             }
-            if let Some(taken) = queue.as_deref().map_or(Ok(None), |queue| events::listener_of(tx, queue, &id))? {
-                return Ok(Some(taken));
+            if let Some((owner, name)) = queue.as_deref().map_or(Ok(None), |queue| events::listener_of(tx, queue, &id))? {
+                // The keystores of other accounts are nobody's business here.
+                return Ok(Some(if owner == account { format!("the keystore {name}") } else { OTHERS.to_owned() }));
             }
             match &queue {
                 Some(queue) => events::set_queue(tx, &id, queue, now, &by)?,
@@ -46,10 +50,15 @@ impl App {
             tx.audit(entry.clone());
             Ok(None)
         };
-        match self.store().write("events.set_queue", set).await? {
+        let taken = match self.store().write("events.set_queue", set).await {
+            // Somebody set it for another keystore at the same moment.
+            Err(error) if error.is_unique("event_queues") => Some(OTHERS.to_owned()),
+            set => set?,
+        };
+        match taken {
             None => self.event_queue(principal, keystore).await,
             Some(by) => {
-                let reason = format!("is listened to by the keystore {by}");
+                let reason = format!("is listened to by {by}");
                 Err(Invalid::new("queue", reason, "Give each keystore a queue of its own: two would take each other's messages.").into())
             }
         }

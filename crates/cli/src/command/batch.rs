@@ -1,12 +1,12 @@
 //! `keystead batch …`, and every action that is asked of many keys: first the plan, then a question, then the batch, and how far it is.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use keystead_domain::Invalid;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::{Context, pages};
+use super::{Context, consent::says_yes, pages};
 use crate::{
     args::{
         batch::{BatchVerb, Items, One, Update},
@@ -97,10 +97,7 @@ fn demand_consent(context: &Context, plan: &Plan) -> Result<(), CliError> {
     if !context.output.is_dialogue() {
         return refuse("is needed for an action on many keys where nobody can be asked");
     }
-    context.output.note(&format!("Keys that would change: {}. Type yes to begin:", plan.changes));
-    let mut typed = String::new();
-    io::stdin().read_line(&mut typed).map_err(|reason| CliError::reading("standard input", reason))?;
-    if typed.trim() == "yes" { Ok(()) } else { refuse("was not said; nothing was begun") }
+    if says_yes(context, &format!("Keys that would change: {}.", plan.changes))? { Ok(()) } else { refuse("was not said; nothing was begun") }
 }
 
 /// Waits until a batch has ended, and prints it. The batch is durable: neither the end of the wait nor a restart of the server ends it.

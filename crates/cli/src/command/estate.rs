@@ -1,13 +1,13 @@
 //! `keystead plan`, `apply`, `export` and `estate …`: files are read, the server plans, somebody says yes, and the plan is done, or nothing.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use keystead_domain::Invalid;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Context, pages};
+use super::{Context, consent::says_yes, pages};
 use crate::{
     args::estate::{Apply as ApplyArgs, Changes, EstateVerb, Export, ExportVerb, Language, One, Plan as PlanArgs},
     client::{Client, read},
@@ -120,10 +120,7 @@ fn demand_consent(context: &Context, plan: &EstatePlan) -> Result<(), CliError> 
     if !context.output.is_dialogue() {
         return refuse("is needed for a plan with dangers where nobody can be asked; nothing was begun");
     }
-    context.output.note(&format!("Changes that are dangerous to somebody: {}. Type yes to begin:", plan.dangerous));
-    let mut typed = String::new();
-    io::stdin().read_line(&mut typed).map_err(|reason| CliError::reading("standard input", reason))?;
-    if typed.trim() == "yes" { Ok(()) } else { refuse("was not said; nothing was begun") }
+    if says_yes(context, &format!("Changes that are dangerous to somebody: {}.", plan.dangerous))? { Ok(()) } else { refuse("was not said; nothing was begun") }
 }
 
 /// Waits until an apply has ended, and prints it. The apply is durable: neither the end of the wait nor a restart of the server ends it.

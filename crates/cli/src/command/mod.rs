@@ -5,6 +5,7 @@ pub mod audit;
 pub mod batch;
 pub mod ceremony;
 pub mod change;
+mod consent;
 pub mod drift;
 mod drill;
 pub mod estate;

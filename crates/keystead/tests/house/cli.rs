@@ -1,12 +1,12 @@
 //! The binary as a person uses it: a demo in one terminal, commands in another, an installation from nothing, files that others can check. What is asserted are
 //! exit codes and JSON members, which scripts rely on; words are free to change.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::{
-    desk::{Desk, Terminal, demo, free_port, ran, sandbox, slug, until},
+    desk::{Desk, demo, ran, slug, until},
     refusals::{openssl, openssl_text},
 };
 
@@ -147,75 +147,6 @@ fn what_making_a_key_anew_comes_to_is_told_on_the_command_line_and_one_that_is_t
     desk.json(&["keystore", "sync", "demo-eu"]);
     let refused = desk.fails(2, &["key", "recreate", "legacy-000000", "--dry-run"]);
     assert!(refused.to_string().contains("the vault has none"), "{refused}");
-}
-
-#[test]
-fn keys_are_killed_and_restored_from_the_command_line_ft_019() {
-    let (desk, _terminal) = demo();
-    desk.json(&["key", "create", "doomed", "--keystore", "demo-eu", "--tag", "fate=dark"]);
-    desk.json(&["key", "renew", "doomed"]);
-    desk.table(&["keystore", "kill", "demo-eu", "--tag", "fate=dark", "--dry-run"], &["takes at least", "Reached", "REPLACED", "is removed"]);
-    assert!(desk.fails(2, &["keystore", "kill", "demo-eu", "--all"]).to_string().contains("--yes"), "nobody can be asked");
-    assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "ACTIVE");
-    desk.table(&["key", "blast-radius", "doomed"], &["POLICY ALLOWS", "itself", "predecessor", "not known"]);
-    desk.table(&["key", "kill", "doomed"], &["DARK AFTER", "refused", "Encrypt: ", "REPLACED", "removed"]);
-    assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "INACTIVE");
-    desk.table(&["key", "kills", "doomed"], &["SUCCEEDED", "LAST DARK AFTER"]);
-    assert_eq!(desk.json(&["key", "restore", "doomed"])["state"], "ACTIVE");
-    desk.table(&["keystore", "kill", "demo-eu", "--tag", "fate=dark", "--yes"], &["doomed", "refused"]);
-    assert_eq!(desk.json(&["key", "restore", "doomed"])["state"], "ACTIVE");
-}
-
-#[test]
-fn whoever_takes_a_key_out_of_use_by_hand_sees_who_depends_on_it_and_says_yes_aw_045() {
-    let (desk, _terminal) = demo();
-    desk.json(&["key", "create", "doomed", "--keystore", "demo-eu", "--tag", "fate=dark"]);
-    for verb in ["deactivate", "kill", "schedule-deletion"] {
-        let asked = desk.at_a_terminal(&["key", verb, "doomed"], "no");
-        assert!(
-            asked.code == 2 && asked.out.contains("LAST USE") && asked.out.contains("not seen since") && asked.out.contains("nothing was begun"),
-            "{}",
-            asked.out
-        );
-        assert_eq!(desk.json(&["key", "show", "doomed"])["state"], "ACTIVE", "{verb}");
-    }
-    let asked = desk.at_a_terminal(&["key", "deactivate", "doomed"], "yes");
-    assert!(asked.code == 0 && asked.out.contains("itself"), "{}{}", asked.out, asked.err);
-    assert_eq!(desk.json(&["key", "activate", "doomed"])["state"], "ACTIVE", "where nobody can be asked nobody is");
-    let quick = desk.at_a_terminal(&["key", "kill", "doomed", "--yes"], "");
-    assert!(quick.code == 0 && !quick.out.contains("LAST USE"), "{}", quick.out);
-    desk.json(&["key", "restore", "doomed"]);
-    desk.table(&["key", "deactivate", "--tag", "fate=dark", "--dry-run"], &["depend on them", "of 1 keys no sync has seen"]);
-    desk.table(&["keystore", "kill", "demo-eu", "--tag", "fate=dark", "--dry-run"], &["depend on them", "aliases"]);
-}
-
-#[test]
-fn a_deletion_is_rehearsed_from_the_command_line_aw_045() {
-    let (desk, _terminal) = demo();
-    desk.json(&["key", "create", "old-orders", "--keystore", "demo-eu"]);
-    assert_eq!(desk.json(&["key", "rehearse-deletion", "old-orders", "--for", "15m"])["cloud_state"], "Disabled");
-    desk.table(&["key", "rehearsals", "old-orders"], &["RUNNING", "DISABLED UNTIL", "not seen since"]);
-    assert_eq!(slug(&desk.fails(2, &["key", "rehearse-deletion", "old-orders", "--for", "15m"])), "invalid-input");
-    assert_eq!(desk.json(&["key", "end-rehearsal", "old-orders"])["cloud_state"], "Enabled");
-    desk.table(&["key", "rehearsals", "old-orders"], &["WATCHING"]);
-    desk.json(&["key", "renew", "old-orders"]);
-    desk.table(&["key", "adoption", "old-orders"], &["SINCE THEN", "not seen", "REPLACED"]);
-    desk.json(&["key", "create", "older-orders", "--keystore", "demo-eu"]);
-    let asked = desk.at_a_terminal(&["key", "rehearse-deletion", "older-orders", "--for", "1m"], "no");
-    assert!(asked.code == 2 && asked.out.contains("disabled for 1m"), "{}", asked.out);
-}
-
-#[test]
-fn the_kill_switch_is_drilled_from_the_command_line_ft_019() {
-    let (desk, _terminal) = demo();
-    assert!(desk.fails(2, &["keystore", "drill", "set", "demo-eu", "--every", "7d"]).to_string().contains("keystead-canary"));
-    desk.json(&["key", "create", "canary", "--keystore", "demo-eu", "--tag", "keystead-canary=yes"]);
-    desk.table(&["keystore", "drill", "set", "demo-eu", "--every", "7d", "--within", "5m"], &["every 7d", "refused within", "canary", "never"]);
-    until("a drill that succeeded", || desk.json(&["keystore", "drill", "list", "demo-eu"])[0]["state"] == "SUCCEEDED");
-    desk.table(&["keystore", "drill", "list", "demo-eu"], &["DARK AFTER", "canary", "SUCCEEDED"]);
-    assert!(desk.json(&["keystore", "drill", "show", "demo-eu"])["last_success"].is_string());
-    assert_eq!(desk.json(&["key", "show", "canary"])["state"], "ACTIVE");
-    desk.table(&["keystore", "drill", "stop", "demo-eu"], &["drilled", "no"]);
 }
 
 #[test]
@@ -468,65 +399,6 @@ fn every_exit_code_has_its_meaning() {
     assert!(table.out.is_empty() && table.err.contains("nobody") && table.err.contains("req_"), "{}", table.err);
 }
 
-/// Makes an installation by `init` and serves it; what `init` said, and a profile for the desk.
-fn install(desk: &Desk, endpoint: &str, vault: &str, options: &[&str]) -> (Value, Terminal) {
-    let port = free_port();
-    let aws =
-        format!("access_key_id = \"AKIATESTKEYSTEAD0001\"\nsecret_access_key_file = \"secret\"\nkms_endpoint = \"{endpoint}\"\nsts_endpoint = \"{endpoint}\"");
-    desk.write("keystead.toml", format!("[http]\nlisten = \"127.0.0.1:{port}\"\n[vault]\n{vault}\n[clouds.aws]\n{aws}\n").as_bytes());
-    desk.write("secret", b"test-secret\n");
-    assert_eq!(desk.run(&["doctor"]).code, 1, "there is no installation yet");
-    let made = desk.json(&[&["init", "--user", "ann"], options].concat());
-    let checks = desk.json(&["doctor"]);
-    assert_eq!(checks["healthy"], true, "{checks}");
-    assert_eq!(desk.run(&[&["init", "--user", "ann"], options].concat()).code, 1, "an installation is not made twice");
-    let terminal = Terminal::start(desk.command(&["serve"]));
-    let profile = format!("url = \"http://127.0.0.1:{port}\"\ntoken = \"{}\"\n", made["token"].as_str().expect("a token"));
-    desk.write("keystead-profile.toml", profile.as_bytes());
-    until("the server", || desk.run(&["status"]).code == 0);
-    (made, terminal)
-}
-
-/// A keystore without a role, and a key in it.
-fn use_it(desk: &Desk) {
-    desk.json(&["keystore", "create", "payments-eu", "--cloud", "aws", "--region", "eu-west-1", "--account", "123456789012"]);
-    assert_eq!(desk.json(&["key", "create", "orders", "--keystore", "payments-eu", "--alias", "orders"])["state"], "ACTIVE");
-}
-
-#[test]
-fn an_installation_by_key_file_opens_by_itself() {
-    let desk = Desk::new();
-    let (_aws, endpoint) = sandbox(&desk);
-    let (made, terminal) = install(&desk, &endpoint, "key_file = \"root.key\"", &["--root", "key-file", "--key-file", "root.key"]);
-    assert!(made["shares"].as_array().is_some_and(Vec::is_empty));
-    assert_eq!(fs::read(desk.path("root.key")).expect("the key file").len(), 32);
-    assert_eq!(mode(&desk.path("root.key")), 0o600);
-    assert_eq!(desk.json(&["vault", "status"])["sealed"], false);
-    use_it(&desk);
-    assert_eq!(terminal.interrupt(), Some(0));
-}
-
-fn mode(path: &Path) -> u32 {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(path).expect("a file").permissions().mode() & 0o777
-}
-
-#[test]
-fn an_installation_by_passphrase_starts_sealed_and_says_so() {
-    let desk = Desk::new();
-    let (_aws, endpoint) = sandbox(&desk);
-    desk.write("passphrase", b"correct horse battery staple and so on\n");
-    desk.write("wrong", b"correct horse battery staple and so forth\n");
-    let (_, terminal) = install(&desk, &endpoint, "", &["--root", "passphrase", "--passphrase-file", "passphrase"]);
-    assert_eq!(desk.json(&["status"])["sealed"], true);
-    desk.json(&["keystore", "create", "other", "--cloud", "aws", "--region", "eu-west-1", "--account", "123456789012"]);
-    assert_eq!(slug(&desk.fails(7, &["key", "create", "x", "--keystore", "other"])), "vault-sealed");
-    assert_eq!(slug(&desk.fails(2, &["vault", "unseal", "--passphrase-file", "wrong"])), "invalid-input");
-    assert_eq!(desk.json(&["vault", "unseal", "--passphrase-file", "passphrase"])["sealed"], false);
-    use_it(&desk);
-    drop(terminal);
-}
-
 #[test]
 fn a_key_of_the_vault_is_copied_from_the_command_line_ft_036() {
     let (desk, terminal) = demo();
@@ -592,41 +464,4 @@ fn many_keys_are_acted_on_from_the_command_line_behind_a_dry_run() {
     assert_eq!(desk.fails(2, &["batch", "stop", id])["field"], "batch");
     assert_eq!(desk.fails(2, &["key", "rotate", "--all", "--strategy", "in-place", "--dry-run"])["field"], "strategy");
     drop(terminal);
-}
-
-#[test]
-fn an_installation_by_shares_opens_one_by_one() {
-    let desk = Desk::new();
-    let (_aws, endpoint) = sandbox(&desk);
-    let (made, _terminal) = install(&desk, &endpoint, "", &["--root", "shares", "--shares", "5", "--threshold", "3"]);
-    let shares: Vec<&str> = made["shares"].as_array().expect("shares").iter().map(|share| share.as_str().expect("text")).collect();
-    assert_eq!(shares.len(), 5);
-    let give = |share: &str| {
-        desk.write("share", share.as_bytes());
-        desk.json(&["vault", "unseal", "--share-file", "share"])
-    };
-    assert_eq!(desk.json(&["vault", "status"])["shares_needed"], 3);
-    assert_eq!((&give(shares[4])["shares_have"], &give(shares[0])["shares_have"]), (&json!(1), &json!(2)));
-    desk.write("share", shares[4].as_bytes());
-    assert!(desk.fails(2, &["vault", "unseal", "--share-file", "share"])["type"].is_string(), "the same share again");
-    desk.write("share", b"keystead-share-of-nobody");
-    assert_eq!(slug(&desk.fails(2, &["vault", "unseal", "--share-file", "share"])), "invalid-input");
-    assert_eq!(desk.json(&["vault", "status"])["shares_have"], 2, "a wrong share spoils nothing");
-    assert_eq!(give(shares[2])["sealed"], false);
-    use_it(&desk);
-}
-
-#[test]
-fn init_writes_a_private_configuration_and_completions_and_man_pages_come_from_the_binary() {
-    let desk = Desk::new();
-    let made = desk.json(&["init", "--root", "key-file", "--user", "ann"]);
-    assert_eq!((mode(&desk.path("keystead.toml")), mode(&desk.path("keystead-root.key"))), (0o600, 0o600), "{made}");
-    for shell in ["bash", "zsh", "fish"] {
-        desk.table(&["completions", shell], &["schedule-deletion"]);
-    }
-    assert_eq!(desk.run(&["man", "--out", "man"]).code, 0);
-    assert!(desk.path("man/keystead-key-export-prepare.1").is_file());
-    assert_eq!(desk.run(&["--help"]).code, 0);
-    assert_eq!(desk.run(&["--version"]).code, 0);
-    assert_eq!(desk.run(&[]).code, 2);
 }

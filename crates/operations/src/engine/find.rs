@@ -1,6 +1,6 @@
 //! Cloud keys by our own tags: the probe after a lost answer, and the sweep of leftovers.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use keystead_cloud::{Call, CloudKeyId, Found};
 use keystead_domain::{KeystoreId, OperationId, key::deletion::WaitingDays};
@@ -117,8 +117,6 @@ impl Engine {
             return Ok(());
         }
         let cloud = self.parts.clouds.connect(keystore).await?;
-        // The sweep makes nothing, so the id names no operation; it is only there because a bench has one.
-        let operation = OperationId::new(self.now(), [0; 10]);
-        self.sweep(&Bench { keystore: keystore.clone(), cloud, operation, began: self.now(), touched: Arc::default(), lease: None }).await.map(drop)
+        self.sweep(&Bench::to_look(keystore.clone(), cloud, self.now())).await.map(drop)
     }
 }

@@ -47,6 +47,11 @@ pub(super) struct Bench {
 }
 
 impl Bench {
+    /// One for looks outside of any operation. The id names none; it is only there because a bench has one.
+    pub(super) fn to_look(keystore: KeystoreRow, cloud: Arc<dyn Cloud>, now: Timestamp) -> Self {
+        Self { keystore, cloud, operation: OperationId::new(now, [0; 10]), began: now, touched: Arc::default(), lease: None }
+    }
+
     /// The number of the lease; 0 where there is none.
     pub(super) fn fence(&self) -> i64 {
         self.lease.as_ref().map_or(0, |lease| lease.fence.load(Ordering::SeqCst))
@@ -317,7 +322,7 @@ impl Engine {
         let keystore = self.parts.store.read("keystores.by_id", move |tx| keystores::by_id(tx, &wanted)).await?;
         let keystore = keystore.ok_or_else(|| StepError::Missing(key.id.clone()))?;
         let cloud = self.parts.clouds.connect(&keystore).await?;
-        let bench = Bench { keystore, cloud, operation: OperationId::new(self.now(), [0; 10]), began: self.now(), touched: Arc::default(), lease: None };
+        let bench = Bench::to_look(keystore, cloud, self.now());
         let seen = self.observe(&bench, &self.cloud_id(&key.id).await?).await?;
         let (row, now) = (key.clone(), self.now());
         let has_expired = key.material_present && seen.material_present == Some(false);

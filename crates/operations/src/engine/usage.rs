@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use keystead_cloud::{Call, CloudKeyId};
-use keystead_domain::OperationId;
 use keystead_store::keys::KeyRow;
 
 use super::{Engine, call::StepError, perform::Bench};
@@ -41,9 +40,7 @@ impl Engine {
         let (Some(cloud), Some(id)) = (site.cloud, key.cloud_key_id.clone()) else {
             return Ok(UseKnown::Untold("It is in no cloud that could have used it.".to_owned()));
         };
-        let now = self.now();
-        let operation = OperationId::new(now, [0; 10]);
-        let bench = Bench { keystore: site.keystore, cloud, operation, began: now, touched: Default::default(), lease: None };
+        let bench = Bench::to_look(site.keystore, cloud, self.now());
         let answer = self.look(&bench, Call::LastUse, bench.cloud.last_use(&CloudKeyId(id))).await?;
         Ok(UseKnown::of(answer))
     }

@@ -4,7 +4,7 @@
 //! transaction that notes the import. Behind a crash or a lost answer the same material may go out under it again; if the cloud then refuses it, a fresh set is fetched.
 
 use keystead_cloud::{Call, CloudKeyId, WrappingKey};
-use keystead_domain::{OperationId, Timestamp, WrapMethod, WrappingKeySpec, time::SECOND};
+use keystead_domain::{Timestamp, WrapMethod, WrappingKeySpec, time::SECOND};
 use keystead_store::{
     keys::KeyRow,
     keystores::KeystoreRow,
@@ -66,14 +66,7 @@ impl Engine {
         let preferred = capabilities.wrap_for(key.spec).ok_or(StepError::NotImportable(key.spec))?;
         let method = self.parts.vault.method_for_cloud(key.spec, preferred)?;
         let spec = capabilities.wrapping_key;
-        let bench = Bench {
-            keystore: keystore.clone(),
-            cloud: cloud.clone(),
-            operation: OperationId::new(self.now(), [0; 10]),
-            began: self.now(),
-            touched: Default::default(),
-            lease: None,
-        };
+        let bench = Bench::to_look(keystore.clone(), cloud.clone(), self.now());
         let offered = self.look(&bench, Call::WrappingKey, cloud.wrapping_key(&id, method, spec)).await?.value;
         let sealing = self.account_key(&key.account_id).await?;
         let place = ParametersPlace { account: &key.account_id, key: &key.id };

@@ -3,12 +3,8 @@
 use std::collections::BTreeMap;
 
 use keystead_cloud::{Call, CloudKeyId, Target};
-use keystead_domain::{Aliases, KeystoreId, OperationId, Timestamp};
-use keystead_store::{
-    StoreError, Tx, events, keys,
-    keystores::{self, KeystoreRow},
-    locks, syncs,
-};
+use keystead_domain::{Aliases, KeystoreId, Timestamp};
+use keystead_store::{StoreError, Tx, events, keys, keystores, locks, syncs};
 
 use super::{Engine, call::StepError, perform::Bench};
 use crate::{
@@ -61,22 +57,11 @@ impl Engine {
         if is_held {
             return Ok(Looked::Held);
         }
-        let bench = self.bench_to_look(&keystore).await?;
+        let cloud = self.parts.clouds.connect(&keystore).await?;
+        let bench = Bench::to_look(keystore, cloud, self.now());
         let began = self.now();
         let look = self.look_whole(&bench, CloudKeyId(cloud_key.to_owned()), &ours).await?;
         self.keep_look(&bench, began, look).await
-    }
-
-    /// The sync's own id names no operation here; it is only there because a bench has one.
-    async fn bench_to_look(&self, keystore: &KeystoreRow) -> Result<Bench, StepError> {
-        Ok(Bench {
-            keystore: keystore.clone(),
-            cloud: self.parts.clouds.connect(keystore).await?,
-            operation: OperationId::new(self.now(), [0; 10]),
-            began: self.now(),
-            touched: Default::default(),
-            lease: None,
-        })
     }
 
     async fn look_whole(&self, bench: &Bench, id: CloudKeyId, ours: &Aliases) -> Result<Look, StepError> {
@@ -117,7 +102,8 @@ impl Engine {
             }
             if matches!(look.sighting.seen, Sight::Gone) {
                 match row {
-                    Some(row) if look.is_gone => drop(keeper.gone(tx, &row)?),
+                    // Who changed it since the look began knows better, as with everything else that is seen.
+                    Some(row) if look.is_gone && row.updated_at < began => drop(keeper.gone(tx, &row)?),
                     Some(_) => return Ok(Looked::Unclear),
                     None => {}
                 }

@@ -1,6 +1,6 @@
 //! What the clouds tell by themselves: the queues that are listened to, what was heard, and the keys that shall be looked at because of it.
 
-use keystead_domain::{KeystoreId, Timestamp};
+use keystead_domain::{AccountId, KeystoreId, Timestamp};
 
 use super::readable;
 use crate::{Row, StoreError, Tx};
@@ -112,11 +112,15 @@ pub fn queues(tx: &mut Tx<'_>) -> Result<Vec<QueueRow>, StoreError> {
     Ok(readable::readable(tx.query(&sql, &[])?, read_queue))
 }
 
-/// Another keystore in use that listens to this queue; two would take each other's messages.
-pub fn listener_of(tx: &mut Tx<'_>, queue: &str, other_than: &KeystoreId) -> Result<Option<String>, StoreError> {
-    let sql =
-        "SELECT s.name FROM event_queues q JOIN keystores s ON s.id = q.keystore_id WHERE q.queue = $1 AND q.keystore_id <> $2 AND s.state = 'ACTIVE' LIMIT 1";
-    tx.query_opt(sql, &[queue.into(), other_than.as_str().into()])?.map(|row| row.read().text()).transpose()
+/// Account and name of another keystore in use that listens to this queue; two would take each other's messages.
+pub fn listener_of(tx: &mut Tx<'_>, queue: &str, other_than: &KeystoreId) -> Result<Option<(AccountId, String)>, StoreError> {
+    let sql = "SELECT s.account_id, s.name FROM event_queues q JOIN keystores s ON s.id = q.keystore_id
+      WHERE q.queue = $1 AND q.keystore_id <> $2 AND s.state = 'ACTIVE' LIMIT 1";
+    let read = |row: Row| {
+        let mut row = row.read();
+        Ok((row.id()?, row.text()?))
+    };
+    tx.query_opt(sql, &[queue.into(), other_than.as_str().into()])?.map(read).transpose()
 }
 
 /// Notes that a queue was heard, or why not; unless another has taken its place.

@@ -1,11 +1,15 @@
 //! Before a key is taken out of use by hand, somebody in front of a terminal sees who depends on it, and says yes. Scripts are not asked (AW-045).
 
-use std::io;
-
 use keystead_domain::Invalid;
 
 use super::{kill::show_blast_radius, route};
-use crate::{args::key::One, client::Client, command::Context, error::CliError, output::blast::Reach};
+use crate::{
+    args::key::One,
+    client::Client,
+    command::{Context, consent::says_yes},
+    error::CliError,
+    output::blast::Reach,
+};
 
 /// Shows what depends on the keys that a command takes out of use, and asks.
 ///
@@ -17,10 +21,7 @@ pub async fn ask(context: &Context, client: &Client, one: &One, reach: Reach, pa
     }
     let shown = client.get(&route(one)?.then("blast-radius")).await?;
     show_blast_radius(context, &shown, reach)?;
-    context.output.note(&format!("These would be {participle}. Type yes to begin:"));
-    let mut typed = String::new();
-    io::stdin().read_line(&mut typed).map_err(|reason| CliError::reading("standard input", reason))?;
-    if typed.trim() == "yes" {
+    if says_yes(context, &format!("These would be {participle}."))? {
         return Ok(());
     }
     Err(Invalid::new("yes", "was not said; nothing was begun", "Repeat the command if it is still wanted; --yes leaves the question out.").into())

@@ -9,7 +9,7 @@ mod rehearsal;
 mod replica;
 mod update;
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keystead_domain::Invalid;
@@ -20,6 +20,7 @@ use super::{
     Context,
     batch::many,
     change::{Shown, settle},
+    consent::says_yes,
     pages::{self, is_not_deleted},
     rotation::route_of_key,
 };
@@ -223,7 +224,7 @@ async fn recreate(context: &Context, args: &Recreate) -> Result<(), CliError> {
     let plan = read::<Recreation>(&shown)?;
     if !args.yes && context.output.is_dialogue() {
         context.output.one::<Recreation>(&shown)?;
-        confirm_recreation(&args.one.key)?;
+        confirm_recreation(context, &args.one.key)?;
     }
     plan.told().for_each(|line| context.output.note(&format!("warning: {line}")));
     let answer = client.post(&route).await?;
@@ -231,12 +232,8 @@ async fn recreate(context: &Context, args: &Recreate) -> Result<(), CliError> {
 }
 
 /// Asks once what cannot come back has been shown.
-fn confirm_recreation(key: &str) -> Result<(), CliError> {
-    let mut line = String::new();
-    let mut prompt = io::stderr().lock();
-    let asked = write!(prompt, "Make {key} anew, under another ARN? [y/N] ").and_then(|()| prompt.flush());
-    asked.and_then(|()| io::stdin().lock().read_line(&mut line)).map_err(CliError::Output)?;
-    if matches!(line.trim(), "y" | "yes") {
+fn confirm_recreation(context: &Context, key: &str) -> Result<(), CliError> {
+    if says_yes(context, &format!("{key} would be made anew, under another ARN."))? {
         return Ok(());
     }
     Err(Invalid::new("yes", "was not given, and nothing is made", "Repeat the command if it is still wanted.").into())

@@ -26,7 +26,7 @@ pub async fn a_queue_is_listened_to_by_one_keystore_and_says_how_it_is_heard(wor
     };
     assert_eq!(of(1).await.as_ref(), Some(&fresh));
     let listener = async |n: u64| world.read(move |tx| events::listener_of(tx, "arn:one", &keystore_id(n))).await.expect("is read");
-    assert_eq!((listener(1).await, listener(2).await.as_deref()), (None, Some("main")));
+    assert_eq!((listener(1).await, listener(2).await), (None, Some((account_id(1), "main".to_owned()))));
     let heard = |days: i64, problem: Option<&'static str>| {
         let queue = fresh.clone();
         move |tx: &mut Tx<'_>| events::heard(tx, &queue, NOW.plus_days(days), problem)
