@@ -314,6 +314,8 @@ fn not_empty(keystore: &str, count: i64, names: &[String]) -> Problem {
 }
 
 fn not_found(detail: String, what: &str) -> Problem {
+    // Applies are listed by the command of estates.
+    let what = if what == "apply" { "estate" } else { what };
     Problem::new(StatusCode::NOT_FOUND, "not-found", "It is not there", detail, format!("`keystead {what} list` shows what there is."))
 }
 

@@ -71,7 +71,7 @@ impl App {
             let Some(row) = estates::find(tx, &account, &wanted)? else { return Ok(None) };
             Ok::<_, StoreError>(Some(Apply { counts: estates::counts(tx, &row.id)?, row }))
         });
-        let apply = found.await?.ok_or_else(|| Error::NotFound { what: "estate", name: id.to_owned() })?;
+        let apply = found.await?.ok_or_else(|| Error::NotFound { what: "apply", name: id.to_owned() })?;
         permit(principal, Action::Read, &apply.row.account_id.clone(), apply).map(|proof| proof.payload)
     }
 
