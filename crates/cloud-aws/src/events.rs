@@ -5,7 +5,7 @@
 //! Sources: CloudTrail user guide, "CloudTrail record contents"; EventBridge user guide, "AWS service events delivered via AWS CloudTrail"; AWS KMS Developer Guide,
 //! "Monitor KMS keys with Amazon EventBridge".
 
-use keystead_cloud::{CloudEvent, CloudKeyId};
+use keystead_cloud::{Call, CloudEvent, CloudKeyId, KeyUse, Told};
 use keystead_domain::{Alias, Timestamp};
 use serde_json::Value;
 
@@ -15,6 +15,22 @@ const TEXT_MAX: usize = 512;
 const KEY_ID_MAX: usize = 64;
 /// Keys that one event names at most: a key, an alias' old and new one.
 const KEYS_MAX: usize = 8;
+
+/// The calls that use a key: those that `GetKeyLastUsage` remembers (AWS KMS API reference).
+const USES: [&str; 12] = [
+    "Decrypt",
+    "DeriveSharedSecret",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateMac",
+    "ReEncrypt",
+    "Sign",
+    "Verify",
+    "VerifyMac",
+];
 
 /// EventBridge's own events, and what CloudTrail calls the same.
 const BY_ITSELF: [(&str, &str); 3] =
@@ -30,8 +46,9 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads a message; `own` is who Keystead is, by its ARN in CloudTrail. `None` for what is no event of a key of this place, and for what was tried and refused.
-    pub fn read(&self, body: &str, own: Option<&str>) -> Option<CloudEvent> {
+    /// Reads a message; `own` is who Keystead is, by its ARN in CloudTrail. `None` for what is no event of a key of this place, for changes that were refused, and for
+    /// Keystead's own uses of keys, which are trials.
+    pub fn read(&self, body: &str, own: Option<&str>) -> Option<Told> {
         let envelope: Value = serde_json::from_str(body).ok()?;
         let is_ours = text(&envelope, "source") == "aws.kms" && text(&envelope, "account") == self.account && text(&envelope, "region") == self.region;
         if !is_ours {
@@ -39,24 +56,31 @@ impl Reader {
         }
         match text(&envelope, "detail-type") {
             "AWS API Call via CloudTrail" | "AWS Service Event via CloudTrail" => self.of_trail(&envelope, own),
-            kind => self.by_itself(kind, &envelope),
+            kind => self.by_itself(kind, &envelope).map(Told::Done),
         }
     }
 
-    fn of_trail(&self, envelope: &Value, own: Option<&str>) -> Option<CloudEvent> {
+    fn of_trail(&self, envelope: &Value, own: Option<&str>) -> Option<Told> {
         let detail = envelope.get("detail")?;
-        let was_done =
-            text(detail, "eventSource") == "kms.amazonaws.com" && text(detail, "errorCode").is_empty() && detail.get("readOnly") != Some(&Value::Bool(true));
-        if !was_done {
+        if text(detail, "eventSource") != "kms.amazonaws.com" {
             return None;
         }
-        let identity = detail.get("userIdentity").unwrap_or(&Value::Null);
-        let who = ["arn", "invokedBy", "principalId"].into_iter().map(|member| text(identity, member)).find(|text| !text.is_empty());
-        let asked = detail.get("requestParameters").unwrap_or(&Value::Null);
+        if USES.contains(&text(detail, "eventName")) {
+            return self.used(detail, own).map(Told::Used);
+        }
+        let was_done = text(detail, "errorCode").is_empty() && detail.get("readOnly") != Some(&Value::Bool(true));
+        if was_done { self.done(detail, own).map(Told::Done) } else { None }
+    }
+
+    fn done(&self, detail: &Value, own: Option<&str>) -> Option<CloudEvent> {
+        let identity = member(detail, "userIdentity");
+        let who = name_of(identity);
+        let asked = member(detail, "requestParameters");
         let alias = [text(asked, "aliasName")].into_iter().chain(arns(detail.get("resources"))).find_map(|name| self.alias(name));
         let event = CloudEvent {
             id: clean(text(detail, "eventID")),
             name: clean(text(detail, "eventName")),
+            call: call_of(text(detail, "eventName")),
             at: time(text(detail, "eventTime"))?,
             who: clean(who.unwrap_or_default()),
             from: clean(text(detail, "sourceIPAddress")),
@@ -64,7 +88,7 @@ impl Reader {
             keys: self.keys(arns(detail.get("resources")).into_iter().chain([
                 text(asked, "keyId"),
                 text(asked, "targetKeyId"),
-                text(detail.get("serviceEventDetails").unwrap_or(&Value::Null), "keyId"),
+                text(member(detail, "serviceEventDetails"), "keyId"),
             ])),
             alias,
             is_own: who.is_some() && who == own,
@@ -72,15 +96,38 @@ impl Reader {
         (!event.id.is_empty() && !event.name.is_empty()).then_some(event)
     }
 
+    /// A use of a key. A session is told beside the role that it is of: a role has a new one each hour, and on each machine (CloudTrail user guide, "CloudTrail userIdentity
+    /// element", sessionContext).
+    fn used(&self, detail: &Value, own: Option<&str>) -> Option<KeyUse> {
+        let identity = member(detail, "userIdentity");
+        let name = name_of(identity).filter(|name| Some(*name) != own)?;
+        let role = text(member(member(identity, "sessionContext"), "sessionIssuer"), "arn");
+        let (who, session) = if role.is_empty() { (name, "") } else { (role, name.rsplit('/').next().unwrap_or_default()) };
+        let asked = member(detail, "requestParameters");
+        let named = ["keyId", "sourceKeyId", "destinationKeyId"].map(|member| text(asked, member));
+        let used = KeyUse {
+            id: clean(text(detail, "eventID")),
+            operation: text(detail, "eventName").to_owned(),
+            at: time(text(detail, "eventTime"))?,
+            who: clean(who),
+            session: clean(session),
+            from: clean(text(detail, "sourceIPAddress")),
+            refusal: clean(text(detail, "errorCode")),
+            keys: self.keys(arns(detail.get("resources")).into_iter().chain(named)),
+        };
+        (!used.id.is_empty() && !used.keys.is_empty()).then_some(used)
+    }
+
     fn by_itself(&self, kind: &str, envelope: &Value) -> Option<CloudEvent> {
         let name = BY_ITSELF.iter().find(|(own, _)| *own == kind).map(|(_, name)| *name)?;
-        let named = text(envelope.get("detail").unwrap_or(&Value::Null), "key-id");
+        let named = text(member(envelope, "detail"), "key-id");
         let resources = envelope.get("resources").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let (id, at) = (clean(text(envelope, "id")), time(text(envelope, "time"))?);
         let keys = self.keys(resources.chain([named]));
         let event = CloudEvent {
             id,
             name: name.to_owned(),
+            call: None,
             at,
             who: "AWS KMS".to_owned(),
             from: String::new(),
@@ -121,12 +168,44 @@ impl Reader {
     }
 }
 
+/// Which of Keystead's calls an event is about.
+fn call_of(name: &str) -> Option<Call> {
+    Some(match name {
+        "CreateKey" => Call::CreateKey,
+        "ImportKeyMaterial" => Call::Import,
+        "EnableKey" => Call::Enable,
+        "DisableKey" => Call::Disable,
+        "DeleteImportedKeyMaterial" => Call::DeleteMaterial,
+        "CreateAlias" => Call::CreateAlias,
+        "UpdateAlias" => Call::UpdateAlias,
+        "DeleteAlias" => Call::DeleteAlias,
+        "TagResource" => Call::Tag,
+        "UntagResource" => Call::Untag,
+        "UpdateKeyDescription" => Call::Describe,
+        "ScheduleKeyDeletion" => Call::ScheduleDeletion,
+        "CancelKeyDeletion" => Call::CancelDeletion,
+        "RotateKeyOnDemand" => Call::Rotate,
+        "ReplicateKey" => Call::Replicate,
+        "UpdatePrimaryRegion" => Call::Promote,
+        _ => return None,
+    })
+}
+
 /// The session of a role, as CloudTrail names it: without the role's path (IAM reference, "IAM ARNs").
 pub fn session_arn(role_arn: &str, session: &str) -> Option<String> {
     let parts: Vec<&str> = role_arn.splitn(6, ':').collect();
     let [_, partition, _, _, account, resource] = parts[..] else { return None };
     let name = resource.rsplit('/').next()?;
     Some(format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}"))
+}
+
+/// By whom something was done, as CloudTrail names them.
+fn name_of(identity: &Value) -> Option<&str> {
+    ["arn", "invokedBy", "principalId"].into_iter().map(|member| text(identity, member)).find(|text| !text.is_empty())
+}
+
+fn member<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -176,14 +255,57 @@ mod tests {
         session_arn("arn:aws:iam::123456789012:role/path/keystead", "keystead")
     }
 
-    fn read(detail: Value) -> Option<CloudEvent> {
+    fn told(detail: Value) -> Option<Told> {
         reader().read(&trail(detail).to_string(), own().as_deref())
+    }
+
+    fn read(detail: Value) -> Option<CloudEvent> {
+        match told(detail) {
+            Some(Told::Done(event)) => Some(event),
+            Some(Told::Used(used)) => panic!("a use: {used:?}"),
+            None => None,
+        }
+    }
+
+    fn used(detail: Value) -> Option<KeyUse> {
+        match told(detail) {
+            Some(Told::Used(used)) => Some(used),
+            Some(Told::Done(event)) => panic!("a deed: {event:?}"),
+            None => None,
+        }
+    }
+
+    #[test]
+    fn a_use_says_who_used_which_key_and_a_session_is_told_beside_its_role_aw_045() {
+        let role = json!({"arn": "arn:aws:sts::123456789012:assumed-role/app/i-1", "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::123456789012:role/path/app"}}});
+        let by_role = used(json!({"eventName": "Decrypt", "readOnly": true, "userIdentity": role})).expect("a use");
+        assert_eq!((by_role.operation.as_str(), by_role.who.as_str(), by_role.session.as_str()), ("Decrypt", "arn:aws:iam::123456789012:role/path/app", "i-1"));
+        assert_eq!((by_role.keys, by_role.refusal.as_str(), by_role.from.as_str()), (vec![CloudKeyId(KEY.into())], "", "203.0.113.7"));
+        let by_user = used(json!({"eventName": "Sign"})).expect("a use");
+        assert_eq!((by_user.who.as_str(), by_user.session.as_str()), ("arn:aws:iam::123456789012:user/mallory", ""));
+        let refused = used(json!({"eventName": "Encrypt", "errorCode": "DisabledException", "resources": null, "requestParameters": {"keyId": KEY}}));
+        assert_eq!(refused.map(|used| (used.refusal, used.keys)), Some(("DisabledException".to_owned(), vec![CloudKeyId(KEY.into())])));
+        let both = json!({"eventName": "ReEncrypt", "requestParameters": {"sourceKeyId": "k-1", "destinationKeyId": "k-2"}, "resources": []});
+        assert_eq!(used(both).map(|used| used.keys.len()), Some(2));
+    }
+
+    #[test]
+    fn keysteads_own_trials_and_uses_of_no_key_are_nothing() {
+        let own = json!({"arn": "arn:aws:sts::123456789012:assumed-role/keystead/keystead"});
+        for detail in [
+            json!({"eventName": "Encrypt", "userIdentity": own}),
+            json!({"eventName": "Decrypt", "resources": []}),
+            json!({"eventName": "Sign", "userIdentity": {}}),
+        ] {
+            assert_eq!(told(detail.clone()), None, "{detail}");
+        }
     }
 
     #[test]
     fn an_event_says_who_did_what_to_which_key_and_when_cm_018() {
         let event = read(json!({})).expect("an event");
         assert_eq!((event.name.as_str(), event.who.as_str(), event.from.as_str()), ("DisableKey", "arn:aws:iam::123456789012:user/mallory", "203.0.113.7"));
+        assert_eq!(event.call, Some(Call::Disable));
         assert_eq!((event.keys, event.at, event.is_own), (vec![CloudKeyId(KEY.into())], Timestamp::from_secs(1_796_029_200), false));
     }
 
@@ -207,7 +329,8 @@ mod tests {
         assert_eq!((event.who.as_str(), event.keys), ("AWS Internal", vec![CloudKeyId(KEY.into())]));
         let mut own = trail(json!({}));
         (own["detail-type"], own["detail"]) = (json!("KMS Imported Key Material Expiration"), json!({ "key-id": KEY }));
-        assert_eq!(reader().read(&own.to_string(), None).map(|event| event.name), Some("DeleteExpiredKeyMaterial".to_owned()));
+        let told = reader().read(&own.to_string(), None);
+        assert!(matches!(told, Some(Told::Done(event)) if event.name == "DeleteExpiredKeyMaterial"));
     }
 
     #[test]

@@ -17,8 +17,8 @@ impl AwsCloud {
         let received = send!(self, "ReceiveMessage", request.wait_time_seconds(if waits { self.longest_wait } else { 0 }))?.value;
         let own = self.own_session().await;
         let read = |message: aws_sdk_sqs::types::Message| {
-            let event = self.events.read(message.body.as_deref().unwrap_or_default(), own);
-            Some(Message { receipt: message.receipt_handle?, event })
+            let told = self.events.read(message.body.as_deref().unwrap_or_default(), own);
+            Some(Message { receipt: message.receipt_handle?, told })
         };
         Ok(received.messages.unwrap_or_default().into_iter().filter_map(read).collect())
     }

@@ -15,7 +15,7 @@ pub mod usage;
 use async_trait::async_trait;
 pub use capability::{Call, Capabilities, Importable, Prices, Quota};
 pub use error::{CloudError, Fault, Kind, Reply, Retry};
-pub use events::{CloudEvent, Message, Target};
+pub use events::{CloudEvent, KeyUse, Message, Target, Told};
 pub use inspect::{Family, Grant, Inspected, Page, Pointing};
 pub use key::{CloudKey, CloudKeyId, FamilySeen, Found, Import, Imported, MaterialPart, MaterialSeen, NewCloudKey, Observed, OwnTags, Which, WrappingKey};
 use keystead_domain::{Alias, KeySpec, KeyUsage, Timestamp, WrapMethod, WrappingKeySpec, key::deletion::WaitingDays, tags::TagChange};

@@ -14,6 +14,7 @@ pub mod clouds;
 pub mod dark;
 pub mod effort;
 pub mod engine;
+pub mod explain;
 pub mod family;
 pub mod health;
 pub mod in_place;

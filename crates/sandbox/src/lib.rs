@@ -167,9 +167,9 @@ impl Sandbox {
         self.shared.with_world(|world, _| world.iam.put_role(role))
     }
 
-    /// Makes a queue into which the events of an account and Region go; one that is there stays as it is.
-    pub fn put_queue(&self, account: &str, region: &str, name: &str) {
-        self.shared.with_world(|world, _| world.trail.queues.make(account, region, name));
+    /// Makes a queue into which the events of an account and Region go; one that is there keeps its messages. With reads it hears of uses of keys, too.
+    pub fn put_queue(&self, account: &str, region: &str, name: &str, with_reads: bool) {
+        self.shared.with_world(|world, _| world.trail.queues.make(account, region, name, with_reads));
     }
 
     /// The settings now.

@@ -89,7 +89,7 @@ async fn start_sandbox() -> Result<Sandbox, ServerError> {
     };
     let sandbox = Sandbox::start(config).await.map_err(|error| ServerError::App(error.to_string()))?;
     for region in ["eu-west-1", "us-east-1"] {
-        sandbox.put_queue(CUSTOMER, region, QUEUE);
+        sandbox.put_queue(CUSTOMER, region, QUEUE, true);
     }
     Ok(sandbox)
 }

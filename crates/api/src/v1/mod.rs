@@ -42,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::forget::forget_key))
         .routes(routes!(keys::recreate::recreation, keys::recreate::recreate_key))
         .routes(routes!(keys::adoption::adoption))
+        .routes(routes!(keys::uses::key_uses))
         .routes(routes!(keys::rehearse_deletion::rehearse_deletion))
         .routes(routes!(keys::end_rehearsal::end_rehearsal))
         .routes(routes!(keys::rehearsals::key_rehearsals))

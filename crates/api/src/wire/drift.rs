@@ -1,9 +1,13 @@
 //! Drift on the wire.
 
-use keystead_app::drift::Shown;
+use keystead_app::{drift::Shown, keystores::events as app};
 use keystead_domain::Timestamp;
 use keystead_operations::sync::Cause;
-use keystead_store::{drifts::DriftPolicyRow, events::QueueRow, keystores::KeystoreRow};
+use keystead_store::{
+    drifts::DriftPolicyRow,
+    events::{EventRow, QueueRow},
+    keystores::KeystoreRow,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -126,7 +130,7 @@ impl DriftCause {
 
 /// The queue that tells what is done to the keys of a keystore.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({ "keystore": "payments-eu", "queue": "arn:aws:sqs:eu-central-1:111122223333:keystead-events", "heard_at": "2026-11-30T09:00:00.000000Z", "problem": null, "failing_since": null, "set_at": "2026-11-30T09:00:00.000000Z", "set_by": "user_01997c1f2a5b7d0e8f4a6b2c1d3e5f70" }))]
+#[schema(example = json!({ "keystore": "payments-eu", "queue": "arn:aws:sqs:eu-central-1:111122223333:keystead-events", "heard_at": "2026-11-30T09:00:00.000000Z", "problem": null, "failing_since": null, "set_at": "2026-11-30T09:00:00.000000Z", "set_by": "user_01997c1f2a5b7d0e8f4a6b2c1d3e5f70", "unexplained": [] }))]
 pub(crate) struct EventQueue {
     /// The keystore's name.
     keystore: String,
@@ -148,11 +152,38 @@ pub(crate) struct EventQueue {
     /// By whom.
     #[schema(required)]
     set_by: Option<String>,
+    /// What was done in Keystead's own name and no operation explains, the newest first, 20 at most: none is what should be here. Its credentials may be in other hands.
+    unexplained: Vec<Deed>,
+}
+
+/// Something that was done to a key in the cloud, as the queue told it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Deed {
+    /// What was done, in the cloud's word.
+    #[schema(example = "DisableKey")]
+    event: String,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// By whom, in the cloud's word.
+    who: String,
+    /// From where.
+    from: String,
+    /// The cloud's id of the call.
+    request: String,
+    /// The cloud's short id of the key.
+    cloud_key: String,
+}
+
+impl Deed {
+    fn of(row: EventRow) -> Self {
+        Self { event: row.name, at: rfc3339(row.happened_at), who: row.who, from: row.origin, request: row.request, cloud_key: row.cloud_key_id }
+    }
 }
 
 impl EventQueue {
-    /// Of a keystore and its row.
-    pub fn of((keystore, queue): (KeystoreRow, Option<QueueRow>)) -> Self {
+    /// Of a keystore, its row, and what was heard.
+    pub fn of(app::EventQueue { keystore, queue, unexplained }: app::EventQueue) -> Self {
         let of = |time: fn(&QueueRow) -> Option<Timestamp>| queue.as_ref().and_then(time).map(rfc3339);
         Self {
             keystore: keystore.name,
@@ -162,6 +193,7 @@ impl EventQueue {
             problem: queue.as_ref().and_then(|queue| queue.problem.clone()),
             set_by: queue.as_ref().map(|queue| queue.set_by.clone()),
             queue: queue.map(|queue| queue.queue),
+            unexplained: unexplained.into_iter().map(Deed::of).collect(),
         }
     }
 }

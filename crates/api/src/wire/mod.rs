@@ -27,5 +27,6 @@ pub mod tags;
 pub mod time;
 pub mod usage;
 pub mod user;
+pub mod user_of_key;
 pub mod vault;
 pub mod wave;

@@ -16,6 +16,8 @@ use crate::problem::type_of;
 pub(crate) struct Plan {
     /// How many keys it is about.
     keys: u64,
+    /// The digest of these keys, for the batch's `expect_digest`.
+    digest: String,
     /// How many of them would change.
     changes: u64,
     /// How many are already so.
@@ -121,6 +123,7 @@ impl Plan {
         let sum = |of: fn(&batches::Place) -> u64| plan.places.iter().map(of).sum();
         Self {
             keys: plan.keys,
+            digest: plan.digest,
             changes: sum(|place| place.changes),
             already_so: sum(|place| place.already_so),
             refused: sum(|place| place.refused),
@@ -156,7 +159,7 @@ pub(crate) fn seconds(micros: i64) -> u64 {
 /// A plan as the manual shows it.
 pub(crate) fn example() -> Value {
     json!({
-        "keys": 12, "changes": 11, "already_so": 1, "refused": 0, "takes_seconds": 3, "cost_cents_month": 0, "prices": null,
+        "keys": 12, "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "changes": 11, "already_so": 1, "refused": 0, "takes_seconds": 3, "cost_cents_month": 0, "prices": null,
         "keystores": [{ "keystore": "frankfurt", "changes": 11, "already_so": 1, "refused": 0, "takes_seconds": 3, "cost_cents_month": 0 }],
         "first": [{ "key": "key_01997c1f9a5b7d0e8f4a6b2c1d3e5f60", "name": "orders", "keystore": "frankfurt", "verdict": "changes", "problem": null }],
         "first_refused": [],

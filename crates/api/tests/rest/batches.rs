@@ -43,6 +43,7 @@ async fn what_cannot_be_is_refused_by_its_field_and_nothing_begins() {
         (json!({ "action": "schedule-deletion", "days": 3, "selector": test }), 422, "days"),
         (json!({ "action": "update", "selector": test }), 422, "update"),
         (json!({ "action": "deactivate", "selector": test, "expect_keys": 3 }), 422, "expect_keys"),
+        (json!({ "action": "deactivate", "selector": test, "expect_digest": "00" }), 422, "expect_digest"),
     ] {
         let answer = begin(&world, body.clone()).await;
         assert_eq!((answer.status.as_u16(), answer.problem().1.as_deref()), (status, Some(field)), "{body}: {answer:?}");
@@ -69,6 +70,11 @@ async fn a_batch_is_planned_begun_once_and_listed_with_its_keys() {
         (&plan["first"][0]["name"], &plan["first"][0]["verdict"], &plan["keystores"][0]["keystore"]),
         (&json!("orders"), &json!("changes"), &json!("eu"))
     );
+    let body = {
+        let mut body = body;
+        body["expect_digest"] = plan["digest"].clone();
+        body
+    };
     let keyed = async |key: &'static str, body: &Value| {
         let mut request = request("POST", "/v1/batches", Some(world.ann.expose()), Some(body.clone()));
         request.headers_mut().insert("idempotency-key", key.parse().expect("a key"));

@@ -137,7 +137,7 @@ const CONTRACT: &str = "
     GET /v1/keys, POST /v1/keys, GET /v1/keys/{key}, PATCH /v1/keys/{key}, GET /v1/keys/{key}/history,
     POST /v1/keys/{key}/copies, GET /v1/keys/{key}/links, GET /v1/keys/{key}/waves,
     POST /v1/keys/{key}/kill, GET /v1/keys/{key}/kills, GET /v1/keys/{key}/blast-radius,
-    POST /v1/keys/{key}/rehearse-deletion, POST /v1/keys/{key}/end-rehearsal, GET /v1/keys/{key}/rehearsals,
+    POST /v1/keys/{key}/rehearse-deletion, POST /v1/keys/{key}/end-rehearsal, GET /v1/keys/{key}/rehearsals, GET /v1/keys/{key}/uses,
     GET /v1/keys/{key}/adoption, POST /v1/keys/{key}/restore,
     POST /v1/keys/{key}/deactivate, POST /v1/keys/{key}/activate, POST /v1/keys/{key}/upload, POST /v1/keys/{key}/renew, POST /v1/keys/{key}/rotate,
     POST /v1/keys/{key}/revert, POST /v1/keys/{key}/replicas, POST /v1/keys/{key}/promote, GET /v1/keys/{key}/family,

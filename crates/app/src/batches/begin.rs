@@ -1,10 +1,11 @@
 //! A batch begins: which keys, is fixed in one transaction with the entry of the audit log.
 
 use keystead_domain::{
-    BatchId, Invalid, Selector,
+    BatchId, Invalid, KeyId, Selector,
     batch::{BatchState, ItemState},
 };
 use keystead_identity::{Action, Principal};
+use keystead_operations::sync::sha256;
 use keystead_store::{
     batches,
     batches::{BatchRow, ItemRow},
@@ -26,13 +27,15 @@ pub struct NewBatch {
     pub selector: Selector,
     /// How many keys whoever asks has seen in the plan: if it is another number now, nothing begins.
     pub expect_keys: Option<u64>,
+    /// The digest of these keys, from the plan: if they are others now, nothing begins.
+    pub expect_digest: Option<String>,
 }
 
 impl App {
     /// Begins a batch. The operations of its keys are begun by and by.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming `selector`, `update` or `expect_keys`; [`Error::NotFound`] for what the selector names and is not there.
+    /// [`Error::Invalid`] naming `selector`, `update`, `expect_keys` or `expect_digest`; [`Error::NotFound`] for what the selector names and is not there.
     pub async fn begin_batch(&self, principal: &Principal, request: &Request, new: NewBatch) -> Result<Batch, Error> {
         if let Some(done) = self.done_before(principal, request).await? {
             return self.show_batch(principal, &done.subject).await;
@@ -44,6 +47,7 @@ impl App {
         let new = proof.payload;
         let keys = self.select(principal, &new.selector, new.action.event()).await?;
         check_count(&new, keys.len())?;
+        check_set(&new, &keys)?;
         let (batch, items) = self.batch_rows(principal, &new, &keys);
         let entry = self.entry(principal, BEGIN, proof.rule).subject("batch", batch.id.as_str(), "");
         let entry = entry.detail("action", batch.action.clone()).detail("selector", batch.selector.clone()).detail("keys", keys.len().to_string()).done();
@@ -91,6 +95,23 @@ impl App {
         };
         let items = (1..).zip(keys).map(item).collect();
         (batch, items)
+    }
+}
+
+/// The digest of a set of keys, in whatever order they come: who agrees to a plan agrees to these and to no others.
+pub(super) fn digest_of<'a>(ids: impl IntoIterator<Item = &'a KeyId>) -> String {
+    let mut ids: Vec<&str> = ids.into_iter().map(KeyId::as_str).collect();
+    ids.sort_unstable();
+    sha256(&ids.join("\n"))
+}
+
+fn check_set(new: &NewBatch, keys: &[KeyRow]) -> Result<(), Invalid> {
+    match &new.expect_digest {
+        Some(expected) if *expected != digest_of(keys.iter().map(|key| &key.id)) => {
+            let mend = "Nothing was begun. Look at the plan again, and repeat the request with its digest if it is still wanted.";
+            Err(Invalid::new("expect_digest", "is of other keys than the selector selects now", mend))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -14,6 +14,7 @@ use keystead_store::keys::KeyRow;
 
 use super::{
     BatchAction,
+    begin::digest_of,
     foresee::Foreseen,
     words::{already_so, problem_of},
 };
@@ -85,6 +86,8 @@ pub struct Place {
 pub struct Plan {
     /// How many keys it is about.
     pub keys: u64,
+    /// The digest of these keys: a batch that is begun with it is about them and no others.
+    pub digest: String,
     /// By keystore, in the order of their names.
     pub places: Vec<Place>,
     /// How long all of it takes under the quotas, in microseconds: keystores of one cloud account and Region share them.
@@ -148,10 +151,12 @@ struct Drawing {
     first: Vec<PlannedKey>,
     refused: Vec<PlannedKey>,
     prices: Option<Prices>,
+    ids: Vec<KeyId>,
 }
 
 impl Drawing {
     fn add(&mut self, key: &KeyRow, action: &BatchAction, foreseen: Foreseen) {
+        self.ids.push(key.id.clone());
         let place = self.places.entry(key.keystore_id.clone()).or_insert_with(|| Place { keystore: key.keystore_name.clone(), ..Place::default() });
         let (verdict, problem) = match foreseen {
             Foreseen::Changes(work) => {
@@ -207,6 +212,7 @@ impl Drawing {
             keys: places.iter().map(|place| place.changes + place.already_so + place.refused).sum(),
             micros: whole.micros(),
             cents_month: places.iter().filter_map(|place| place.cents_month).sum(),
+            digest: digest_of(&self.ids),
             places,
             prices: self.prices,
             first: self.first,

@@ -1,10 +1,11 @@
-//! Adoption of a renewal: whether a key's predecessors are still used, and when they last were (AW-045). Who used them, the cloud's record of the last use does not say.
+//! Adoption of a renewal: whether a key's predecessors are still used, when they last were, and who used them as far as a queue told it (AW-045).
 
 use keystead_domain::{KeyState, Timestamp};
 use keystead_identity::Principal;
 use keystead_operations::{engine::ASKED_AT_ONCE, usage::UseKnown};
-use keystead_store::{StoreError, Tx, keys, keys::KeyRow, operations, page::Page};
+use keystead_store::{StoreError, Tx, keys, keys::KeyRow, operations, page::Page, uses::UseRow};
 
+use super::uses::users;
 use crate::{App, Error};
 
 /// The name of the operation that renews.
@@ -19,6 +20,8 @@ pub struct Predecessor {
     pub renewed_at: Timestamp,
     /// When it was last used, as its cloud answers now.
     pub last_use: UseKnown,
+    /// Who used it behind the renewal, or tried to, the last first: what the queue of its keystore told.
+    pub users: Vec<UseRow>,
 }
 
 impl Predecessor {
@@ -48,24 +51,25 @@ impl App {
         let key = self.key(principal, id_or_name).await?;
         let of = key.clone();
         let before = self.store().read("keys.predecessors", move |tx| predecessors(tx, &of)).await?;
-        let asked: Vec<KeyRow> = std::iter::once(&key).chain(before.iter().map(|(key, _)| key)).cloned().collect();
+        let asked: Vec<KeyRow> = std::iter::once(&key).chain(before.iter().map(|(key, ..)| key)).cloned().collect();
         let mut uses = self.engine.last_uses(&asked).await.into_iter();
         let mut next = || uses.next().unwrap_or_else(|| UseKnown::Untold("It was not asked for.".to_owned()));
         let last_use = next();
-        let predecessors = before.into_iter().map(|(key, renewed_at)| Predecessor { key, renewed_at, last_use: next() }).collect();
+        let predecessors = before.into_iter().map(|(key, renewed_at, users)| Predecessor { key, renewed_at, last_use: next(), users }).collect();
         Ok(Adoption { key, last_use, predecessors })
     }
 }
 
-/// Those before a key, the newest first, each with when it was renewed.
-fn predecessors(tx: &mut Tx<'_>, key: &KeyRow) -> Result<Vec<(KeyRow, Timestamp)>, StoreError> {
+/// Those before a key, the newest first, each with when it was renewed, and who used it since.
+fn predecessors(tx: &mut Tx<'_>, key: &KeyRow) -> Result<Vec<(KeyRow, Timestamp, Vec<UseRow>)>, StoreError> {
     let (mut found, mut successor) = (Vec::new(), key.clone());
     while found.len() + 1 < ASKED_AT_ONCE
         && let Some(id) = successor.predecessor_id.clone()
         && let Some(key) = keys::by_id(tx, &id)?
     {
         if key.state != KeyState::Deleted {
-            found.push((key.clone(), renewed_at(tx, &key, &successor)?));
+            let renewed = renewed_at(tx, &key, &successor)?;
+            found.push((key.clone(), renewed, users(tx, &key, renewed)?));
         }
         successor = key;
     }

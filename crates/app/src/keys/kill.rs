@@ -1,6 +1,6 @@
 //! The kill switch: a key is taken out of use wherever its material is, with proof, and comes back by a restore (FT-019).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use keystead_domain::{Event, Invalid, KeyId, KeyState, Verdict, verdict};
 use keystead_identity::Principal;
@@ -28,6 +28,7 @@ use keystead_store::{
 
 use super::{
     lifecycle::{Also, TRIES},
+    make_way,
     rules::check_policy_is_settled,
 };
 use crate::{App, Error, Request, Started, batches::BatchAction, error::TxError};
@@ -56,15 +57,17 @@ impl App {
     /// read on. The answer comes when the intent is durable.
     ///
     /// # Errors
-    /// [`Error::WrongState`] for a key that is being made or is deleted; [`Error::Busy`] when another operation has one of them.
+    /// [`Error::WrongState`] for a key that is being made or is deleted; [`Error::Busy`] when another operation has one of them, and has not made way in 20 seconds.
     pub async fn kill_key(&self, principal: &Principal, request: &Request, id_or_name: &str, lineage: bool) -> Result<Started, Error> {
         if let Some(earlier) = self.earlier(principal, request).await? {
             return Ok(earlier);
         }
+        let until = make_way::patience();
         for _ in 0..TRIES {
             let key = self.key(principal, id_or_name).await?;
             match self.try_kill(principal, request, key, lineage).await {
                 Err(Error::MovedOn) => {}
+                Err(Error::Busy { operation, .. }) if Instant::now() < until => self.make_way(principal, &[operation], until).await?,
                 begun => return begun,
             }
         }

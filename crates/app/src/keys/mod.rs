@@ -10,6 +10,7 @@ pub mod export;
 pub mod family;
 pub mod kill;
 pub mod lifecycle;
+pub(crate) mod make_way;
 pub mod recreate;
 pub mod rehearsal;
 pub mod rotation;
@@ -17,6 +18,7 @@ pub(crate) mod rules;
 pub mod show;
 mod unwrapping;
 pub mod update;
+pub mod uses;
 pub mod waves;
 
 use keystead_audit::{Entry, Outcome};

@@ -2,30 +2,49 @@
 
 use keystead_domain::Invalid;
 use keystead_identity::{Action, Principal};
-use keystead_store::{StoreError, Tx, events, events::QueueRow, keystores::KeystoreRow};
+use keystead_store::{
+    StoreError, Tx, events,
+    events::{EventRow, QueueRow},
+    keystores::KeystoreRow,
+};
 
 use crate::{App, Error, permit};
 
 /// Who else listens to a queue, without a name.
 const OTHERS: &str = "another keystore";
 
+/// Deeds that no operation explains that are told at once.
+const UNEXPLAINED_MAX: u32 = 20;
+
+/// The queue of a keystore, and what it told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventQueue {
+    /// The keystore.
+    pub keystore: KeystoreRow,
+    /// Its queue, and how it is heard.
+    pub queue: Option<QueueRow>,
+    /// What was done in Keystead's own name and no operation explains, the newest first: the work of stolen credentials, perhaps.
+    pub unexplained: Vec<EventRow>,
+}
+
 impl App {
-    /// The queue of a keystore, and how it is heard.
+    /// The queue of a keystore, how it is heard, and what it told that should not be.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn event_queue(&self, principal: &Principal, keystore: &str) -> Result<(KeystoreRow, Option<QueueRow>), Error> {
+    pub async fn event_queue(&self, principal: &Principal, keystore: &str) -> Result<EventQueue, Error> {
         let keystore = self.active_keystore(principal, keystore).await?;
         let id = keystore.id.clone();
-        let queue = self.store().read("events.queue_of", move |tx| events::queue_of(tx, &id)).await?;
-        Ok((keystore, queue))
+        let look = move |tx: &mut Tx<'_>| Ok::<_, StoreError>((events::queue_of(tx, &id)?, events::unexplained(tx, &id, UNEXPLAINED_MAX)?));
+        let (queue, unexplained) = self.store().read("events.queue_of", look).await?;
+        Ok(EventQueue { keystore, queue, unexplained })
     }
 
     /// Listens to a queue from now on, or to none.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] naming `keystore` or `queue`.
-    pub async fn set_event_queue(&self, principal: &Principal, keystore: &str, queue: Option<String>) -> Result<(KeystoreRow, Option<QueueRow>), Error> {
+    pub async fn set_event_queue(&self, principal: &Principal, keystore: &str, queue: Option<String>) -> Result<EventQueue, Error> {
         let found = self.active_keystore(principal, keystore).await?;
         super::demand_cloud(&found)?;
         if let Some(queue) = &queue {

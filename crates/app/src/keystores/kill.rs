@@ -1,6 +1,6 @@
 //! The kill switch over a selection: every matching key of a keystore, each by a kill of its own. All intents are written before the first call (FT-019).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use keystead_domain::{Invalid, KeyId, KeyState, Tags};
 use keystead_identity::{Action, Principal};
@@ -14,7 +14,7 @@ use keystead_store::{StoreError, Tx, drills, keys, keys::KeyRow, keystores::Keys
 use crate::{
     App, Error, Request, Started,
     error::TxError,
-    keys::{copy::nth, dependants::Dependants, kill::KILL},
+    keys::{copy::nth, dependants::Dependants, kill::KILL, make_way},
     permit, who,
 };
 
@@ -87,7 +87,7 @@ impl App {
         Ok(KillPlan { kills, reached, left: plan.left, paces, dependants })
     }
 
-    /// Kills these keys. A key that another operation has in hand is left, and named; the others begin all the same.
+    /// Kills these keys. What has one in hand makes way, as far as it can; a key that it still has 20 seconds later is left, and named. The others begin at once.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] for too many keys.
@@ -102,9 +102,38 @@ impl App {
             return Ok((earlier, Vec::new()));
         }
         let keystore = self.active_keystore(principal, id_or_name).await?;
+        let (until, mut started) = (make_way::patience(), Vec::<Started>::new());
+        loop {
+            let (begun, left) = match self.begin_kills(principal, request, &keystore, selection, started.len()).await {
+                Err(Error::Busy { operation, .. }) if Instant::now() < until => {
+                    self.make_way(principal, &[operation], until).await?;
+                    continue;
+                }
+                begun => begun?,
+            };
+            started.extend(begun);
+            let ours: BTreeSet<String> = started.iter().filter_map(|one| one.operation.as_ref()).map(|operation| operation.id.to_string()).collect();
+            let left: Vec<(KeyRow, String)> = left.into_iter().filter(|(_, holder)| !ours.contains(holder)).collect();
+            if left.is_empty() || Instant::now() >= until {
+                return Ok((started, left));
+            }
+            let holders: Vec<String> = left.iter().map(|(_, holder)| holder.clone()).collect();
+            self.make_way(principal, &holders, until).await?;
+        }
+    }
+
+    /// Begins the kills of all keys of a selection that nobody has in hand, the first so many behind those that this request has begun; and names the others.
+    async fn begin_kills(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        keystore: &KeystoreRow,
+        selection: &Selection,
+        behind: usize,
+    ) -> Result<(Vec<Started>, Vec<(KeyRow, String)>), Error> {
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, ())?;
         let nothing = self.entry(principal, KILL, proof.rule).keystore(&keystore.id, &keystore.name).detail("no_op", "true").done();
-        let (engine, who, request, selection) = (self.engine.clone(), who(principal), request.clone(), selection.clone());
+        let (engine, who, request, selection, keystore) = (self.engine.clone(), who(principal), request.clone(), selection.clone(), keystore.clone());
         let written = self.store().write("keystores.kill", move |tx| {
             let plan = plan(tx, &keystore, &selection)?;
             let idle = drilled(tx, &keystore, &selection)?;
@@ -115,11 +144,11 @@ impl App {
             let mut begun = Vec::new();
             for (at, planned) in plan.kills.into_iter().enumerate() {
                 let saga = Saga::KillKey(planned.saga);
-                let intent = engine.intend(&saga, &keystore, &who, proof.rule, nth(&request, at));
+                let intent = engine.intend(&saga, &keystore, &who, proof.rule, nth(&request, behind + at));
                 let intent = intent.detail("name", planned.key.name.clone()).detail("selection", keystore.name.clone());
                 begun.push((intent.write(tx)?, planned.key));
             }
-            if begun.is_empty() {
+            if begun.is_empty() && behind == 0 {
                 tx.audit(nothing.clone());
             }
             Ok::<_, TxError>((begun, plan.left))

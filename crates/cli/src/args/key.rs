@@ -84,9 +84,12 @@ pub enum KeyVerb {
     /// Nothing is deleted in the cloud; the key's record and its entries in the audit log stay.
     #[command(after_help = "Example:\n  keystead key forget old-orders")]
     Forget(One),
-    /// Show whether the predecessors of a renewed key are still used, and when they last were
+    /// Show whether the predecessors of a renewed key are still used, when they last were, and by whom
     #[command(after_help = "Example:\n  keystead key adoption orders")]
     Adoption(One),
+    /// Show who used a key, or tried to, as far as its keystore's queue told it
+    #[command(after_help = "Example:\n  keystead key uses orders")]
+    Uses(One),
     /// Disable a key for a while, to see who needs it before it is deleted; by itself it is enabled again
     ///
     /// Whatever becomes of this command and of the server: the end is written before the key is disabled.

@@ -80,6 +80,9 @@ pub async fn many(context: &Context, chosen: &Chosen, action: &str, more: Value)
         demand_consent(context, &plan)?;
     }
     order["expect_keys"] = plan.keys.into();
+    if let Some(digest) = plan.digest {
+        order["expect_digest"] = digest.into();
+    }
     let begun = client.send(reqwest::Method::POST, &Route::new("v1/batches"), &order).await?;
     if context.global.no_wait {
         context.output.one::<Batch>(&begun)?;

@@ -6,6 +6,7 @@ use super::{
     Sheet,
     table::{section, time},
     usage::LastUse,
+    uses::UserOfKey,
 };
 
 /// How far a renewal is adopted.
@@ -27,6 +28,8 @@ struct Predecessor {
     last_use: LastUse,
     #[serde(default)]
     is_still_used: Option<bool>,
+    #[serde(default)]
+    users: Vec<UserOfKey>,
 }
 
 impl Predecessor {
@@ -38,6 +41,10 @@ impl Predecessor {
         };
         let retires = self.retires_at.as_deref().map(time).unwrap_or_default();
         vec![self.key.clone(), self.state.clone(), time(&self.renewed_at), since.to_owned(), self.last_use.cell(), retires]
+    }
+
+    fn users(&self) -> impl Iterator<Item = Vec<String>> {
+        self.users.iter().map(|user| [vec![self.key.clone()], user.cells()].concat())
     }
 }
 
@@ -56,7 +63,9 @@ impl Sheet for Adoption {
 
     fn below(&self) -> String {
         let rows = self.predecessors.iter().map(Predecessor::cells).collect();
-        section("predecessors", &["key", "state", "renewed", "since then", "last use", "deactivated on"], rows)
+        let predecessors = section("predecessors", &["key", "state", "renewed", "since then", "last use", "deactivated on"], rows);
+        let users = self.predecessors.iter().flat_map(Predecessor::users).collect();
+        predecessors + &section("who used them since, as the queue told", &[&["key"], &UserOfKey::HEADER[..]].concat(), users)
     }
 }
 
@@ -72,9 +81,12 @@ mod tests {
             one(Some(true), serde_json::json!({"at": "2026-11-30T09:00:00Z", "operation": "Decrypt"})), one(Some(false), serde_json::json!({"not_seen_since": "2026-01-01T00:00:00Z"})),
             one(None, serde_json::json!({"untold": "denied"})),
         ]});
+        let mut adoption = adoption;
+        adoption["predecessors"][0]["users"] = serde_json::json!([{"who": "arn:aws:iam::1:role/app", "from": "203.0.113.7", "operation": "Decrypt",
+            "first_at": "2026-11-30T08:30:00Z", "last_at": "2026-11-30T09:00:00Z", "heard": 2}]);
         let adoption: Adoption = serde_json::from_value(adoption).expect("an adoption");
         let text = format!("{}{}", sheet(adoption.fields()), adoption.below());
-        for words in ["2026-11-30 09:00Z Decrypt", "not seen since 2026-01-01"] {
+        for words in ["2026-11-30 09:00Z Decrypt", "not seen since 2026-01-01", "key_1  arn:aws:iam::1:role/app  Decrypt"] {
             assert!(text.contains(words), "{words}: {text}");
         }
         assert_eq!(text.matches("not known").count(), 2, "{text}");

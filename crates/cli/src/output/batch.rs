@@ -127,6 +127,9 @@ impl Row for Item {
 pub struct Plan {
     /// How many keys it is about.
     pub keys: u64,
+    /// The digest of these keys.
+    #[serde(default)]
+    pub digest: Option<String>,
     /// How many would change.
     pub changes: u64,
     already_so: u64,

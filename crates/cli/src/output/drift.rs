@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Row, Sheet,
-    table::{clean_line, time},
+    table::{clean_line, section, time},
 };
 
 /// How much of a value stands in a table, in characters.
@@ -170,6 +170,18 @@ pub struct EventQueue {
     set_at: Option<String>,
     #[serde(default)]
     set_by: Option<String>,
+    #[serde(default)]
+    unexplained: Vec<Deed>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Deed {
+    event: String,
+    at: String,
+    who: String,
+    from: String,
+    request: String,
+    cloud_key: String,
 }
 
 impl Sheet for EventQueue {
@@ -183,5 +195,11 @@ impl Sheet for EventQueue {
             ("set", self.set_at.as_deref().map(time)),
             ("by", self.set_by.clone()),
         ]
+    }
+
+    fn below(&self) -> String {
+        let rows =
+            self.unexplained.iter().cloned().map(|Deed { event, at, who, from, request, cloud_key }| vec![event, time(&at), cloud_key, from, who, request]);
+        section("unexplained: done in Keystead's own name, and by no operation of it", &["event", "at", "cloud key", "from", "who", "call"], rows.collect())
     }
 }

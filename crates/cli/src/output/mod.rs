@@ -24,6 +24,7 @@ pub mod rotation;
 pub mod table;
 pub mod usage;
 pub mod user;
+pub mod uses;
 pub mod vault;
 pub mod wave;
 

@@ -39,7 +39,7 @@ async fn world_of(engine: Engine, environments: &[&str]) -> World {
 }
 
 async fn begin(world: &World, action: BatchAction, selector: Selector) -> Batch {
-    let new = NewBatch { action, selector, expect_keys: None };
+    let new = NewBatch { action, selector, expect_keys: None, expect_digest: None };
     world.house.app.begin_batch(&world.ann, &Request::default(), new).await.expect("a batch")
 }
 
@@ -171,8 +171,11 @@ async fn a_keystore_whose_material_is_gone_is_restored_as_a_batch_cm_037() {
     assert_eq!(ended(&world, &batch).await.counts.get(&ItemState::Done), Some(&2));
     assert_eq!(items(&world, &batch).await.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), ["c", "a"], "the more important first");
     assert!(world.key("a").await.material_present && world.key("c").await.material_present);
-    let nothing =
-        world.house.app.begin_batch(&world.ann, &Request::default(), NewBatch { action: BatchAction::Upload, selector: lost, expect_keys: None }).await;
+    let nothing = world
+        .house
+        .app
+        .begin_batch(&world.ann, &Request::default(), NewBatch { action: BatchAction::Upload, selector: lost, expect_keys: None, expect_digest: None })
+        .await;
     assert!(matches!(nothing, Err(Error::Invalid(invalid)) if invalid.field == "selector"), "nothing is left to restore");
 }
 

@@ -215,3 +215,95 @@ async fn a_deleted_key_is_not_killed_and_nothing_changes_ft_019() {
     let error = world.house.app.restore_key(&world.ann, &Request::default(), "orders").await.expect_err("was never killed");
     assert!(matches!(error, Error::Invalid(_)), "{error:?}");
 }
+
+/// What a renewal, an upload or an update of a key comes to when it has the key in hand at its call of this number, and a kill of the key is asked.
+async fn is_killed_in_the_middle(ask: &Value, call: u32) -> (String, u32) {
+    let world = World::new(Engine::Sqlite).await;
+    world.create("orders").await;
+    let before = world.requests().await;
+    world.sandbox.add_faults([Fault { operation: "*".into(), skip: call, count: 100_000, effect: throttled() }]);
+    let path = format!("/v1/keys/orders{}", ask["path"].as_str().unwrap_or_default());
+    let (_, begun) = world.rest_now(ask["method"].as_str().unwrap_or_default(), &path, ask["body"].as_object().map(|_| ask["body"].clone())).await;
+    let id = begun["operation"]["id"].as_str().unwrap_or_else(|| panic!("{begun}")).to_owned();
+    let operation = async || world.rest(0, "GET", &format!("/v1/operations/{id}"), None).await.1;
+    while operation().await["attempts"] == 0 && operation().await["state"] == "RUNNING" {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let calls = u32::try_from(world.requests().await - before).unwrap_or(u32::MAX);
+    // The weather gets better while the kill waits, as it does at last.
+    let kill = async {
+        let (status, killed) = world.rest(0, "POST", "/v1/keys/orders/kill", None).await;
+        assert_eq!((status, &killed["operation"]["state"]), (200, &json!("SUCCEEDED")), "{call}: {killed}");
+    };
+    let weather = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        world.sandbox.clear_faults();
+    };
+    tokio::join!(kill, weather);
+    let ended = operation().await;
+    world.settle().await;
+    for key in crate::comparison::keys_of(&world.house, &world.ann.account, &keystead_store::keys::KeyFilter::default()).await {
+        assert!(key.state != KeyState::Active && key.state != KeyState::Creating, "{call}: {key:?}");
+        let cloud = crate::comparison::Cloud::of(world.cloud_keys().await);
+        crate::comparison::check_key(&world.house, &key, &cloud, &format!("{ask} {call}")).await;
+    }
+    (
+        format!(
+            "{} {}",
+            ended["state"].as_str().unwrap_or_default(),
+            ended["problem"]["type"].as_str().and_then(|kind| kind.rsplit('/').next()).unwrap_or_default()
+        ),
+        calls,
+    )
+}
+
+fn throttled() -> Effect {
+    Effect::Error { code: "ThrottlingException".into(), status: 400, message: "Rate exceeded".into() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_turns_round_what_has_its_key_in_hand_wherever_that_is_ft_019() {
+    let asks = [
+        json!({"method": "POST", "path": "/renew"}),
+        json!({"method": "POST", "path": "/upload"}),
+        json!({"method": "PATCH", "path": "", "body": {"description": "other", "tags": {"team": "other"}}}),
+    ];
+    for ask in asks {
+        let mut turned = 0;
+        for call in 0.. {
+            let (ended, calls) = is_killed_in_the_middle(&ask, call).await;
+            turned += usize::from(ended == "FAILED turned-round");
+            if calls <= call {
+                assert!(ended.starts_with("SUCCEEDED") && call > 1, "{ask} {call}: behind its last call it has ended: {ended}");
+                break;
+            }
+            assert!(ended == "FAILED turned-round" || ended.starts_with("SUCCEEDED"), "{ask} {call}: {ended}");
+        }
+        assert!(turned > 0, "{ask}: none was turned round");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_does_not_wait_for_a_renewal_that_waits_for_a_sealed_vault_ft_019() {
+    let world = World::new(Engine::Sqlite).await;
+    for name in ["orders", "invoices"] {
+        world.create(name).await;
+    }
+    world.house.engine.parts().vault.seal();
+    for name in ["orders", "invoices"] {
+        let (status, begun) = world.rest_now("POST", &format!("/v1/keys/{name}/upload"), None).await;
+        assert_eq!(status, 202, "{begun}");
+    }
+    let (status, killed) = world.rest(0, "POST", "/v1/keys/orders/kill", None).await;
+    assert_eq!((status, &killed["operation"]["state"]), (200, &json!("SUCCEEDED")), "{killed}");
+    let (status, killed) = kill_keystore(&world, json!({"all": true})).await;
+    assert_eq!((status, killed["started"].as_array().map(Vec::len), &killed["left"]), (200, Some(1), &json!([])), "{killed}");
+    for name in ["orders", "invoices"] {
+        assert_eq!(world.key(name).await.state, KeyState::Inactive, "{name}");
+    }
+    let (_, history) = world.rest(0, "GET", "/v1/operations", None).await;
+    let turned = history["items"].as_array().expect("operations").iter().filter(|one| one["problem"].to_string().contains("turned-round")).count();
+    assert_eq!(turned, 2, "{history}");
+    let (_, log) = world.rest(0, "GET", "/v1/audit?limit=200", None).await;
+    assert!(log.to_string().contains("turned_round"), "who was turned round, and by whom, is in the audit log: {log}");
+}

@@ -174,8 +174,8 @@ async fn a_deed_in_keysteads_own_name_that_keystead_did_not_do_is_told_as_such()
     let meddler = world.with_queue().await;
     let key = world.create("orders").await;
     world.hears().await;
-    // Long behind Keystead's last operation somebody uses the role's session.
-    world.sandbox.advance(600_000_000);
+    // Right behind an operation of Keystead's, which does not disable, somebody uses the role's session.
+    world.sandbox.advance(1_000_000);
     meddler.as_keystead().await.disable_key().key_id(key.cloud_key_id.clone().expect("a cloud key")).send().await.expect("disables");
     assert_eq!((world.hears().await > 0, world.wakes().await), (true, 1));
     let open = world.open_drift("").await;
@@ -183,6 +183,9 @@ async fn a_deed_in_keysteads_own_name_that_keystead_did_not_do_is_told_as_such()
     assert_eq!((&cause["is_own"], &cause["who"]), (&json!(true), &json!("arn:aws:sts::123456789012:assumed-role/keystead/keystead-test")), "{open:?}");
     let (_, alerts) = world.rest(0, "GET", "/v1/alerts", None).await;
     assert!(alerts.to_string().contains("its credentials may be in other hands"), "{alerts}");
+    let queue = world.queue().await;
+    let unexplained = queue["unexplained"].as_array().expect("deeds");
+    assert_eq!((unexplained.len(), &unexplained[0]["event"], &unexplained[0]["cloud_key"]), (1, &json!("DisableKey"), &json!(key.cloud_key_id)), "{queue}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,6 +28,7 @@ mod imports;
 mod in_place;
 mod installed;
 mod kill;
+mod kill_apply;
 mod kinds;
 mod linked;
 mod lost_commit;

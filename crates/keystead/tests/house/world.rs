@@ -400,8 +400,17 @@ impl World {
 
     /// A call over REST as ann (0) or bob (1).
     pub async fn rest(&self, person: usize, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.asks(person, method, path, body, 20).await
+    }
+
+    /// The same as ann, who does not wait for the end.
+    pub async fn rest_now(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.asks(0, method, path, body, 0).await
+    }
+
+    async fn asks(&self, person: usize, method: &str, path: &str, body: Option<Value>, waits: u32) -> (u16, Value) {
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.tokens[person]).header("Prefer", "wait=20");
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.tokens[person]).header("Prefer", format!("wait={waits}"));
         if let Some(body) = body {
             request = request.json(&body);
         }

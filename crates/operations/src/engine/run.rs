@@ -130,6 +130,9 @@ impl Engine {
         let Some(planned) = run.plan.get(position).cloned() else {
             return self.conclude(run, None).await;
         };
+        if let Some(problem) = self.asked_to_turn(run, &planned).await? {
+            return self.turn_round(run, &planned, &problem).await.map(|()| false);
+        }
         let benches = match self.benches(run, &planned.step).await {
             Ok(benches) => benches,
             Err(error) => return self.cope(run, &planned, error).await,
@@ -144,6 +147,17 @@ impl Engine {
                 self.cope(run, &planned, error).await
             }
         }
+    }
+
+    /// Why the operation shall turn round, where there is a way back: a kill needs its key.
+    async fn asked_to_turn(&self, run: &Run, planned: &Planned) -> Result<Option<Problem>, Interrupted> {
+        let id = run.operation.id.clone();
+        let is_asked = self.parts.store.read("operations.is_asked_to_turn", move |tx| operations::is_asked_to_turn(tx, &id)).await?;
+        if !is_asked || self.standing(run, planned).await.no_way_back {
+            return Ok(None);
+        }
+        let detail = "A kill was asked of a key that it had in hand: what it had done was taken back.";
+        Ok(Some(Problem::new("turned-round", detail, "Repeat the command behind the kill, if it is still wanted.")))
     }
 
     /// Each step that is to be done now, with where.

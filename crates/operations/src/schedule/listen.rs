@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use keystead_cloud::{Cloud, CloudEvent, Message};
+use keystead_cloud::{Cloud, CloudEvent, KeyUse, Message, Told};
 use keystead_domain::{
     KeystoreId, Timestamp, cause,
     time::{DAY, SECOND},
@@ -16,13 +16,17 @@ use keystead_domain::{
 use keystead_store::{
     StoreError, Tx, events,
     events::{EventRow, QueueRow, WakeRow},
-    keys, keystores, lineages, operations, schedules,
+    keys,
+    keys::KeyRow,
+    keystores, lineages, operations, schedules, uses,
+    uses::UseRow,
 };
 
 use super::drift::sweep_name;
 use crate::{
     Engine,
     engine::{Looked, call::StepError},
+    explain,
 };
 
 /// Queues that are listened to side by side. With more than these nobody waits at one of them for a first message.
@@ -102,30 +106,36 @@ impl Engine {
             let messages = cloud.receive(&queue.queue, waits && batch == 0).await?;
             let count = messages.len();
             if count > 0 && !self.take_down(cloud.as_ref(), queue, messages).await? {
-                break;
+                return Ok(None);
             }
             heard.fetch_add(count, Ordering::Relaxed);
             if count < BATCH {
-                break;
+                return Ok(None);
             }
         }
-        Ok(None)
+        Ok(Some(format!("{} messages were heard, and more are there: what is done to keys is heard late", BATCHES * BATCH)))
     }
 
     /// Writes down what messages say, and takes them out of the queue behind that: one that comes again is known. `false` when the keystore listens to another queue by
     /// now: they stay for whoever listens to this one.
     async fn take_down(&self, cloud: &dyn Cloud, queue: &QueueRow, messages: Vec<Message>) -> Result<bool, StepError> {
         let (row, now) = (queue.clone(), self.now());
-        let (receipts, told): (Vec<_>, Vec<_>) = messages.into_iter().map(|message| (message.receipt, message.event)).unzip();
-        let told: Vec<CloudEvent> = told.into_iter().flatten().collect();
+        let (receipts, told): (Vec<_>, Vec<_>) = messages.into_iter().map(|message| (message.receipt, message.told)).unzip();
+        let told: Vec<Told> = told.into_iter().flatten().collect();
         let keep_all = move |tx: &mut Tx<'_>| {
             events::still_listens(tx, &row)?;
-            told.iter().try_for_each(|event| match keep(tx, &row.keystore_id, event, now) {
-                Err(StoreError::Corrupt(what)) => {
-                    tracing::error!(keystore = %row.keystore_id, event = event.id, what, "an event names a key that cannot be read; it is left out");
-                    Ok(())
+            told.iter().try_for_each(|told| {
+                let (event, kept) = match told {
+                    Told::Done(event) => (&event.id, keep(tx, &row.keystore_id, event, now)),
+                    Told::Used(used) => (&used.id, keep_use(tx, &row.keystore_id, used, now)),
+                };
+                match kept {
+                    Err(StoreError::Corrupt(what)) => {
+                        tracing::error!(keystore = %row.keystore_id, event, what, "an event names a key that cannot be read; it is left out");
+                        Ok(())
+                    }
+                    kept => kept,
                 }
-                kept => kept,
             })
         };
         match self.parts().store.write("events.keep", keep_all).await {
@@ -186,29 +196,15 @@ impl Engine {
     }
 }
 
-/// Keeps an event for each key that it is about, and wakes a look at it. An alias is moved away from a key that the event does not name: whose alias it was is known here.
+/// Keeps an event for each key that it is about, and wakes a look at it.
 fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, now: Timestamp) -> Result<(), StoreError> {
-    let mut about: Vec<String> = event.keys.iter().map(|key| key.0.clone()).collect();
-    if let Some(alias) = &event.alias
-        && let Some(lineage) = lineages::by_alias(tx, keystore, alias)?
-        && let Some(id) = keys::by_id(tx, &lineage.current_key_id)?.and_then(|key| key.cloud_key_id)
-        && !about.contains(&id)
-    {
-        about.push(id);
-    }
-    for id in about {
-        let key = keys::by_cloud_key(tx, keystore, &id)?;
+    let about = about(tx, keystore, event)?;
+    let is_explained = is_explained(tx, event, &about)?;
+    for (id, key) in about {
         // What Keystead does to keys of other keystores in the same place, and to what it takes back, explains nothing here.
         if event.is_own && key.is_none() {
             continue;
         }
-        let is_explained = match &key {
-            Some(key) if event.is_own => {
-                let (since, until) = (event.at.plus_micros(-cause::SLACK), event.at.plus_micros(cause::SLACK));
-                operations::ran_on(tx, &key.account_id, &key.id, since, until)?
-            }
-            _ => false,
-        };
         let row = EventRow {
             keystore_id: keystore.clone(),
             cloud_key_id: id.clone(),
@@ -227,6 +223,57 @@ fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, now: Timesta
         if events::keep(tx, &row)? && !is_explained {
             events::wake(tx, keystore, &id, now)?;
         }
+    }
+    Ok(())
+}
+
+/// The cloud keys that an event is about, with their rows. An alias is moved away from a key that the event does not name: whose alias it is by now is known here.
+fn about(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent) -> Result<Vec<(String, Option<KeyRow>)>, StoreError> {
+    let mut about: Vec<String> = event.keys.iter().map(|key| key.0.clone()).collect();
+    if let Some(alias) = &event.alias
+        && let Some(lineage) = lineages::by_alias(tx, keystore, alias)?
+        && let Some(id) = keys::by_id(tx, &lineage.current_key_id)?.and_then(|key| key.cloud_key_id)
+        && !about.contains(&id)
+    {
+        about.push(id);
+    }
+    let row = |id: String| keys::by_cloud_key(tx, keystore, &id).map(|key| (id, key));
+    about.into_iter().map(row).collect()
+}
+
+/// Whether an operation on one of the keys explains what was done in Keystead's own name. One that is told late may be about the alias of a key that was renewed since: then
+/// that key's operation explains it, and none of its successor's does.
+fn is_explained(tx: &mut Tx<'_>, event: &CloudEvent, about: &[(String, Option<KeyRow>)]) -> Result<bool, StoreError> {
+    let Some(call) = event.call.filter(|_| event.is_own) else { return Ok(false) };
+    let (since, until) = (event.at.plus_micros(-cause::SLACK), event.at.plus_micros(cause::SLACK));
+    for key in about.iter().filter_map(|(_, key)| key.as_ref()) {
+        if explain::is_made_by(&operations::ran_on(tx, &key.account_id, &key.id, since, until)?, call) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Keeps who used a key of the house, or tried to. It wakes nobody: a use changes no key.
+fn keep_use(tx: &mut Tx<'_>, keystore: &KeystoreId, used: &KeyUse, now: Timestamp) -> Result<(), StoreError> {
+    for id in &used.keys {
+        if keys::by_cloud_key(tx, keystore, &id.0)?.is_none() {
+            continue;
+        }
+        let at = used.at.min(now);
+        let row = UseRow {
+            keystore_id: keystore.clone(),
+            cloud_key_id: id.0.clone(),
+            who: used.who.clone(),
+            operation: used.operation.clone(),
+            refusal: used.refusal.clone(),
+            session: used.session.clone(),
+            origin: used.from.clone(),
+            first_at: at,
+            last_at: at,
+            heard: 1,
+        };
+        uses::keep(tx, &row, &used.id)?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub mod waves;
 use std::time::Duration;
 
 use keystead_domain::time::{DAY, SECOND};
-use keystead_store::{StoreError, due::Task, events, keystores, schedules};
+use keystead_store::{StoreError, due::Task, events, keystores, schedules, uses};
 pub use rotation::{Turn, turn_of};
 pub(crate) use successor::Born;
 pub use successor::PreparedSuccessor;
@@ -145,6 +145,7 @@ impl Engine {
             let before = self.now().plus_micros(-listen::KEPT);
             self.sweep_all().await;
             while self.parts().store.write("events.forget_before", move |tx| events::forget_before(tx, before)).await? {}
+            while self.parts().store.write("uses.forget_before", move |tx| uses::forget_before(tx, before)).await? {}
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use keystead_store::{
     keystores,
     keystores::KeystoreRow,
     rehearsals::{self, RehearsalRow},
+    uses::{self, UseRow},
 };
 
 use crate::{
@@ -26,6 +27,8 @@ use crate::{
     words::{self, Who},
 };
 
+/// Users who were refused that an alert names.
+const NAMED: usize = 5;
 /// How many one look goes on with.
 const AT_ONCE: u32 = 64;
 /// How long one rests whose key another operation has in hand.
@@ -127,6 +130,7 @@ impl Engine {
     async fn tell_rehearsal(&self, row: &RehearsalRow, key: &KeyRow) -> Result<(), StoreError> {
         let (before, after) = (UseKnown::read(&row.used_before), self.last_use(key).await);
         let why = format!("before, {}; since the key is enabled again, {}", before.in_words(), in_words_since(&after, row.enabling_at.unwrap_or(row.ends_at)));
+        let why = why + &self.refused_meanwhile(row, key).await?;
         let entry = self.entry_of_rehearsal(key, "ended", &why);
         let mend = "A use that came back says that somebody needs it; none says little. Look in the applications' logs and in CloudTrail for DisabledException of that time.";
         let alert = self.telling_of_rehearsal(AlertKind::RehearsalEnded, row, key, vec![("why", why), ("mend", mend.to_owned())]);
@@ -137,6 +141,14 @@ impl Engine {
             alert.write(tx).map(drop)
         };
         self.parts().store.write("rehearsals.end", end).await
+    }
+
+    /// Who was refused while the key was disabled, as the keystore's queue told it: these need it.
+    async fn refused_meanwhile(&self, row: &RehearsalRow, key: &KeyRow) -> Result<String, StoreError> {
+        let Some(id) = key.cloud_key_id.clone() else { return Ok(String::new()) };
+        let (keystore, since) = (key.keystore_id.clone(), row.begun_at);
+        let users = self.parts().store.read("uses.of_key", move |tx| uses::of_key(tx, &keystore, &id, since)).await?;
+        Ok(in_words_refused(&users))
     }
 
     /// The key should be enabled, and is not: somebody's application stands still.
@@ -197,10 +209,47 @@ fn in_words_since(known: &UseKnown, time: Timestamp) -> String {
     }
 }
 
+/// Those of a key's users who were refused, each once, the last first; a few, and how many more.
+fn in_words_refused(users: &[UseRow]) -> String {
+    let mut refused: Vec<&str> = Vec::new();
+    for user in users.iter().filter(|user| !user.refusal.is_empty()) {
+        if !refused.contains(&user.who.as_str()) {
+            refused.push(&user.who);
+        }
+    }
+    let named = refused.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match refused.len() {
+        0 => String::new(),
+        count if count > NAMED => format!("; refused meanwhile, as the queue told: {named} and {} more", count - NAMED),
+        _ => format!("; refused meanwhile, as the queue told: {named}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use keystead_cloud::Used;
+    use keystead_domain::KeystoreId;
+
+    #[test]
+    fn who_was_refused_is_named_once_and_not_without_end_aw_045() {
+        let user = |who: usize, refusal: &str| UseRow {
+            keystore_id: KeystoreId::new(Timestamp::from_secs(0), [0; 10]),
+            cloud_key_id: "k".into(),
+            who: format!("user-{who}"),
+            operation: "Decrypt".into(),
+            refusal: refusal.into(),
+            session: String::new(),
+            origin: String::new(),
+            first_at: Timestamp::from_secs(0),
+            last_at: Timestamp::from_secs(0),
+            heard: 1,
+        };
+        assert_eq!(in_words_refused(&[user(1, "")]), "");
+        assert_eq!(in_words_refused(&[user(1, "x"), user(1, "y"), user(2, "")]), "; refused meanwhile, as the queue told: user-1");
+        let many: Vec<UseRow> = (0..7).map(|who| user(who, "x")).collect();
+        assert!(in_words_refused(&many).ends_with("user-4 and 2 more"), "{}", in_words_refused(&many));
+    }
 
     #[test]
     fn a_use_from_before_is_none_behind_the_end_aw_045() {

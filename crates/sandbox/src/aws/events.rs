@@ -154,7 +154,11 @@ impl Trail {
 fn identity(call: &Call) -> Value {
     let caller = &call.caller;
     let kind = if caller.role.is_some() { "AssumedRole" } else { "IAMUser" };
-    json!({"type": kind, "principalId": caller.user_id, "arn": caller.arn, "accountId": caller.account, "accessKeyId": caller.access_key})
+    let mut identity = json!({"type": kind, "principalId": caller.user_id, "arn": caller.arn, "accountId": caller.account, "accessKeyId": caller.access_key});
+    if let Some(role) = &caller.role {
+        identity["sessionContext"] = json!({"sessionIssuer": {"type": "Role", "arn": role, "accountId": caller.account, "userName": role.rsplit('/').next()}});
+    }
+    identity
 }
 
 fn resource(arn: &str, account: &str) -> Value {

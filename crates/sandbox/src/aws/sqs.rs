@@ -1,7 +1,8 @@
 //! Amazon SQS, as far as events of AWS KMS arrive by it: standard queues with receipts and visibility, over JSON 1.0 (SQS API reference 2012-11-05).
 //!
 //! A queue here has a rule of EventBridge for every CloudTrail event of its account and Region that is not read-only, which is what EventBridge delivers when nothing
-//! else is asked for (EventBridge user guide, "AWS service events delivered via AWS CloudTrail").
+//! else is asked for (EventBridge user guide, "AWS service events delivered via AWS CloudTrail"). One that is made with reads has a rule in the state
+//! `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`, and hears of uses of keys, too.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -40,27 +41,32 @@ struct Message {
     received: u32,
 }
 
+/// A queue.
+#[derive(Default)]
+struct Queue {
+    messages: VecDeque<Message>,
+    /// Whether its rule hands on read-only events, too.
+    with_reads: bool,
+}
+
 /// All queues, by their place and name.
 #[derive(Default)]
 pub(crate) struct Queues {
-    queues: BTreeMap<(Place, String), VecDeque<Message>>,
+    queues: BTreeMap<(Place, String), Queue>,
 }
 
 impl Queues {
-    /// Makes a queue; one that is there stays as it is.
-    pub(crate) fn make(&mut self, account: &str, region: &str, name: &str) {
+    /// Makes a queue; one that is there keeps its messages. With reads its rule hands on read-only events from now on.
+    pub(crate) fn make(&mut self, account: &str, region: &str, name: &str, with_reads: bool) {
         let place = Place { account: account.to_owned(), region: region.to_owned() };
-        self.queues.entry((place, name.to_owned())).or_default();
+        self.queues.entry((place, name.to_owned())).or_default().with_reads |= with_reads;
     }
 
     /// Puts an event into every queue of its place, to be seen from a time on.
     pub(crate) fn deliver(&mut self, event: &Event, visible_at: Micros) {
-        if event.read_only {
-            return;
-        }
         let here = |place: &Place| place.account == event.recipient_account_id && place.region == event.aws_region;
-        for (_, queue) in self.queues.iter_mut().filter(|((place, _), _)| here(place)) {
-            push(queue, event.event_id.clone(), envelope(event).to_string(), visible_at);
+        for (_, queue) in self.queues.iter_mut().filter(|((place, _), queue)| here(place) && (queue.with_reads || !event.read_only)) {
+            push(&mut queue.messages, event.event_id.clone(), envelope(event).to_string(), visible_at);
         }
     }
 }
@@ -87,7 +93,7 @@ fn create_queue(scene: &mut Scene<'_>) -> Result<Stage, AwsError> {
     let place = scene.call.place.clone();
     scene.authorize_action("sqs:CreateQueue", &place.queue_arn(&name))?;
     let url = format!("https://sqs.{}.amazonaws.com/{}/{name}", place.region, place.account);
-    scene.world.trail.queues.make(&place.account, &place.region, &name);
+    scene.world.trail.queues.make(&place.account, &place.region, &name, false);
     Ok(json!({"QueueUrl": url}).into())
 }
 
@@ -149,5 +155,5 @@ fn queue<'w>(scene: &'w mut Scene<'_>) -> Result<&'w mut VecDeque<Message>, AwsE
     };
     scene.authorize_action(&format!("sqs:{operation}"), &place.queue_arn(&name))?;
     let missing = || AwsError::new(Code::QueueDoesNotExist, "The specified queue does not exist.");
-    scene.world.trail.queues.queues.get_mut(&(place, name)).ok_or_else(missing)
+    scene.world.trail.queues.queues.get_mut(&(place, name)).map(|queue| &mut queue.messages).ok_or_else(missing)
 }

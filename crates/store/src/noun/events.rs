@@ -215,6 +215,12 @@ pub fn newest(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str, sought: &
     tx.query_opt(&sql, &values)?.map(read_event).transpose()
 }
 
+/// Of what was done in Keystead's own name, that which no operation explains: the newest first, so many at most.
+pub fn unexplained(tx: &mut Tx<'_>, keystore: &KeystoreId, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    let sql = format!("{EVENT} WHERE keystore_id = $1 AND is_own = 1 AND is_explained = 0 ORDER BY happened_at DESC, event_id, cloud_key_id LIMIT $2");
+    tx.query(&sql, &[keystore.as_str().into(), limit.into()])?.into_iter().map(read_event).collect()
+}
+
 /// Forgets what was heard of a cloud key.
 pub fn forget_key(tx: &mut Tx<'_>, keystore: &KeystoreId, cloud_key: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM cloud_events WHERE keystore_id = $1 AND cloud_key_id = $2", &[keystore.as_str().into(), cloud_key.into()]).map(drop)

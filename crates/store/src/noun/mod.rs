@@ -32,6 +32,7 @@ pub mod rotations;
 pub mod schedules;
 pub mod syncs;
 pub mod users;
+pub mod uses;
 pub mod vault;
 pub mod versions;
 pub mod views;

@@ -146,13 +146,13 @@ pub fn list(tx: &mut Tx<'_>, account: &AccountId, key: Option<&KeyId>, page: &Pa
     Ok(page.cut(rows?, |operation| operation.id.to_string()))
 }
 
-/// Whether an operation that names this key ran at some time from `since` to `until`. Those that began more than an hour before are not looked for.
-pub fn ran_on(tx: &mut Tx<'_>, account: &AccountId, key: &KeyId, since: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+/// The records of the operations that name this key and ran at some time from `since` to `until`. Those that began more than an hour before are not looked for.
+pub fn ran_on(tx: &mut Tx<'_>, account: &AccountId, key: &KeyId, since: Timestamp, until: Timestamp) -> Result<Vec<String>, StoreError> {
     let first = OperationId::new(since.plus_micros(-3_600_000_000), [0; 10]);
-    let sql = "SELECT id FROM operations WHERE account_id = $1 AND id >= $2 AND created_at <= $4 AND (finished_at IS NULL OR finished_at >= $3) AND params LIKE $5 LIMIT 1";
+    let sql = "SELECT params FROM operations WHERE account_id = $1 AND id >= $2 AND created_at <= $4 AND (finished_at IS NULL OR finished_at >= $3) AND params LIKE $5";
     let named = format!("%{key}%");
     let values = [account.as_str().into(), first.as_str().into(), since.into(), until.into(), (&named).into()];
-    Ok(tx.query_opt(sql, &values)?.is_some())
+    tx.query(sql, &values)?.into_iter().map(|row| row.read().text()).collect()
 }
 
 /// A page of the operations of one kind that were asked of a key, newest first.
@@ -274,6 +274,17 @@ pub fn wake_all(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
 /// Makes an operation that waits, or is about to, run now: a person mended what it waited for.
 pub fn wake(tx: &mut Tx<'_>, id: &OperationId, now: Timestamp) -> Result<(), StoreError> {
     tx.execute(&format!("{WAKE} AND id = $2"), &[now.into(), id.as_str().into()]).map(drop)
+}
+
+/// Asks a running operation to take back what it did, as far as it can: somebody needs its key now. `false` when it was asked before, or has ended.
+pub fn ask_to_turn(tx: &mut Tx<'_>, id: &OperationId, now: Timestamp) -> Result<bool, StoreError> {
+    wake(tx, id, now)?;
+    Ok(tx.execute("UPDATE operations SET turn_asked = 1 WHERE id = $1 AND turn_asked = 0 AND state = 'RUNNING'", &[id.as_str().into()])? > 0)
+}
+
+/// Whether a running operation was asked to take back what it did.
+pub fn is_asked_to_turn(tx: &mut Tx<'_>, id: &OperationId) -> Result<bool, StoreError> {
+    Ok(tx.query_opt("SELECT id FROM operations WHERE id = $1 AND turn_asked = 1 AND state = 'RUNNING'", &[id.as_str().into()])?.is_some())
 }
 
 /// How many operations that the schedule began are running, by keystore; keystores without any are left out.

@@ -17,7 +17,7 @@ use crate::{
 /// An action on many keys.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "action": "deactivate", "selector": { "tags": ["env=test"], "keystores": ["frankfurt"] }, "expect_keys": 12 }))]
+#[schema(example = json!({ "action": "deactivate", "selector": { "tags": ["env=test"], "keystores": ["frankfurt"] }, "expect_keys": 12, "expect_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }))]
 pub(crate) struct BatchOrder {
     /// `deactivate`, `activate`, `upload`, `renew`, `rotate`, `schedule-deletion`, `cancel-deletion` or `update`.
     action: String,
@@ -35,6 +35,10 @@ pub(crate) struct BatchOrder {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     expect_keys: Option<u64>,
+    /// The plan's `digest`. If the selector selects other keys now, nothing begins. A plan does not look at it.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    expect_digest: Option<String>,
 }
 
 /// Which keys. Each field that says something must hold; of several values in one field one is enough, of tags all are needed. A DELETED key is selected by its state or
@@ -111,7 +115,7 @@ impl BatchOrder {
     /// [`Invalid`] naming the field.
     pub fn read(self, now: Timestamp) -> Result<NewBatch, Invalid> {
         let action = action(&self.action, self.days, self.update, now)?;
-        Ok(NewBatch { action, selector: self.selector.read(now)?, expect_keys: self.expect_keys })
+        Ok(NewBatch { action, selector: self.selector.read(now)?, expect_keys: self.expect_keys, expect_digest: self.expect_digest })
     }
 }
 

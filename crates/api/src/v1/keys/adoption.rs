@@ -11,7 +11,7 @@ use crate::{
     caller::Caller,
     extract::Named,
     problem::Refusal,
-    wire::{time::rfc3339, usage::LastUse},
+    wire::{time::rfc3339, usage::LastUse, user_of_key::UserOfKey},
 };
 
 /// How far a renewal is adopted.
@@ -45,12 +45,14 @@ pub(crate) struct Predecessor {
     /// Whether it was used behind the renewal; null where nobody can tell. False does not say that it is not needed.
     #[schema(required)]
     is_still_used: Option<bool>,
+    /// Who used it behind the renewal, or tried to, the last first: what the keystore's queue told, as in `uses`.
+    users: Vec<UserOfKey>,
 }
 
 impl Predecessor {
     fn of(known: adoption::Predecessor) -> Self {
         let is_still_used = known.is_still_used();
-        let adoption::Predecessor { key, renewed_at, last_use } = known;
+        let adoption::Predecessor { key, renewed_at, last_use, users } = known;
         Self {
             key: key.id.to_string(),
             state: key.state.as_str(),
@@ -58,6 +60,7 @@ impl Predecessor {
             retires_at: key.rotation.retires.map(rfc3339),
             last_use: LastUse::of(last_use),
             is_still_used,
+            users: users.into_iter().map(UserOfKey::of).collect(),
         }
     }
 }
@@ -65,7 +68,7 @@ impl Predecessor {
 /// Show how far a renewal is adopted
 ///
 /// Whether the predecessors of the key are still used: the cloud is asked when each was last used, and that is held against the time of the renewal. A predecessor is used as long as
-/// what it encrypted is read, so that a use behind the renewal is no fault. Who used it, the record does not say: CloudTrail does. Of a replica its own Region's keys are told.
+/// what it encrypted is read, so that a use behind the renewal is no fault. Who used it is what the keystore's queue told. Of a replica its own Region's keys are told.
 #[utoipa::path(get, path = "/v1/keys/{key}/adoption", tag = "keys", params(WhichKey),
     responses((status = 200, description = "Who is still used.", body = Adoption)))]
 pub(crate) async fn adoption(State(api): State<Api>, Caller(caller): Caller, Named(key): Named) -> Result<Json<Adoption>, Refusal> {

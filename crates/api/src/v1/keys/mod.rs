@@ -31,6 +31,7 @@ pub mod schedule_deletion;
 pub mod show;
 pub mod update;
 pub mod upload;
+pub mod uses;
 pub mod waves;
 
 use keystead_app::keys::lifecycle::Ask;

@@ -34,7 +34,7 @@ use crate::{
     error::CliError,
     output::{
         adoption::Adoption, audit::AuditEntry, blast::Reach, key::Key, kill::Kill, link::Link, recreation::Recreation, rehearsal::Rehearsal,
-        rotation::Rotation, wave::Wave,
+        rotation::Rotation, uses::Uses, wave::Wave,
     },
     route::Route,
 };
@@ -71,6 +71,7 @@ pub async fn run(context: &Context, verb: KeyVerb) -> Result<(), CliError> {
         KeyVerb::Recreate(args) => recreate(context, &args).await,
         KeyVerb::Forget(one) => ask(context, &one, "forget", Shown::Same).await,
         KeyVerb::Adoption(one) => adoption(context, &one).await,
+        KeyVerb::Uses(one) => uses(context, &one).await,
         KeyVerb::RehearseDeletion(args) => rehearsal::begin(context, &args).await,
         KeyVerb::EndRehearsal(one) => ask(context, &one, "end-rehearsal", Shown::Same).await,
         KeyVerb::Rehearsals(args) => pages::list::<Rehearsal>(context, route(&args.one)?.then("rehearsals"), &args.listing, None, |_| true).await,
@@ -187,6 +188,15 @@ async fn adoption(context: &Context, one: &One) -> Result<(), CliError> {
     context.output.one::<Adoption>(&shown)?;
     if !context.output.is_json() {
         context.output.note("A predecessor is used for as long as what it encrypted is read. One that was not seen may be needed all the same.");
+    }
+    Ok(())
+}
+
+async fn uses(context: &Context, one: &One) -> Result<(), CliError> {
+    let shown = context.client()?.get(&route(one)?.then("uses")).await?;
+    context.output.one::<Uses>(&shown)?;
+    if !context.output.is_json() {
+        context.output.note(read::<Uses>(&shown)?.note());
     }
     Ok(())
 }

@@ -9,12 +9,13 @@ use keystead_domain::{KeyState, RegionRole, key::deletion::WaitingDays, keystore
 use keystead_operations::Point;
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::{keys::KeyFilter, keys::KeyRow, operations, restores::Tally};
+use serde_json::json;
 
 use self::subject::{FAMILIES, NATIVE, SUBJECTS, Subject, clean_up, expected, replica_of};
 use crate::{
     comparison::{Cloud, check_aliases, check_key, check_leftovers, check_rest, keys_of, versions_of},
     drills, families, rehearsals,
-    world::{Engine, World},
+    world::{CUSTOMER, Engine, World},
 };
 
 /// What goes wrong in one run.
@@ -224,17 +225,61 @@ fn calls_in(seen: &[Point]) -> usize {
     seen.iter().filter(|point| matches!(point, Point::BeforeCall(_))).count()
 }
 
+/// Where runs happen. A run is compared with all that the world holds, so that a world of many runs is a slow one: behind some there is another.
+struct Ground {
+    engine: Engine,
+    world: World,
+    runs: usize,
+}
+
+/// Runs in one world.
+const RUNS_A_WORLD: usize = 64;
+
+impl Ground {
+    async fn new(engine: Engine) -> Self {
+        let world = World::new(engine).await;
+        world.make_vault_keystore("main").await;
+        world.make_keystore_in("payments-us", "us-east-1").await;
+        for (keystore, region) in [("payments-eu", "eu-west-1"), ("payments-us", "us-east-1")] {
+            world.sandbox.put_queue(CUSTOMER, region, "crash", false);
+            let queue = json!({"queue": format!("arn:aws:sqs:{region}:{CUSTOMER}:crash")});
+            let (status, answer) = world.rest(0, "PUT", &format!("/v1/keystores/{keystore}/event-queue"), Some(queue)).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        Self { engine, world, runs: 0 }
+    }
+
+    async fn run(&mut self, subject: Subject, mishap: &Mishap) -> Path {
+        if self.runs == RUNS_A_WORLD {
+            *self = Box::pin(Self::new(self.engine)).await;
+        }
+        self.runs += 1;
+        let path = run(&self.world, subject, mishap).await;
+        self.check_events(&format!("{subject:?} {mishap:?}")).await;
+        path
+    }
+
+    /// Whatever went wrong: an operation explains everything that was done in Keystead's own name.
+    async fn check_events(&self, told: &str) {
+        while self.world.house.engine.listen().await.expect("a store") > 0 {}
+        for keystore in ["payments-eu", "payments-us"] {
+            let (_, heard) = self.world.rest(0, "GET", &format!("/v1/keystores/{keystore}/event-queue"), None).await;
+            assert_eq!((&heard["unexplained"], &heard["problem"]), (&json!([]), &json!(null)), "{told}: {heard}");
+        }
+    }
+}
+
 /// Dies at every place, alone and (in a proof) with each kind of spoilt reply at the call that follows.
-async fn dies_everywhere(world: &World, subject: Subject) -> usize {
-    let places = run(world, subject, &Mishap::NONE).await.places;
+async fn dies_everywhere(ground: &mut Ground, subject: Subject) -> usize {
+    let places = ground.run(subject, &Mishap::NONE).await.places;
     let mut runs = 1;
     for die_at in 0..places.len() {
-        run(world, subject, &Mishap { die_at: Some(die_at), fault: None }).await;
+        ground.run(subject, &Mishap { die_at: Some(die_at), fault: None }).await;
         runs += 1;
         if is_proof() {
             let next_call = calls_in(&places[..=die_at]);
             for effect in spoilt_replies() {
-                run(world, subject, &Mishap { die_at: Some(die_at), fault: Some((next_call, effect)) }).await;
+                ground.run(subject, &Mishap { die_at: Some(die_at), fault: Some((next_call, effect)) }).await;
                 runs += 1;
             }
         }
@@ -243,12 +288,12 @@ async fn dies_everywhere(world: &World, subject: Subject) -> usize {
 }
 
 /// Spoils the reply of every request in every way.
-async fn replies_spoilt_everywhere(world: &World, subject: Subject) -> usize {
-    let requests = run(world, subject, &Mishap::NONE).await.requests;
+async fn replies_spoilt_everywhere(ground: &mut Ground, subject: Subject) -> usize {
+    let requests = ground.run(subject, &Mishap::NONE).await.requests;
     let mut runs = 1;
     for call in 0..requests {
         for effect in spoilt_replies_for(subject) {
-            run(world, subject, &Mishap { die_at: None, fault: Some((call, effect)) }).await;
+            ground.run(subject, &Mishap { die_at: None, fault: Some((call, effect)) }).await;
             runs += 1;
         }
     }
@@ -256,13 +301,11 @@ async fn replies_spoilt_everywhere(world: &World, subject: Subject) -> usize {
 }
 
 async fn prove(engine: Engine, subjects: &[Subject]) {
-    let world = World::new(engine).await;
-    world.make_vault_keystore("main").await;
-    world.make_keystore_in("payments-us", "us-east-1").await;
+    let mut ground = Ground::new(engine).await;
     let mut total = 0;
     for subject in subjects {
-        let died = Box::pin(dies_everywhere(&world, *subject)).await;
-        let spoilt = Box::pin(replies_spoilt_everywhere(&world, *subject)).await;
+        let died = Box::pin(dies_everywhere(&mut ground, *subject)).await;
+        let spoilt = Box::pin(replies_spoilt_everywhere(&mut ground, *subject)).await;
         println!("crash harness: {subject:?} on {engine:?}: {died} runs with deaths, {spoilt} with spoilt replies, no third state");
         total += died + spoilt;
     }

@@ -47,7 +47,7 @@ impl Meddling {
         let (_, listed) = world.rest(0, "GET", "/v1/keystores?limit=1000", None).await;
         for keystore in listed["items"].as_array().expect("keystores").iter().filter(|keystore| keystore["cloud"] == "aws") {
             let (name, region) = (keystore["name"].as_str().expect("a name"), keystore["region"].as_str().expect("a Region"));
-            world.sandbox.put_queue(CUSTOMER, region, name);
+            world.sandbox.put_queue(CUSTOMER, region, name, false);
             let queue = format!("arn:aws:sqs:{region}:{CUSTOMER}:{name}");
             let (status, answer) = world.rest(0, "PUT", &format!("/v1/keystores/{name}/event-queue"), Some(json!({ "queue": queue }))).await;
             assert_eq!(status, 200, "{answer}");

@@ -90,6 +90,8 @@ pub async fn an_event_is_kept_once_and_forgotten_in_time(world: World) {
     assert_eq!((newest(&["EnableKey"], None, 0, 9).await, newest(disable, None, 4, 9).await), (None, None));
     assert!(keep(EventRow { is_own: true, ..event("e-0", 3) }).await);
     assert_eq!(newest(disable, None, 0, 9).await, Some(event("e-3", 3)), "of one second, another's first");
+    let unexplained = async || world.read(|tx| events::unexplained(tx, &keystore_id(1), 1)).await.expect("are read");
+    assert_eq!(unexplained().await, [EventRow { is_own: true, ..event("e-0", 3) }], "Keystead's own that no operation explains, the newest of them");
     let forget = async || world.write(|tx| events::forget_before(tx, NOW.plus_days(13))).await.expect("are forgotten");
     assert_eq!((forget().await, forget().await), (true, false));
     assert_eq!((newest(disable, None, 0, 2).await, newest(disable, None, 0, 9).await), (None, Some(event("e-3", 3))));
@@ -171,9 +173,12 @@ pub async fn where_an_alias_points_is_kept_as_it_was_seen_last(world: World) {
 pub async fn who_worked_on_a_key_at_some_time_is_known(world: World) {
     let world = world.with_keys(1..=2).await;
     let row = OperationRow { params: format!("{{\"keys\":[\"{}\"]}}", key_id(1)), ..operation_row(1) };
-    let (began, ended) = (row.created_at, row.created_at.plus_days(1));
+    let (began, ended, record) = (row.created_at, row.created_at.plus_days(1), row.params.clone());
     world.write(move |tx| operations::insert(tx, &row, NOW, None)).await.expect("begins");
-    let ran = async |n: u64, since: Timestamp, until: Timestamp| world.read(move |tx| operations::ran_on(tx, &account_id(1), &key_id(n), since, until)).await;
+    let ran = async |n: u64, since: Timestamp, until: Timestamp| {
+        let records = world.read(move |tx| operations::ran_on(tx, &account_id(1), &key_id(n), since, until)).await;
+        records.map(|records| records == [record.clone()])
+    };
     let second = |at: Timestamp, seconds: i64| at.plus_micros(seconds * 1_000_000);
     assert_eq!(ran(1, second(began, -60), second(began, -30)).await, Ok(false), "not yet");
     assert_eq!(ran(1, second(began, -60), second(began, 60)).await, Ok(true));

@@ -28,6 +28,7 @@ mod sealed;
 mod shared;
 mod transactions;
 mod users;
+mod uses;
 mod waves;
 
 pub use alerts::*;
@@ -58,4 +59,5 @@ pub use sealed::*;
 pub use shared::*;
 pub use transactions::*;
 pub use users::*;
+pub use uses::*;
 pub use waves::*;

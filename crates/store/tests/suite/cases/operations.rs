@@ -132,6 +132,18 @@ pub async fn a_waiting_operation_is_woken(world: World) {
     assert_eq!((operation(&world, 3).await.run_at, operation(&world, 2).await.run_at), (NOW, NOW.plus_days(1)));
 }
 
+pub async fn a_running_operation_is_asked_once_to_turn_round_and_runs_then(world: World) {
+    let world = world.with_operations(1..=2).await;
+    world.write(|tx| operations::progress(tx, &operation_id(1), 0, &progress_to(1, NEVER))).await.expect("waits");
+    world.write(|tx| operations::finish(tx, &operation_id(2), 0, "SUCCEEDED", None, NOW)).await.expect("ends");
+    let asked = async |n: u64| world.read(move |tx| operations::is_asked_to_turn(tx, &operation_id(n))).await.expect("is read");
+    assert!(!asked(1).await);
+    let ask = async |n: u64| world.write(move |tx| operations::ask_to_turn(tx, &operation_id(n), NOW)).await.expect("is asked");
+    assert_eq!((ask(1).await, ask(1).await, ask(2).await), (true, false, false), "once, and one that runs");
+    assert_eq!((asked(1).await, asked(2).await), (true, false));
+    assert_eq!(lease(&world, "node-1", NOW, 9).await, [operation_id(1)], "it waits no longer");
+}
+
 /// A person mends the reason while the step is still failing for it: the waking and the pause meet in the row, whichever comes first.
 pub async fn what_is_woken_during_a_step_does_not_wait_behind_it(world: World) {
     let world = world.with_operations(1..=2).await;
