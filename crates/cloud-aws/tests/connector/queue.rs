@@ -1,7 +1,7 @@
 //! A queue of events, in our sandbox and in an emulator by others.
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use keystead_cloud::{Cloud, CloudKeyId};
+use keystead_cloud::{Cloud, CloudEvent, CloudKeyId, Message, Told};
 use serde_json::json;
 
 /// The queue's name.
@@ -35,7 +35,11 @@ pub async fn is_heard(cloud: &dyn Cloud, address: &str, account: &str, access_ke
     while heard.len() < 2 {
         heard.extend(cloud.receive(&queue, false).await.expect("is heard"));
     }
-    let told: Vec<_> = heard.iter().filter_map(|message| message.event.as_ref()).collect();
+    let done = |message: &Message| match &message.told {
+        Some(Told::Done(event)) => Some(event.clone()),
+        _ => None,
+    };
+    let told: Vec<CloudEvent> = heard.iter().filter_map(done).collect();
     assert_eq!((told.len(), told[0].name.as_str(), &told[0].keys), (1, "DisableKey", &vec![CloudKeyId("k-1".into())]));
     let receipts: Vec<String> = heard.into_iter().map(|message| message.receipt).collect();
     for _ in 0..2 {
