@@ -4,7 +4,7 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_alerts.sql"),
     include_str!("../migrations/0003_rotation.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("../migrations/0015_estates.sql"),
     include_str!("../migrations/0016_health.sql"),
     include_str!("../migrations/0017_usage.sql"),
+    include_str!("../migrations/0019_alert_channels.sql"),
 ];
 
 /// The newest schema that this binary knows.

@@ -56,6 +56,7 @@ on_both! {
     a_lineage_ends_with_its_last_key,
     a_keystores_name_is_free_again_after_its_deletion,
     a_keystore_is_read_as_it_was_written,
+    the_channels_of_a_keystore_are_kept_while_it_is_in_use,
     a_keystore_with_living_keys_is_not_deleted,
     a_keystore_in_which_a_key_comes_back_is_not_deleted,
     no_key_is_made_in_a_deleted_keystore,
