@@ -198,6 +198,31 @@ async fn a_running_apply_does_not_bring_back_a_key_of_which_a_kill_was_asked() {
     assert_eq!(world.key("b").await.state, KeyState::Inactive);
 }
 
+/// The same of a kill of a whole keystore: of what is in use, and of what is out of use already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_waits_brings_back_a_key_of_a_keystore_that_was_killed_ft_019() {
+    let world = world_of(Engine::Sqlite).await;
+    let id = begin(&world, &json!({ "keys": [{ "name": "b", "state": "ACTIVE" }] })).await;
+    let batch = json!({ "action": "activate", "selector": { "keys": ["b"] } });
+    let (status, batch) = world.rest(0, "POST", "/v1/batches", Some(batch)).await;
+    assert_eq!(status, 201, "{batch}");
+    let (status, other) = world.rest(0, "POST", "/v1/keystores/payments-eu/kill", Some(json!({ "tags": { "team": "pay" } }))).await;
+    assert!(status < 300, "{other}");
+    world.settle().await;
+    assert_eq!(standings(&world, &id).await, [("activate-key b".to_owned(), "WAITING".to_owned())], "a selection in which it is not leaves it");
+    let (status, killed) = world.rest(0, "POST", "/v1/keystores/payments-eu/kill", Some(json!({ "all": true }))).await;
+    assert!(status < 300, "{killed}");
+    world.settle().await;
+    world.house.app.look_at_batches().await.expect("a store");
+    let (_, told) = ended(&world, &id).await;
+    assert_eq!(told, [("activate-key b".to_owned(), "FAILED taken-out".to_owned())]);
+    let path = format!("/v1/batches/{}", batch["id"].as_str().expect("an id"));
+    assert_eq!(world.rest(0, "GET", &path, None).await.1["counts"]["failed"], 1);
+    for name in ["a", "b", "c"] {
+        assert_eq!(world.key(name).await.state, KeyState::Inactive, "{name}");
+    }
+}
+
 /// What somebody changed since the plan is not touched; what the apply itself changed is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_moved_since_the_plan_is_not_touched_and_one_that_the_apply_moved_is() {

@@ -113,6 +113,7 @@ on_both! {
     material_is_resealed_in_rounds,
     material_of_which_no_copy_is_kept_goes_before_the_key_is_in_use,
     keys_with_the_same_material_are_the_holder_its_copies_and_its_replicas,
+    keys_out_of_use_are_found_with_what_brings_them_back,
     operations_of_a_kind_are_those_that_were_asked_of_the_key,
     links_are_listed_from_both_ends_in_pages,
     copies_go_over_to_the_key_that_takes_their_sources_place,
