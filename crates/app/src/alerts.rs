@@ -96,6 +96,7 @@ impl App {
         let random: [u8; 16] = self.random();
         let about = About {
             account: &principal.account,
+            keystore: None,
             kind: AlertKind::Test,
             subject: principal.user.as_str(),
             topic: "",

@@ -4,6 +4,7 @@
 //! arguments; a decision is a function from what is to what shall be. Everybody may know this room; it knows nobody.
 
 pub mod alert;
+pub mod alert_channels;
 pub mod alias;
 pub mod batch;
 pub mod cause;
@@ -26,6 +27,7 @@ pub mod time;
 pub mod waves;
 pub mod wrapping;
 
+pub use alert_channels::AlertChannels;
 pub use alias::{Alias, Aliases};
 pub use id::{
     AccountId, AlertId, ApplyId, BatchId, CeremonyId, DriftId, DrillId, EntryId, GroupId, KeyId, KeystoreId, LineageId, OperationId, RehearsalId, UserId,

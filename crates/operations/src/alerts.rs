@@ -1,14 +1,15 @@
-//! Alerts as operations write them: in the same transaction as what they tell. Who sends them is not known here.
+//! Alerts as operations write them: in the same transaction as what they tell, and for the channels that their keystore names then. Who sends them is not known here.
 
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    AccountId, AlertId, Custody, Timestamp,
+    AccountId, AlertId, Custody, KeystoreId, Timestamp,
     alert::AlertKind,
+    alert_channels::Heard,
     key::expiry::{DAYS_BEFORE, ExpiryPolicy},
     time::{DAY, SECOND},
 };
-use keystead_store::{StoreError, Tx, alerts, alerts::AlertRow, keys::KeyRow, operations::OperationRow};
+use keystead_store::{StoreError, Tx, alerts, alerts::AlertRow, keys::KeyRow, keystores, operations::OperationRow};
 
 use crate::{Engine, Problem};
 
@@ -33,6 +34,9 @@ impl Default for Alerting {
 #[derive(Debug, Clone)]
 pub struct Telling {
     row: AlertRow,
+    /// Whose channels count; without a keystore every one hears of it.
+    keystore: Option<KeystoreId>,
+    /// The channels of the configuration.
     channels: Vec<String>,
     next_at: Timestamp,
 }
@@ -43,7 +47,20 @@ impl Telling {
     /// # Errors
     /// What the store says.
     pub fn write(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-        alerts::insert(tx, &self.row, &self.channels, self.next_at)
+        let channels = self.heard_by(tx)?;
+        alerts::insert(tx, &self.row, &channels, self.next_at)
+    }
+
+    /// The channels that hear of it, as its keystore stands now.
+    fn heard_by(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
+        let keystore = self.keystore.as_ref().map_or(Ok(None), |id| keystores::by_id(tx, id))?;
+        let Some(keystore) = keystore else { return Ok(self.channels.clone()) };
+        let Heard { channels, is_astray } = keystore.alert_channels.heard_by(&self.channels);
+        if is_astray {
+            let (keystore, named) = (&keystore.name, keystore.alert_channels.told());
+            tracing::warn!(keystore, named, "none of the channels that the keystore names is configured any more: every channel is told instead");
+        }
+        Ok(channels)
     }
 
     /// Writes a failure, unless one of its kind was told of its subject and nothing has succeeded since.
@@ -72,6 +89,8 @@ impl Telling {
 pub struct About<'a> {
     /// Whose.
     pub account: &'a AccountId,
+    /// The keystore that it is about, or in which the key is; its channels hear of it. Without one every channel does.
+    pub keystore: Option<&'a KeystoreId>,
     /// What it is about.
     pub kind: AlertKind,
     /// The key, keystore or person.
@@ -101,7 +120,8 @@ impl Engine {
             facts: serde_json::to_string(&facts).unwrap_or_else(|_| "{}".to_owned()),
             created_at: now,
         };
-        Telling { row, channels: alerting.channels.clone(), next_at: now.plus_micros(alerting.digest_micros) }
+        let (channels, next_at) = (alerting.channels.clone(), now.plus_micros(alerting.digest_micros));
+        Telling { row, keystore: about.keystore.cloned(), channels, next_at }
     }
 
     /// That a key's material ends in so many days, or (`None`) that it has ended.
@@ -115,6 +135,7 @@ impl Engine {
         }
         self.telling(About {
             account: &key.account_id,
+            keystore: Some(&key.keystore_id),
             kind: if days_before.is_some() { AlertKind::KeyExpires } else { AlertKind::KeyExpired },
             subject: key.id.as_str(),
             topic: "",
@@ -130,6 +151,7 @@ impl Engine {
         facts.push(("mend", if missed { turn_missed(key) } else { turn_comes(key) }));
         self.telling(About {
             account: &key.account_id,
+            keystore: Some(&key.keystore_id),
             kind: if missed { AlertKind::RotationMissed } else { AlertKind::KeyRotates },
             subject: key.id.as_str(),
             topic: "",
@@ -149,6 +171,7 @@ impl Engine {
         }
         self.telling(About {
             account: &operation.account_id,
+            keystore: Some(key.map_or(&operation.keystore_id, |key| &key.keystore_id)),
             kind: if problem.is_some() { AlertKind::OperationFailed } else { AlertKind::OperationRecovered },
             subject: operation.key_id.as_ref().map_or(operation.keystore_id.as_str(), |key| key.as_str()),
             topic: &operation.kind,

@@ -95,7 +95,8 @@ impl Engine {
         ];
         let kind = if is_unhealthy { AlertKind::KeystoreUnhealthy } else { AlertKind::KeystoreRecovered };
         let once = format!("{}/{}/{}", kind.as_str(), keystore.id, found.checked_at.as_micros());
-        self.telling(About { account: &keystore.account_id, kind, subject: keystore.id.as_str(), topic: "check", once, facts })
+        let subject = keystore.id.as_str();
+        self.telling(About { account: &keystore.account_id, keystore: Some(&keystore.id), kind, subject, topic: "check", once, facts })
     }
 }
 

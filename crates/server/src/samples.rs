@@ -11,7 +11,7 @@ use keystead_app::{
     keystores::NewKeystore,
 };
 use keystead_domain::{
-    Aliases, KeySpec, Name, Tags,
+    AlertChannels, Aliases, KeySpec, Name, Tags,
     key::{deletion::WaitingDays, expiry::ExpiryPolicy},
     keystore::AwsLocation,
 };
@@ -57,7 +57,7 @@ async fn make_keystore(house: &House, ann: &Principal, keystore: &str, region: &
         role_arn: Some(demo::ROLE.to_owned()),
         external_id: Some(demo::EXTERNAL_ID.to_owned()),
     };
-    let new = NewKeystore { name: name(keystore)?, cloud: "aws".to_owned(), location };
+    let new = NewKeystore { name: name(keystore)?, cloud: "aws".to_owned(), location, alert_channels: AlertChannels::All };
     Ok(house.app.create_keystore(ann, new).await.map(drop)?)
 }
 

@@ -4,7 +4,7 @@
 use crate::{StoreError, engine::Connection, engine::Dialect};
 
 /// Every change, in order; the number is the position, from 1.
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("../migrations/0001_house.sql"),
     include_str!("../migrations/0002_alerts.sql"),
     include_str!("../migrations/0003_rotation.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 19] = [
     include_str!("../migrations/0017_usage.sql"),
     include_str!("../migrations/0018_uses.sql"),
     include_str!("../migrations/0019_turns.sql"),
+    include_str!("../migrations/0020_alert_channels.sql"),
 ];
 
 /// The newest schema that this binary knows.

@@ -74,7 +74,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(ceremonies::cancel::cancel_ceremony))
 
         .routes(routes!(keystores::list::list_keystores, keystores::create::create_keystore))
-        .routes(routes!(keystores::show::show_keystore, keystores::delete::delete_keystore))
+        .routes(routes!(keystores::show::show_keystore, keystores::update::update_keystore, keystores::delete::delete_keystore))
         .routes(routes!(keystores::policy::keystore_policy))
         .routes(routes!(keystores::check::check_keystore))
         .routes(routes!(keystores::sync::sync_keystore))

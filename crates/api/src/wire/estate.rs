@@ -61,6 +61,10 @@ pub(crate) struct EstateKeystore {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub drift: Option<EstateDrift>,
+    /// The channels of the server's configuration that hear of it and of its keys, 1 to 10; `*` alone: every one, also those that come later.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_items = 1, max_items = 10)]
+    pub alerts: Option<Vec<String>>,
     /// How its keys are rotated.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -2,7 +2,8 @@
 
 use keystead_app::keys::create::check_description;
 use keystead_domain::{
-    Alias, Aliases, Invalid, KeySpec, KeyUsage, Name, Timestamp,
+    AlertChannels, Alias, Aliases, Invalid, KeySpec, KeyUsage, Name, Timestamp,
+    alert_channels::EVERY,
     drift::AutoRepair,
     duration,
     estate::{self, DriftWish, Origin, Place, RotationWish, WantedEnd, WantedKey, WantedKeystore, WantedReplica, WantedState},
@@ -89,6 +90,7 @@ impl EstateKeystore {
             place,
             warm: self.warm,
             drift: self.drift.and_then(|drift| drift.read(&format!("{path}.drift"), mistakes)),
+            alerts: mistakes.each(path, self.alerts, hearers),
             rotation: self.rotation.and_then(|rotation| rotation.read(&format!("{path}.rotation"), mistakes)),
         })
     }
@@ -178,6 +180,18 @@ fn described(text: String) -> Result<String, Invalid> {
     check_description(&text).map(|()| text)
 }
 
+/// `*` alone means every channel.
+fn hearers(names: Vec<String>) -> Result<AlertChannels, Invalid> {
+    match names.iter().position(|name| name == EVERY) {
+        None => AlertChannels::parse("alerts", r#"["*"]"#, names),
+        Some(_) if names.len() == 1 => Ok(AlertChannels::All),
+        Some(at) => {
+            let reason = "is *, which means every channel, and others are named as well";
+            Err(Invalid::new(format!("alerts[{at}]"), reason, "Give * alone, or leave it out."))
+        }
+    }
+}
+
 /// Each alias is a value of its own, with a place of its own.
 fn aliases_of(path: &str, texts: Vec<String>, mistakes: &mut Mistakes) -> Option<Aliases> {
     let mut aliases = Vec::new();
@@ -246,7 +260,7 @@ mod tests {
         let body = json!({
             "version": 2,
             "rotation": { "every": "often" },
-            "keystores": [{ "name": "a b", "drift": { "every": "soon" } }, { "name": "eu", "rotation": { "strategy": "inherit", "every": "9d" } }],
+            "keystores": [{ "name": "a b", "drift": { "every": "soon" } }, { "name": "us", "alerts": [] }, { "name": "ap", "alerts": ["pager", "*"] }, { "name": "eu", "rotation": { "strategy": "inherit", "every": "9d" } }],
             "keys": [
                 { "name": "a", "spec": "AES_128", "usage": "wrap", "state": "GONE", "expires": "soon", "expiry_policy": "hope", "waiting_days": 9 },
                 { "name": "b", "aliases": ["x", "a b", "x"], "tags": { "aws:x": "1" }, "deleted": true, "waiting_days": 3, "replicas": [{ "keystore": "us", "name": "c d" }] },
@@ -256,7 +270,9 @@ mod tests {
             "version",
             "rotation.every",
             "keystores[0].name",
-            "keystores[1].rotation.strategy",
+            "keystores[1].alerts",
+            "keystores[2].alerts[1]",
+            "keystores[3].rotation.strategy",
             "keys[0].spec",
             "keys[0].usage",
             "keys[0].state",
@@ -277,7 +293,7 @@ mod tests {
         let body = json!({
             "version": 1,
             "rotation": { "strategy": "new-key", "every": "90d", "grace": "30d" },
-            "keystores": [{ "name": "eu", "cloud": "aws", "region": "eu-west-1", "account": "123456789012", "warm": true, "drift": { "every": "6h", "auto_repair": "safe" } }],
+            "keystores": [{ "name": "eu", "cloud": "aws", "region": "eu-west-1", "account": "123456789012", "warm": true, "drift": { "every": "6h", "auto_repair": "safe" }, "alerts": ["mail:ops@example.com", "pager"] }, { "name": "us", "alerts": ["*"] }],
             "keys": [{ "name": "a", "keystore": "eu", "spec": "AES_256", "usage": "encrypt", "aliases": ["x"], "tags": { "team": "pay" }, "state": "ACTIVE", "expires": "90d",
                 "expiry_policy": "extend", "replicas": [{ "keystore": "us", "name": "b", "aliases": [] }] },
                 { "name": "b", "expires": "never", "rotation": { "strategy": "inherit" }, "deleted": true, "waiting_days": 30 }],

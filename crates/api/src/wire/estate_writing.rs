@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use keystead_domain::{
     KeySpec, KeyUsage, Tags,
+    alert_channels::EVERY,
     estate::{self, Origin, Place, RotationWish, WantedEnd, WantedKey, WantedKeystore, WantedReplica, WantedState},
     key::expiry::ExpiryPolicy,
 };
@@ -40,6 +41,7 @@ impl From<WantedKeystore> for EstateKeystore {
             drift: keystore
                 .drift
                 .map(|drift| EstateDrift { every: drift.every.map_or("never".to_owned(), span), auto_repair: Some(drift.auto_repair.as_str().to_owned()) }),
+            alerts: keystore.alerts.map(|channels| channels.to_list().unwrap_or_else(|| vec![EVERY.to_owned()])),
             rotation: keystore.rotation.map(Into::into),
         }
     }

@@ -12,7 +12,7 @@ use super::{health::KeystoreHealth, time::rfc3339};
 #[schema(example = json!({
     "id": "keystore_01997c1e00aa7b1c9d2e3f4a5b6c7d8e", "name": "frankfurt", "state": "ACTIVE", "cloud": "aws", "region": "eu-central-1", "account": "123456789012",
     "role_arn": "arn:aws:iam::123456789012:role/keystead", "external_id": "keystead-6f1d0c2b4a59887766554433221100ff", "partition": "aws",
-    "created_at": "2026-09-21T08:58:00.000000Z", "created_by": "user_01997c1d11223344556677889900aabb", "deleted_at": null
+    "created_at": "2026-09-21T08:58:00.000000Z", "created_by": "user_01997c1d11223344556677889900aabb", "deleted_at": null, "alert_channels": ["pager"]
 }))]
 pub(crate) struct Keystore {
     /// Id.
@@ -43,6 +43,9 @@ pub(crate) struct Keystore {
     /// When deleted.
     #[schema(required, format = DateTime)]
     deleted_at: Option<String>,
+    /// The channels of the server's configuration that hear of it and of its keys; null: every one.
+    #[schema(required)]
+    alert_channels: Option<Vec<String>>,
     /// Whether it is as it should be; only where keystores are listed or one is shown, and not of a deleted one.
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<KeystoreHealth>,
@@ -73,6 +76,7 @@ impl Keystore {
             created_at: rfc3339(row.created_at),
             created_by: row.created_by,
             deleted_at: row.deleted_at.map(rfc3339),
+            alert_channels: row.alert_channels.to_list(),
             health: None,
         }
     }

@@ -126,7 +126,7 @@ const CONTRACT: &str = "
     GET /v1/vault, GET /v1/vault/modules, POST /v1/vault/unseal, POST /v1/vault/seal, POST /v1/vault/rotate, POST /v1/vault/rotate/confirm,
     POST /v1/vault/rehearse,
     GET /v1/users, POST /v1/users, POST /v1/users/{user}/token, POST /v1/users/{user}/disable,
-    GET /v1/keystores, POST /v1/keystores, GET /v1/keystores/{keystore}, DELETE /v1/keystores/{keystore},
+    GET /v1/keystores, POST /v1/keystores, GET /v1/keystores/{keystore}, PATCH /v1/keystores/{keystore}, DELETE /v1/keystores/{keystore},
     GET /v1/keystores/{keystore}/policy, POST /v1/keystores/{keystore}/check, POST /v1/keystores/{keystore}/sync,
     GET /v1/drifts, GET /v1/drifts/{drift}, PUT /v1/drifts/{drift}/acceptance, POST /v1/drifts/{drift}/repair, POST /v1/keys/{key}/repair,
     GET /v1/keystores/{keystore}/drift-policy, PUT /v1/keystores/{keystore}/drift-policy,

@@ -10,6 +10,7 @@ mod entries;
 mod estates;
 mod families;
 mod imports;
+mod keystores;
 mod life;
 mod log;
 mod refusals;

@@ -16,7 +16,7 @@ use keystead_cloud::{Capabilities, Cloud, CloudError};
 use keystead_cloud_aws::{AccessKey, AwsCloud, BaseCredentials, Endpoints, Timeouts, policy, regions::check_region};
 use keystead_domain::{AccountId, Clock, Invalid, KeySpec, Timestamp, UserId, keystore::AwsLocation};
 use keystead_identity::Token;
-use keystead_operations::{Clouds, Engine, NoHooks, engine};
+use keystead_operations::{Clouds, Engine, NoHooks, alerts::Alerting, engine};
 use keystead_sandbox::{Config, KeyPool, RoleSeed, Sandbox, UserSeed, VirtualClock};
 use keystead_store::{Database, Store, StoreError, accounts, audit, audit::SignerRow, keystores::KeystoreRow, users, users::UserRow, vault::AccountKeyRow};
 use keystead_vault::{NewUnlock, PassphraseCost, Random, RootRecord, SystemRandom, UnlockSecret, Vault};
@@ -80,6 +80,11 @@ impl Answer {
 
 impl World {
     pub async fn start() -> Self {
+        Self::with_channels(&[]).await
+    }
+
+    /// One whose configuration has these channels; nobody sends anything.
+    pub async fn with_channels(channels: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(&Database::Sqlite(directory.path().join("keystead.db"))).expect("a database");
         let sandbox = start_sandbox().await;
@@ -88,7 +93,8 @@ impl World {
         let vault = open_vault(random.clone());
         let (ann, ben) = install(&store, &vault, clock.now()).await;
         let clouds = Arc::new(Sandboxed { endpoint: sandbox.endpoint() });
-        let settings = engine::Settings { quotas: false, ..engine::Settings::default() };
+        let alerts = Alerting { channels: channels.iter().map(|name| (*name).to_owned()).collect(), ..Alerting::default() };
+        let settings = engine::Settings { quotas: false, alerts, ..engine::Settings::default() };
         let parts =
             engine::Parts { store, vault: Arc::new(vault), clouds: clouds.clone(), clock, random, hooks: Arc::new(NoHooks), node: "node".into(), settings };
         let app = App::new(Engine::new(parts), clouds, Vec::new());

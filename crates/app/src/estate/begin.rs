@@ -133,7 +133,7 @@ fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen], places: &[KeystoreRow]) -> Res
     for place in places {
         let is_there = keystores::hold_active(tx, &place.id)?;
         let now = keystores::by_id(tx, &place.id)?.filter(|_| is_there);
-        if now.is_none_or(|now| (&now.name, &now.cloud, &now.location) != (&place.name, &place.cloud, &place.location)) {
+        if now.is_none_or(|now| !is_as_seen(&now, place)) {
             moved.push(place.name.clone());
         }
     }
@@ -143,6 +143,10 @@ fn demand_unmoved(tx: &mut Tx<'_>, seen: &[Seen], places: &[KeystoreRow]) -> Res
         }
     }
     if moved.is_empty() { Ok(()) } else { Err(Error::PlanStale { moved }.into()) }
+}
+
+fn is_as_seen(now: &KeystoreRow, seen: &KeystoreRow) -> bool {
+    (&now.name, &now.cloud, &now.location, &now.alert_channels) == (&seen.name, &seen.cloud, &seen.location, &seen.alert_channels)
 }
 
 /// The rows of the changes, each with the places of what it waits for.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    Invalid, KeyId, KeyState, Name, RegionRole,
+    AlertChannels, Invalid, KeyId, KeyState, Name, RegionRole,
     estate::{Estate, Origin, Place, RotationWish, Standing, StandingKey, StandingKeystore, WantedEnd, WantedKey, WantedKeystore, WantedReplica, WantedState},
     key::expiry::ExpiryPolicy,
     rotation::Wish,
@@ -59,6 +59,7 @@ fn of_keystore(keystore: &StandingKeystore) -> Result<WantedKeystore, Invalid> {
         place: Some(Place { cloud: keystore.cloud.clone(), location: keystore.location.clone() }),
         warm: keystore.warm.then_some(true),
         drift: keystore.drift,
+        alerts: Some(keystore.alerts.clone()).filter(|channels| *channels != AlertChannels::All),
         rotation: keystore.rotation.clone().map(policy),
     })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    Aliases, Event, Invalid, KeyId, KeyState, KeystoreId, Timestamp,
+    AlertChannels, Aliases, Event, Invalid, KeyId, KeyState, KeystoreId, Timestamp,
     estate::{self, Action, Change, KeyUpdate, NewReplica, Place},
     keystore::KeystoreState,
 };
@@ -76,6 +76,10 @@ impl App {
                 check_wish(drift.every, drift.auto_repair).map_err(below)?;
                 Ok(NOTHING)
             }
+            Action::SetAlerts(channels) => {
+                channels.demand_known("alerts", self.alert_channels())?;
+                Ok(NOTHING)
+            }
             Action::SetRotation(_) => {
                 if let Some(key) = stage.key(change) {
                     check_rotated_by_policy(key).map_err(|(_, refused)| Invalid { field: "rotation".to_owned(), ..refused })?;
@@ -105,6 +109,7 @@ impl App {
             created_by: principal.user.to_string(),
             deleted_at: None,
             swept_at: self.now(),
+            alert_channels: AlertChannels::All,
         };
         stage.keystores.insert(row.name.clone(), row);
         Ok(NOTHING)

@@ -1,7 +1,7 @@
 //! One change of an apply is done: asked of the use-case that its own command asks, and tied to its operation by the transaction of the intent.
 
 use keystead_domain::{
-    ApplyId, KeyId, KeyState, Name, Timestamp,
+    AlertChannels, ApplyId, KeyId, KeyState, Name, Timestamp,
     batch::ItemState,
     estate::{Action, NewReplica, Place},
 };
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     App, Error, Request, Started,
     keys::{family, lifecycle::Ask, rotation::Target},
-    keystores::NewKeystore,
+    keystores::{NewKeystore, update::KeystoreChange},
     request::{Item, ItemOf},
 };
 
@@ -110,6 +110,7 @@ impl App {
             Action::CreateKeystore(place) => self.make_keystore(asker, row, place).await,
             Action::SetWarm(on) => self.set_warm(asker, &row.name, on).await.map(drop),
             Action::SetDrift(drift) => self.set_drift_policy(asker, &row.name, drift.every, drift.auto_repair).await.map(drop),
+            Action::SetAlerts(channels) => self.update_keystore(asker, &row.name, KeystoreChange { alert_channels: Some(channels) }).await.map(drop),
             Action::SetRotation(wish) => self.set_rotation(asker, &target(row), *wish).await.map(drop),
             Action::ClearRotation => self.clear_rotation(asker, &target(row)).await.map(drop),
             _ => Err(Error::Internal("a change that needs an operation".to_owned())),
@@ -122,7 +123,8 @@ impl App {
             Ok(there) if is_there(&there, &place) => Ok(()),
             Ok(there) => Err(Error::Taken { field: "name", value: there.name }),
             Err(Error::NotFound { .. }) => {
-                let new = NewKeystore { name: Name::parse(&row.name)?, cloud: place.cloud.clone(), location: place.location.clone() };
+                let (name, Place { cloud, location }) = (Name::parse(&row.name)?, place.clone());
+                let new = NewKeystore { name, cloud, location, alert_channels: AlertChannels::All };
                 match self.create_keystore(asker, new).await {
                     // Another node was faster, perhaps with the same one.
                     Err(taken @ Error::Taken { .. }) => {

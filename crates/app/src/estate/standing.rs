@@ -45,6 +45,7 @@ impl App {
                 location: row.location.clone(),
                 warm,
                 drift,
+                alerts: row.alert_channels.clone(),
                 rotation: policies.of.get(row.id.as_str()).cloned(),
             });
             read.keystores.insert(row.name.clone(), row);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystead_domain::{
-    AccountId, Aliases, Invalid, KeyId, KeySpec, KeyUsage, Name, Tags,
+    AccountId, AlertChannels, Aliases, Invalid, KeyId, KeySpec, KeyUsage, Name, Tags,
     drift::AutoRepair,
     estate::{Action, Change, DriftWish, KeyUpdate, NewKey, NewReplica, Place, WantedEnd},
     key::{deletion::WaitingDays, expiry::ExpiryPolicy},
@@ -36,6 +36,10 @@ enum StoredAction {
     SetDrift {
         every: Option<i64>,
         auto_repair: String,
+    },
+    /// Without channels: every one.
+    SetAlerts {
+        channels: Option<Vec<String>>,
     },
     SetRotation(StoredWish),
     ClearRotation,
@@ -236,6 +240,7 @@ impl From<&Action> for StoredAction {
             }
             Action::SetWarm(on) => Self::SetWarm { on: *on },
             Action::SetDrift(drift) => Self::SetDrift { every: drift.every, auto_repair: drift.auto_repair.as_str().to_owned() },
+            Action::SetAlerts(channels) => Self::SetAlerts { channels: channels.to_list() },
             Action::SetRotation(wish) => Self::SetRotation(wish.as_ref().into()),
             Action::ClearRotation => Self::ClearRotation,
             Action::CreateKey(new) => Self::CreateKey(new.as_ref().into()),
@@ -272,6 +277,7 @@ impl StoredAction {
             }
             Self::SetWarm { on } => Action::SetWarm(on),
             Self::SetDrift { every, auto_repair } => Action::SetDrift(DriftWish { every, auto_repair: AutoRepair::parse(&auto_repair)? }),
+            Self::SetAlerts { channels } => Action::SetAlerts(channels.map_or(Ok(AlertChannels::All), |names| AlertChannels::parse("alerts", "null", names))?),
             Self::SetRotation(wish) => Action::SetRotation(Box::new(wish.read()?)),
             Self::ClearRotation => Action::ClearRotation,
             Self::CreateKey(new) => Action::CreateKey(Box::new(new.read()?)),
@@ -339,6 +345,8 @@ mod tests {
             Action::CreateKeystore(Place { cloud: "aws".into(), location }),
             Action::SetWarm(true),
             Action::SetDrift(DriftWish { every: Some(3), auto_repair: AutoRepair::Safe }),
+            Action::SetAlerts(AlertChannels::Only(["mail:ops@example.com".to_owned(), "pager".to_owned()].into())),
+            Action::SetAlerts(AlertChannels::All),
             Action::SetRotation(Box::new(wish)),
             Action::ClearRotation,
             Action::CreateKey(Box::new(new)),

@@ -404,6 +404,7 @@ mod tests {
             created_by: "system".into(),
             deleted_at: None,
             swept_at: Timestamp::from_secs(1),
+            alert_channels: keystead_domain::AlertChannels::All,
         }
     }
 

@@ -1,6 +1,9 @@
 //! The kill switch: a key is taken out of use wherever its material is, with proof, and comes back by a restore (FT-019).
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use keystead_domain::{Event, Invalid, KeyId, KeyState, Verdict, verdict};
 use keystead_identity::Principal;
@@ -37,7 +40,7 @@ use crate::{App, Error, Request, Started, batches::BatchAction, error::TxError};
 pub(crate) const KILL: &str = "key.kill";
 const RESTORE: &str = "key.restore";
 /// Operations behind which a key is in use that was not.
-const BRING_BACK: [&str; 3] = [activate_key::NAME, upload_key::NAME, restore_key::NAME];
+pub(crate) const BRING_BACK: [&str; 3] = [activate_key::NAME, upload_key::NAME, restore_key::NAME];
 
 /// A key that a kill took out of use, as the kill's record and journal tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,14 +263,40 @@ fn as_planned(key: KeyRow, lineage: bool, planned: KillKey, mut overrule: Also) 
 
 /// What waits in applies and batches to bring one of these keys back fails: who began it did not know of the kill.
 fn let_nothing_bring_back(tx: &mut Tx<'_>, key: &KeyRow, lineage: bool) -> Result<(), TxError> {
-    let detail = "A kill was asked of the key since this began.";
-    let why = Problem::new("taken-out", detail, "Look at the key, and bring it back by itself if that is still wanted.").to_json();
-    let (activate, upload) = (BatchAction::Activate.to_json(), BatchAction::Upload.to_json());
-    for member in kill::everything(tx, key, lineage)? {
-        estates::take_out(tx, &member.id, &why)?;
-        batches::take_out(tx, &member.id, [&activate, &upload], &why)?;
+    Ok(kill::everything(tx, key, lineage)?.iter().try_for_each(|member| take_out(tx, &member.id))?)
+}
+
+/// The keys that something which has begun, and waits, would bring back.
+pub(crate) fn awaited(tx: &mut Tx<'_>) -> Result<BTreeSet<KeyId>, StoreError> {
+    let (activate, upload) = bringing_back();
+    let mut awaited: BTreeSet<KeyId> = estates::awaited(tx)?.into_iter().collect();
+    awaited.extend(batches::awaited(tx, [&activate, &upload])?);
+    Ok(awaited)
+}
+
+/// The same as [`let_nothing_bring_back`] for many keys, of those that something waits for.
+pub(crate) fn let_nothing_bring_any_back(tx: &mut Tx<'_>, mut awaited: BTreeSet<KeyId>, keys: &[KeyRow], lineage: bool) -> Result<(), StoreError> {
+    for key in keys {
+        for member in kill::everything(tx, key, lineage)? {
+            if awaited.remove(&member.id) {
+                take_out(tx, &member.id)?;
+            }
+        }
     }
     Ok(())
+}
+
+fn take_out(tx: &mut Tx<'_>, key: &KeyId) -> Result<(), StoreError> {
+    let detail = "A kill was asked of the key since this began.";
+    let why = Problem::new("taken-out", detail, "Look at the key, and bring it back by itself if that is still wanted.").to_json();
+    let (activate, upload) = bringing_back();
+    estates::take_out(tx, key, &why)?;
+    batches::take_out(tx, key, [&activate, &upload], &why).map(drop)
+}
+
+/// The actions of batches behind which a key is in use that was not.
+fn bringing_back() -> (String, String) {
+    (BatchAction::Activate.to_json(), BatchAction::Upload.to_json())
 }
 
 /// What brings one of these keys back just now is in the way, and named. It is looked for behind the writes above, so that none begins unseen.

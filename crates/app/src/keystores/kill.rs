@@ -14,7 +14,12 @@ use keystead_store::{StoreError, Tx, drills, keys, keys::KeyRow, keystores::Keys
 use crate::{
     App, Error, Request, Started,
     error::TxError,
-    keys::{copy::nth, dependants::Dependants, kill::KILL, make_way},
+    keys::{
+        copy::nth,
+        dependants::Dependants,
+        kill::{BRING_BACK, KILL, awaited, let_nothing_bring_any_back},
+        make_way,
+    },
     permit, who,
 };
 
@@ -36,6 +41,11 @@ impl Selection {
         is_asked_for && self.has_tags(key)
     }
 
+    /// Of a key that is out of use: whether it shall stay so.
+    fn keeps_out(&self, key: &KeyRow) -> bool {
+        (self.lineage || key.is_current) && self.has_tags(key)
+    }
+
     fn has_tags(&self, key: &KeyRow) -> bool {
         self.tags.iter().all(|(name, value)| key.tags.get(name) == Some(value))
     }
@@ -48,7 +58,7 @@ pub struct KillPlan {
     pub kills: usize,
     /// Every key that is taken out of use.
     pub reached: Vec<KeyRow>,
-    /// Keys that another operation has in hand, with its id: their kills are not begun.
+    /// Keys that another operation has in hand, with its id: their kills are not begun. One that is out of use, and is being brought back, is among them.
     pub left: Vec<(KeyRow, String)>,
     /// How long each account and Region takes under the quotas.
     pub paces: Vec<Pace>,
@@ -135,6 +145,8 @@ impl App {
         let nothing = self.entry(principal, KILL, proof.rule).keystore(&keystore.id, &keystore.name).detail("no_op", "true").done();
         let (engine, who, request, selection, keystore) = (self.engine.clone(), who(principal), request.clone(), selection.clone(), keystore.clone());
         let written = self.store().write("keystores.kill", move |tx| {
+            // Before it is looked who brings a key back just now, so that nothing begins unseen.
+            keep_out(tx, &keystore, &selection)?;
             let plan = plan(tx, &keystore, &selection)?;
             let idle = drilled(tx, &keystore, &selection)?;
             if let Some((key, operation)) = engine.overrule_drills(tx, &idle, &who.name)? {
@@ -182,7 +194,23 @@ fn plan(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection) -> Resul
             found.kills.push(Planned { key, saga, reached: reached.usable });
         }
     }
+    for (id, operation) in locks::on_idle(tx, &keystore.id, BRING_BACK)? {
+        let coming = keys::by_id(tx, &id)?.filter(|key| selection.keeps_out(key));
+        found.left.extend(coming.map(|key| (key, operation.to_string())));
+    }
     Ok(found)
+}
+
+/// What waits in applies and batches to bring a key of the selection back fails, of those in use and of those that are out of use already. Most of the time nothing
+/// waits, and then nothing is walked through.
+fn keep_out(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection) -> Result<(), StoreError> {
+    let awaited = awaited(tx)?;
+    if awaited.is_empty() {
+        return Ok(());
+    }
+    let mut asked: Vec<KeyRow> = keys::usable_in(tx, &keystore.id)?.into_iter().filter(|key| selection.takes(key)).collect();
+    asked.extend(keys::idle_in(tx, &keystore.id)?.into_iter().filter(|key| selection.keeps_out(key)));
+    let_nothing_bring_any_back(tx, awaited, &asked, selection.lineage)
 }
 
 /// Keys of a selection that a drill has taken out of use: they shall stay so.

@@ -5,11 +5,12 @@ pub mod events;
 pub mod kill;
 pub mod restore;
 pub mod sync;
+pub mod update;
 pub mod warm;
 
 use keystead_audit::Outcome;
 use keystead_cloud::ProbeReport;
-use keystead_domain::{Invalid, KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
+use keystead_domain::{AlertChannels, Invalid, KeystoreId, Name, keystore, keystore::AwsLocation, keystore::KeystoreState};
 use keystead_identity::{Action, Principal};
 use keystead_operations::{Saga, health::in_words, saga::delete_keystore::DeleteKeystore, stored::Stored};
 use keystead_store::{
@@ -30,6 +31,8 @@ pub struct NewKeystore {
     pub cloud: String,
     /// Where in the cloud.
     pub location: AwsLocation,
+    /// Which channels hear of it and of its keys.
+    pub alert_channels: AlertChannels,
 }
 
 impl App {
@@ -100,6 +103,7 @@ impl App {
     pub async fn create_keystore(&self, principal: &Principal, new: NewKeystore) -> Result<KeystoreRow, Error> {
         let location = self.location(&new.cloud, new.location)?;
         let proof = permit(principal, Action::ManageKeystores, &principal.account, (new.name, location))?;
+        new.alert_channels.demand_known("alert_channels", self.alert_channels())?;
         let (name, location) = proof.payload;
         let row = KeystoreRow {
             id: KeystoreId::new(self.now(), self.random()),
@@ -112,6 +116,7 @@ impl App {
             created_by: principal.user.to_string(),
             deleted_at: None,
             swept_at: self.now(),
+            alert_channels: new.alert_channels,
         };
         let entry = self
             .entry(principal, "keystore.create", proof.rule)
@@ -119,6 +124,7 @@ impl App {
             .detail("region", row.location.region.clone())
             .detail("cloud_account", row.location.account.clone())
             .detail("cloud", row.cloud.clone())
+            .detail("alert_channels", row.alert_channels.told())
             .done();
         let written = row.clone();
         let made = self

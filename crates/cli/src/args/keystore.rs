@@ -15,6 +15,8 @@ pub enum KeystoreVerb {
     /// Show one keystore
     #[command(after_help = "Example:\n  keystead keystore show payments-eu")]
     Show(One),
+    /// Say which channels of the server's configuration hear of a keystore and of its keys
+    Update(Update),
     /// Print the policies that the cloud's administrator has to set, and how
     Policy(Policy),
     /// Ask the cloud which of the needed permissions are there; changes nothing. The exit code is 6 when one is missing
@@ -88,6 +90,27 @@ pub struct Create {
     /// What the role's trust policy asks for; Keystead makes one when it is left out
     #[arg(long, value_name = "ID")]
     pub external_id: Option<String>,
+    /// Only these channels of the server's configuration hear of it and of its keys, divided by commas; every one when it is left out
+    #[arg(long, value_name = "CHANNEL", value_delimiter = ',')]
+    pub alert_channels: Vec<String>,
+}
+
+/// `keystore update`
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  keystead keystore update payments-eu --alert-channels mail:ops@example.com,pager
+  keystead keystore update payments-eu --all-alert-channels")]
+#[command(group = ArgGroup::new("what").required(true).args(["alert_channels", "all_alert_channels"]))]
+pub struct Update {
+    #[command(flatten)]
+    pub one: One,
+    /// Only these channels hear of it and of its keys, divided by commas
+    #[arg(long, value_name = "CHANNEL", value_delimiter = ',')]
+    pub alert_channels: Vec<String>,
+    /// Every channel hears of it, also those that come later
+    #[arg(long)]
+    pub all_alert_channels: bool,
 }
 
 /// One keystore.

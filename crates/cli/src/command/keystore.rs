@@ -11,7 +11,7 @@ use super::{
     pages::{self, is_not_deleted},
 };
 use crate::{
-    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart, Restore, Switch, Warm},
+    args::keystore::{Cloud, Create, KeystoreVerb, One, Policy, PolicyPart, Restore, Switch, Update, Warm},
     client::read,
     error::CliError,
     output::{
@@ -32,6 +32,7 @@ pub async fn run(context: &Context, verb: KeystoreVerb) -> Result<(), CliError> 
         KeystoreVerb::Create(args) => create(context, &args).await,
         KeystoreVerb::List(listing) => pages::list::<Keystore>(context, Route::new("v1/keystores"), &listing, None, is_not_deleted).await,
         KeystoreVerb::Show(one) => show(context, &one).await,
+        KeystoreVerb::Update(args) => update(context, &args).await,
         KeystoreVerb::Policy(args) => policy(context, &args).await,
         KeystoreVerb::Check(one) => check(context, &one).await,
         KeystoreVerb::Sync(one) => sync(context, &one).await,
@@ -60,10 +61,12 @@ async fn create(context: &Context, args: &Create) -> Result<(), CliError> {
         role_arn: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         external_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        alert_channels: &'a [String],
     }
-    let Create { name, cloud, region, account, role_arn, external_id } = args;
+    let Create { name, cloud, region, account, role_arn, external_id, alert_channels } = args;
     let (region, account) = (region.as_deref(), account.as_deref());
-    let body = Body { name, cloud: cloud.as_str(), region, account, role_arn: role_arn.as_deref(), external_id: external_id.as_deref() };
+    let body = Body { name, cloud: cloud.as_str(), region, account, role_arn: role_arn.as_deref(), external_id: external_id.as_deref(), alert_channels };
     let keystore = context.client()?.send(Method::POST, &Route::new("v1/keystores"), &body).await?;
     context.output.one::<Keystore>(&keystore)?;
     if !context.output.is_json() && *cloud != Cloud::Vault {
@@ -75,6 +78,17 @@ async fn create(context: &Context, args: &Create) -> Result<(), CliError> {
 async fn show(context: &Context, one: &One) -> Result<(), CliError> {
     let keystore = context.client()?.get(&route(one)?).await?;
     context.output.one::<Keystore>(&keystore)
+}
+
+async fn update(context: &Context, args: &Update) -> Result<(), CliError> {
+    let keystore = context.client()?.send(Method::PATCH, &route(&args.one)?, &changed(args)).await?;
+    context.output.one::<Keystore>(&keystore)
+}
+
+/// The change: null means every channel.
+fn changed(args: &Update) -> Value {
+    let channels = (!args.all_alert_channels).then_some(&args.alert_channels);
+    json!({ "alert_channels": channels })
 }
 
 async fn delete(context: &Context, one: &One) -> Result<(), CliError> {
@@ -146,6 +160,23 @@ impl Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::{Cli, Noun};
+    use clap::Parser as _;
+
+    #[test]
+    fn channels_are_named_or_all_of_them_meant_and_one_of_the_two_is_said_fx_043() {
+        let typed = |options: &str| {
+            let line = format!("keystead keystore update payments-eu {options}");
+            match Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.noun) {
+                Ok(Noun::Keystore(KeystoreVerb::Update(args))) => Some(changed(&args)),
+                _ => None,
+            }
+        };
+        assert_eq!(typed("--alert-channels mail:ops@example.com,pager"), Some(json!({ "alert_channels": ["mail:ops@example.com", "pager"] })));
+        assert_eq!(typed("--alert-channels a --alert-channels b"), Some(json!({ "alert_channels": ["a", "b"] })));
+        assert_eq!(typed("--all-alert-channels"), Some(json!({ "alert_channels": null })));
+        assert_eq!((typed(""), typed("--all-alert-channels --alert-channels a")), (None, None));
+    }
 
     #[test]
     fn the_policies_are_told_after_the_steps() {

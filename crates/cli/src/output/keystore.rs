@@ -30,6 +30,8 @@ pub struct Keystore {
     #[serde(default)]
     deleted_at: Option<String>,
     #[serde(default)]
+    alert_channels: Option<Vec<String>>,
+    #[serde(default)]
     health: Option<Health>,
 }
 
@@ -53,6 +55,7 @@ impl Sheet for Keystore {
             ("account", Some(self.account.clone())),
             ("role", self.role_arn.clone()),
             ("external id", self.external_id.clone()),
+            ("alerts", Some(self.alert_channels.as_ref().map_or_else(|| "to every channel".to_owned(), |names| format!("to {}", names.join(", "))))),
             ("created", Some(format!("{} by {}", time(&self.created_at), self.created_by))),
             ("deleted", self.deleted_at.as_deref().map(time)),
         ];
@@ -105,7 +108,7 @@ mod tests {
     #[test]
     fn a_keystore_as_a_line_and_told_whole() {
         let json = serde_json::json!({"id": "keystore_1", "name": "payments-eu", "state": "ACTIVE", "cloud": "aws", "region": "eu-west-1", "account": "123456789012",
-            "role_arn": null, "external_id": "x-1", "partition": "aws", "created_at": "2026-11-21T23:44:55Z", "created_by": "ann", "deleted_at": null, "health": {"status": "ok", "reasons": [], "reachable": true}});
+            "role_arn": null, "external_id": "x-1", "partition": "aws", "created_at": "2026-11-21T23:44:55Z", "created_by": "ann", "deleted_at": null, "alert_channels": ["pager", "mail:ops@example.com"], "health": {"status": "ok", "reasons": [], "reachable": true}});
         let keystore: Keystore = serde_json::from_value(json).expect("a keystore");
         let line = "NAME         STATE   HEALTH  CLOUD  REGION     ACCOUNT       ROLE  ID\npayments-eu  ACTIVE  ok      aws    eu-west-1  123456789012  -     keystore_1\n";
         assert_eq!(grid(Keystore::HEADER, vec![keystore.cells()]), line);
@@ -116,6 +119,7 @@ state        ACTIVE
 cloud        aws eu-west-1
 account      123456789012
 external id  x-1
+alerts       to pager, mail:ops@example.com
 created      2026-11-21 23:44Z by ann
 health       ok
 reachable    yes

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{DriftWish, Place, WantedEnd};
 use crate::{
-    Aliases, KeyId, KeySpec, KeyUsage, Name, Tags,
+    AlertChannels, Aliases, KeyId, KeySpec, KeyUsage, Name, Tags,
     key::{deletion::WaitingDays, expiry::ExpiryPolicy},
     rotation::Wish,
 };
@@ -48,6 +48,8 @@ pub enum Action {
     SetWarm(bool),
     /// A keystore is looked through otherwise.
     SetDrift(DriftWish),
+    /// Other channels hear of a keystore.
+    SetAlerts(AlertChannels),
     /// A rotation policy is set.
     SetRotation(Box<Wish>),
     /// A rotation policy goes.
@@ -163,6 +165,8 @@ pub enum Danger {
     StopsRotation,
     /// Differences are found later, or not at all.
     LooksLess,
+    /// A channel that heard of a keystore hears nothing of it any more.
+    TellsFewer,
     /// So many keys get new material from now on, which nothing rotated before.
     RotatesKeys(usize),
     /// Keys are rotated later than they would be.
@@ -186,6 +190,7 @@ impl Danger {
             Self::ForbidsExport => "forbids-export",
             Self::StopsRotation => "stops-rotation",
             Self::LooksLess => "looks-less",
+            Self::TellsFewer => "tells-fewer",
             Self::RotatesKeys(_) => "rotates-keys",
             Self::RotatesLess => "rotates-less",
             Self::RetiresPredecessors => "retires-predecessors",
@@ -206,6 +211,7 @@ impl Danger {
             Self::ForbidsExport => "That the material may leave the vault cannot be allowed again.",
             Self::StopsRotation => "Keys that were rotated by this policy may not be rotated any more.",
             Self::LooksLess => "What somebody changes in the cloud is found later, or not at all.",
+            Self::TellsFewer => "A channel that hears of this keystore and its keys now hears nothing of them any more.",
             Self::RotatesLess => "Keys are rotated later, or less often, than they would be.",
             Self::RetiresPredecessors => {
                 "Behind its time of grace the key that was rotated away goes out of use, and what it encrypted is closed until it is active again."
@@ -233,6 +239,7 @@ impl Action {
             Self::CreateKeystore(_) => "create-keystore",
             Self::SetWarm(_) => "set-warm",
             Self::SetDrift(_) => "set-drift-policy",
+            Self::SetAlerts(_) => "set-alert-channels",
             Self::SetRotation(_) => "set-rotation",
             Self::ClearRotation => "clear-rotation",
             Self::CreateKey(_) => "create-key",
@@ -247,7 +254,7 @@ impl Action {
 
     /// Whether it is done in one transaction of the database, without an operation.
     pub const fn is_immediate(&self) -> bool {
-        matches!(self, Self::CreateKeystore(_) | Self::SetWarm(_) | Self::SetDrift(_) | Self::SetRotation(_) | Self::ClearRotation)
+        matches!(self, Self::CreateKeystore(_) | Self::SetWarm(_) | Self::SetDrift(_) | Self::SetAlerts(_) | Self::SetRotation(_) | Self::ClearRotation)
     }
 }
 

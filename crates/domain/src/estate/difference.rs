@@ -78,7 +78,11 @@ impl Drawing<'_> {
     pub fn add(&mut self, step: Step) -> usize {
         let Step { path, subject, key, action, fields, dangers, mut waits_for } = step;
         waits_for.extend(self.last.get(&path));
-        if matches!(action, Action::CreateKey(_) | Action::AddReplica(_) | Action::SetWarm(_) | Action::SetDrift(_) | Action::SetRotation(_)) {
+        let needs_keystore = matches!(
+            action,
+            Action::CreateKey(_) | Action::AddReplica(_) | Action::SetWarm(_) | Action::SetDrift(_) | Action::SetAlerts(_) | Action::SetRotation(_)
+        );
+        if needs_keystore {
             waits_for.extend(subject.keystore().and_then(|name| self.made.get(name)));
         }
         waits_for.sort_unstable();
@@ -158,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Aliases, KeyState, Tags,
+        AlertChannels, Aliases, KeyState, Tags,
         estate::{
             DriftWish, Place, RotationWish, WantedEnd, WantedKey, WantedKeystore, WantedReplica, WantedState,
             model::{NOW, estates, house, key, perform_all, replica},
@@ -171,6 +175,10 @@ mod tests {
 
     fn aliases(texts: &[&str]) -> Option<Aliases> {
         Some(Aliases::parse(texts).expect("are aliases"))
+    }
+
+    fn hearing(names: &[&str]) -> AlertChannels {
+        AlertChannels::parse("alerts", "", names.iter().map(|name| (*name).to_owned()).collect()).expect("are channels")
     }
 
     fn estate(keys: Vec<WantedKey>) -> Estate {
@@ -233,6 +241,7 @@ mod tests {
             place: Some(Place { cloud: "aws".into(), location: AwsLocation { region: "far-1".into(), ..AwsLocation::nowhere() } }),
             warm: Some(true),
             drift: Some(DriftWish { every: Some(DAY), ..DriftWish::NEVER }),
+            alerts: Some(hearing(&["pager"])),
             rotation: None,
         };
         let primary = WantedKey { replicas: vec![replica("far")], state: Some(WantedState::Inactive), ..key("a") };
@@ -244,9 +253,10 @@ mod tests {
             ("create-keystore", vec![]),
             ("set-warm", vec![0]),
             ("set-drift-policy", vec![0, 1]),
+            ("set-alert-channels", vec![0, 2]),
             ("create-key", vec![]),
-            ("add-replica", vec![0, 3]),
-            ("deactivate-key", vec![3, 4]),
+            ("add-replica", vec![0, 4]),
+            ("deactivate-key", vec![4, 5]),
         ];
         assert_eq!(told, expected);
         perform_all(&mut standing, &found);
@@ -260,6 +270,28 @@ mod tests {
             ..key("a")
         };
         assert_eq!(way(vec![both], &standing), [("schedule-deletion", "a_far".into(), vec![]), ("schedule-deletion", "a".into(), vec![0])]);
+    }
+
+    #[test]
+    fn who_hears_of_a_keystore_changes_as_the_file_says_and_stays_where_it_says_nothing_fx_043() {
+        let wanted = |alerts: Option<AlertChannels>| {
+            let eu = WantedKeystore { name: crate::Name::parse("eu").expect("a name"), place: None, warm: None, drift: None, alerts, rotation: None };
+            Estate { keystores: vec![eu], ..Estate::default() }
+        };
+        let mut standing = house();
+        let mut step = |alerts: Option<AlertChannels>| {
+            let found = difference(&wanted(alerts), &standing, NOW).expect("a way").changes;
+            perform_all(&mut standing, &found);
+            let field = |change: &Change| (change.fields[0].from.clone().unwrap_or_default(), change.fields[0].to.clone().unwrap_or_default());
+            found.iter().map(|change| (field(change), change.dangers.clone())).collect::<Vec<_>>()
+        };
+        let told = |from: &str, to: &str, dangers: &[Danger]| vec![((from.to_owned(), to.to_owned()), dangers.to_vec())];
+        assert_eq!(step(Some(AlertChannels::All)), [], "all is what counts where nobody said anything");
+        assert_eq!(step(Some(hearing(&["pager"]))), told("all", "pager", &[Danger::TellsFewer]));
+        assert_eq!(step(None), [], "left out, it is left alone");
+        assert_eq!(step(Some(hearing(&["pager", "mail"]))), told("pager", "mail, pager", &[]));
+        assert_eq!(step(Some(hearing(&["mail", "pager"]))), []);
+        assert_eq!(step(Some(AlertChannels::All)), told("mail, pager", "all", &[]));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use difference::{Difference, difference};
 pub use standing::{Standing, StandingKey, StandingKeystore};
 
 use crate::{
-    Aliases, Invalid, KeySpec, KeyUsage, Name, Tags, Timestamp,
+    AlertChannels, Aliases, Invalid, KeySpec, KeyUsage, Name, Tags, Timestamp,
     drift::AutoRepair,
     key::{deletion::WaitingDays, expiry::ExpiryPolicy},
     keystore::AwsLocation,
@@ -54,6 +54,8 @@ pub struct WantedKeystore {
     pub warm: Option<bool>,
     /// How often it is looked through, and what is mended alone.
     pub drift: Option<DriftWish>,
+    /// Which channels hear of it and of its keys.
+    pub alerts: Option<AlertChannels>,
     /// How its keys are rotated.
     pub rotation: Option<RotationWish>,
 }

@@ -42,6 +42,7 @@ pub fn keystore(name: &str) -> StandingKeystore {
         location,
         warm: false,
         drift: None,
+        alerts: AlertChannels::All,
         rotation: None,
     }
 }
@@ -86,6 +87,7 @@ pub fn perform(standing: &mut Standing, change: &Change) {
         }
         Action::SetWarm(on) => of_keystore(standing, &subject).warm = *on,
         Action::SetDrift(drift) => of_keystore(standing, &subject).drift = Some(*drift),
+        Action::SetAlerts(channels) => of_keystore(standing, &subject).alerts = channels.clone(),
         Action::SetRotation(wish) => *rotation_of(standing, &subject) = Some((**wish).clone()),
         Action::ClearRotation => *rotation_of(standing, &subject) = None,
         Action::CreateKey(new) => create(standing, new),

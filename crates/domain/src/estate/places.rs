@@ -70,6 +70,12 @@ fn policies(drawing: &mut Drawing<'_>, path: &str, wanted: &WantedKeystore, stan
         let step = Step::new(path, subject.clone(), Action::SetDrift(drift)).danger_if(is_less, Danger::LooksLess);
         drawing.add(step.field("drift", looked.map(|drift| drift.told()), Some(drift.told())));
     }
+    let heard = standing.map(|standing| standing.alerts.clone()).unwrap_or_default();
+    if let Some(channels) = wanted.alerts.as_ref().filter(|channels| **channels != heard) {
+        let step = Step::new(path, subject.clone(), Action::SetAlerts(channels.clone()));
+        let step = step.danger_if(standing.is_some() && channels.tells_fewer_than(&heard), Danger::TellsFewer);
+        drawing.add(step.field("alerts", Some(heard.told()), Some(channels.told())));
+    }
     let rotated = standing.and_then(|standing| standing.rotation.as_ref());
     rotation(drawing, path, subject, None, wanted.rotation.as_ref(), rotated);
 }

@@ -86,7 +86,7 @@ mod tests {
 
     fn of_keystore(wish: Option<RotationWish>) -> Estate {
         let name = crate::Name::parse("eu").expect("a name");
-        Estate { keystores: vec![WantedKeystore { name, place: None, warm: None, drift: None, rotation: wish }], ..Estate::default() }
+        Estate { keystores: vec![WantedKeystore { name, place: None, warm: None, drift: None, alerts: None, rotation: wish }], ..Estate::default() }
     }
 
     fn of_default(wish: Option<RotationWish>) -> Estate {

@@ -2,7 +2,8 @@
 
 use super::{DriftWish, Origin};
 use crate::{
-    Aliases, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, rotation::Wish,
+    AlertChannels, Aliases, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, RegionRole, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation,
+    rotation::Wish,
 };
 
 /// Everything that is.
@@ -31,6 +32,8 @@ pub struct StandingKeystore {
     pub warm: bool,
     /// How it is looked through, if somebody said.
     pub drift: Option<DriftWish>,
+    /// Which channels hear of it and of its keys.
+    pub alerts: AlertChannels,
     /// Its rotation policy.
     pub rotation: Option<Wish>,
 }

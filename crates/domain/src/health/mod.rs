@@ -39,6 +39,8 @@ pub enum KeystoreReason {
     DriftOpen,
     /// Its policy says that it is looked through, and it was not.
     LookLate,
+    /// Its queue of events cannot be heard.
+    EventsUnheard,
     /// An operation does not get on.
     OperationWaits,
     /// Hardly anything is left of a quota.
@@ -84,6 +86,7 @@ named!(KeystoreReason, "reason", "Give one that `keystead keystore show` shows."
     PermissionsMissing = "permissions-missing",
     DriftOpen = "drift-open",
     LookLate = "look-late",
+    EventsUnheard = "events-unheard",
     OperationWaits = "operation-waits",
     QuotaTight = "quota-tight",
     Unchecked = "unchecked",
@@ -102,6 +105,8 @@ named!(KeyReason, "reason", "Give one that `keystead key show` shows.", {
 
 /// How long an operation that has met a problem may be open before it counts as one that does not get on, in microseconds.
 pub const OPERATION_PATIENCE: i64 = 3600 * SECOND;
+/// How long a queue of events may fail before it counts as one that cannot be heard, in microseconds.
+pub const EVENTS_PATIENCE: i64 = 900 * SECOND;
 /// Below how many percent of a minute's calls a quota is tight.
 pub const QUOTA_TIGHT: u8 = 10;
 /// What is known of a keystore.
@@ -117,6 +122,8 @@ pub struct KeystoreFacts {
     pub looked_at: Option<Timestamp>,
     /// How often it shall be, in microseconds, and since when somebody wants that.
     pub look_wanted: Option<(i64, Timestamp)>,
+    /// Since when its queue of events cannot be heard.
+    pub unheard_since: Option<Timestamp>,
     /// The oldest operation that has met a problem and goes on trying.
     pub waiting_since: Option<Timestamp>,
     /// How much is left of the quota that is used most, in percent.
@@ -141,6 +148,7 @@ pub fn of_keystore(facts: &KeystoreFacts, is_in_vault: bool, check_every: Option
         because(facts.drifts_open > 0, KeystoreReason::DriftOpen);
         let is_look_late = |(every, since): (i64, Timestamp)| is_older(facts.looked_at.map_or(since, |at| at.max(since)), every.saturating_mul(2));
         because(facts.look_wanted.is_some_and(is_look_late), KeystoreReason::LookLate);
+        because(facts.unheard_since.is_some_and(|at| is_older(at, EVENTS_PATIENCE)), KeystoreReason::EventsUnheard);
         because(facts.quota_left.is_some_and(|left| left < QUOTA_TIGHT), KeystoreReason::QuotaTight);
     }
     because(facts.waiting_since.is_some_and(|at| is_older(at, OPERATION_PATIENCE)), KeystoreReason::OperationWaits);
@@ -169,7 +177,7 @@ impl KeystoreReason {
     pub const fn health(self) -> Health {
         match self {
             Self::Unreachable | Self::Credentials | Self::Denied | Self::DriftHostile => Health::Failing,
-            Self::PermissionsMissing | Self::DriftOpen | Self::LookLate | Self::OperationWaits | Self::QuotaTight => Health::Degraded,
+            Self::PermissionsMissing | Self::DriftOpen | Self::LookLate | Self::EventsUnheard | Self::OperationWaits | Self::QuotaTight => Health::Degraded,
             Self::Unchecked | Self::CheckLate => Health::Unknown,
         }
     }
@@ -254,6 +262,7 @@ mod tests {
             (KeystoreFacts { drifts_open: 1, ..well() }, KeystoreReason::DriftOpen),
             (KeystoreFacts { looked_at: Some(ago(2 * HOUR + 1)), look_wanted: late(HOUR), ..well() }, KeystoreReason::LookLate),
             (KeystoreFacts { looked_at: None, look_wanted: late(HOUR), ..well() }, KeystoreReason::LookLate),
+            (KeystoreFacts { unheard_since: Some(ago(EVENTS_PATIENCE + 1)), ..well() }, KeystoreReason::EventsUnheard),
             (KeystoreFacts { waiting_since: Some(ago(HOUR + 1)), ..well() }, KeystoreReason::OperationWaits),
             (KeystoreFacts { quota_left: Some(QUOTA_TIGHT - 1), ..well() }, KeystoreReason::QuotaTight),
         ];
@@ -271,6 +280,7 @@ mod tests {
             check: Some((CheckOutcome::Permitted, ago(3 * HOUR))),
             looked_at: Some(ago(2 * HOUR)),
             look_wanted: Some((HOUR, ago(DAY))),
+            unheard_since: Some(ago(EVENTS_PATIENCE)),
             waiting_since: Some(ago(HOUR)),
             quota_left: Some(QUOTA_TIGHT),
             ..KeystoreFacts::default()

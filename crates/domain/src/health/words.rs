@@ -13,6 +13,7 @@ impl KeystoreReason {
             Self::PermissionsMissing => "The role lacks permissions that Keystead needs.",
             Self::DriftOpen => "Keys differ from what is wanted.",
             Self::LookLate => "It was not looked through when its policy says.",
+            Self::EventsUnheard => "The queue that tells what is done to its keys has not been heard for more than a quarter of an hour.",
             Self::OperationWaits => "An operation has been open for more than an hour, and something keeps it from getting on.",
             Self::QuotaTight => "Nearly all calls of one kind that the cloud allows are being made.",
             Self::Unchecked => "It was never checked.",
@@ -30,6 +31,9 @@ impl KeystoreReason {
             Self::PermissionsMissing => format!("`keystead keystore check {keystore}` names each with its mend."),
             Self::DriftOpen => format!("See each: `keystead drift list --keystore {keystore}`."),
             Self::LookLate => format!("Look now: `keystead keystore sync {keystore}`; why it was not done: `keystead operation list`."),
+            Self::EventsUnheard => {
+                format!("See why: `keystead drift events {keystore}`. Until then changes are found by looks alone: `keystead keystore sync {keystore}`.")
+            }
             Self::OperationWaits => "See which and why: `keystead operation list`.".to_owned(),
             Self::QuotaTight => "Nothing is needed: calls wait for their turn. If it lasts, have the quota raised in the cloud account.".to_owned(),
             Self::Unchecked | Self::CheckLate => {

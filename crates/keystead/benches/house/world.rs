@@ -14,7 +14,7 @@ use keystead_app::{
     keystores::NewKeystore,
 };
 use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
-use keystead_domain::{Alias, Clock, KeySpec, Name, OperationId, Tags, key::expiry::ExpiryPolicy, keystore::AwsLocation};
+use keystead_domain::{AlertChannels, Alias, Clock, KeySpec, Name, OperationId, Tags, key::expiry::ExpiryPolicy, keystore::AwsLocation};
 use keystead_identity::Principal;
 use keystead_operations::{NoHooks, engine::Settings};
 use keystead_server::{AwsClouds, AwsSettings, House, SystemClock, Wiring, assemble, install};
@@ -102,7 +102,7 @@ pub fn new_keystore() -> NewKeystore {
         role_arn: Some(ROLE.to_owned()),
         external_id: Some(EXTERNAL_ID.to_owned()),
     };
-    NewKeystore { name: Name::parse(KEYSTORE).expect("a name"), cloud: "aws".to_owned(), location }
+    NewKeystore { name: Name::parse(KEYSTORE).expect("a name"), cloud: "aws".to_owned(), location, alert_channels: AlertChannels::All }
 }
 
 /// The way to a simulated cloud.

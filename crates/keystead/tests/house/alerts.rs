@@ -16,6 +16,7 @@ use axum::{
 };
 use keystead_app::{Request, keys::lifecycle::Ask, keys::update::KeyChange};
 use keystead_domain::{
+    AlertChannels,
     key::expiry::ExpiryPolicy,
     time::{DAY, SECOND},
 };
@@ -23,7 +24,7 @@ use keystead_notify::{Channel, Mail, Secret, Security, Smtp, Webhook, sign};
 use keystead_operations::{NoHooks, alerts::Alerting, engine::Settings};
 use keystead_sandbox::{Effect, Fault};
 use keystead_server::{Courier, House, SandboxClock, Sent, Wiring, assemble};
-use keystead_store::{Store, channels};
+use keystead_store::{Store, channels, keystores};
 use keystead_testkit::smtp::{LOGIN, SmtpServer};
 use keystead_vault::{SecretBytes, UnlockSecret};
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ use serde_json::{Value, json};
 use crate::world::{Engine, World, clouds};
 
 const HOOK: &str = "webhook:here";
+const PAGER: &str = "pager";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A message that the receiver has taken: its id and its body.
@@ -387,6 +389,49 @@ async fn a_test_goes_out_at_once_and_is_shown_with_what_became_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keystore_is_heard_of_on_its_own_channels_and_on_no_other_fx_043() {
+    let world = World::with(Engine::Sqlite, settings(&[HOOK, PAGER])).await;
+    let (everybody, pager) = (Receiver::default(), Receiver::default());
+    let mut reached = Vec::new();
+    for (name, receiver) in [(HOOK, &everybody), (PAGER, &pager)] {
+        reached.push((name.to_owned(), hook(&receiver.start().await, SECRET)));
+    }
+    let courier = Courier::new(world.house.engine.clone(), reached);
+    world.make_keystore_in("payments-us", "us-east-1").await;
+    let named = world.rest(0, "PATCH", "/v1/keystores/payments-eu", Some(json!({ "alert_channels": [PAGER] }))).await;
+    assert_eq!(named.0, 200, "{named:?}");
+    world.create("orders").await;
+    world.succeeds(world.start_create_in("payments-us", "bills").await).await;
+    advance(&world, 61 * DAY);
+    look(&world).await;
+    advance(&world, 300 * SECOND);
+    assert_eq!(courier.look().await.expect("a store"), [Sent::Delivered(1), Sent::Delivered(2)]);
+    let told = |receiver: &Receiver| {
+        let mut keys: Vec<String> = receiver.alerts().iter().map(|alert| alert["facts"]["key"].as_str().unwrap_or_default().to_owned()).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!((told(&everybody), told(&pager)), (vec!["bills".to_owned()], vec!["bills".to_owned(), "orders".to_owned()]));
+    let (_, listed) = world.rest(0, "GET", "/v1/alerts", None).await;
+    let orders = listed["items"].as_array().expect("alerts").iter().find(|alert| alert["facts"]["key"] == "orders").expect("is told");
+    assert_eq!((&orders["deliveries"][0]["channel"], orders["deliveries"].as_array().map(Vec::len)), (&json!(PAGER), Some(1)), "{listed:#}");
+
+    // What is about no keystore goes to every channel.
+    world.rest(0, "POST", "/v1/alerts/test", Some(json!({}))).await;
+    assert_eq!(courier.look().await.expect("a store"), [Sent::Delivered(1), Sent::Delivered(1)]);
+
+    // The configuration loses the only channel that the keystore names: rather everybody hears of it than nobody.
+    let named = AlertChannels::Only(["beeper".to_owned()].into());
+    let id = world.key("orders").await.keystore_id;
+    world.store().write("test", move |tx| keystores::set_alert_channels(tx, &id, &named)).await.expect("a store");
+    advance(&world, 20 * DAY);
+    look(&world).await;
+    advance(&world, 300 * SECOND);
+    assert_eq!(courier.look().await.expect("a store"), [Sent::Delivered(2), Sent::Delivered(2)]);
+    assert_eq!((told(&everybody).len(), told(&pager).len()), (4, 5), "a test each, and of both keys what is told 14 days ahead");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_schedule_tells_what_will_happen_in_order_and_page_by_page() {
     let world = World::new(Engine::Sqlite).await;
     for (name, days, policy) in [("alerted", 20, ExpiryPolicy::Alert), ("extended", 35, ExpiryPolicy::Extend), ("renewed", 100, ExpiryPolicy::Renew)] {
@@ -455,6 +500,12 @@ async fn the_command_line_tries_the_channels_and_tells_what_is_coming() {
         assert_eq!((&listed[0]["kind"], &listed[1]["facts"]["key"]), (&json!("test"), &json!("orders")), "{listed}");
         let id = listed[1]["id"].as_str().expect("an id").to_owned();
         assert_eq!(json(&["alert", "show", &id])["kind"], "key-expires");
+        let named = json(&["keystore", "update", "payments-eu", "--alert-channels", HOOK]);
+        assert_eq!(named["alert_channels"], json!([HOOK]), "{named}");
+        let show = at(&["keystore", "show", "payments-eu"]);
+        desk.table(&show.iter().map(String::as_str).collect::<Vec<_>>(), &["to webhook:here"]);
+        let all = json(&["keystore", "update", "payments-eu", "--all-alert-channels"]);
+        assert_eq!(all["alert_channels"], json!(null), "{all}");
         let schedule = json(&["schedule", "--days", "10"]);
         assert_eq!((&schedule[0]["what"], schedule.as_array().map(Vec::len)), (&json!("alert"), Some(1)), "{schedule}");
         let line = at(&["schedule"]);

@@ -4,6 +4,7 @@
 use std::fs;
 
 use keystead_domain::{KeyState, RegionRole, time::SECOND};
+use keystead_operations::{alerts::Alerting, engine::Settings};
 use keystead_sandbox::{Effect, Fault};
 use keystead_store::keys;
 use serde_json::{Value, json};
@@ -59,7 +60,8 @@ async fn standings(world: &World, id: &str) -> Vec<(String, String)> {
 
 /// A world with `a` (alias x), `b` (alias y, out of use) and `c`, and a keystore in another Region.
 async fn world_of(engine: Engine) -> World {
-    let world = World::new(engine).await;
+    let alerts = Alerting { channels: vec!["mail:ops@example.com".to_owned(), "pager".to_owned()], ..Alerting::default() };
+    let world = World::with(engine, Settings { quotas: false, patience_micros: SECOND, alerts, ..Settings::default() }).await;
     world.make_keystore_in("payments-us", "us-east-1").await;
     let estate = json!({ "keys": [
         { "name": "a", "keystore": "payments-eu", "aliases": ["x"], "tags": { "team": "pay" } },
@@ -77,8 +79,8 @@ fn everything() -> Value {
     json!({
         "rotation": { "every": "365d" },
         "keystores": [
-            { "name": "payments-eu", "warm": true, "drift": { "every": "6h", "auto_repair": "safe" }, "rotation": { "every": "90d", "grace": "30d" } },
-            { "name": "safe", "cloud": "vault" }
+            { "name": "payments-eu", "warm": true, "drift": { "every": "6h", "auto_repair": "safe" }, "alerts": ["pager"], "rotation": { "every": "90d", "grace": "30d" } },
+            { "name": "safe", "cloud": "vault", "alerts": ["mail:ops@example.com", "pager"] }
         ],
         "keys": [
             { "name": "a", "aliases": ["y"], "tags": { "team": "ops" }, "expires": "90d", "expiry_policy": "extend" },
@@ -101,7 +103,7 @@ async fn a_plan_is_done_whole_and_then_nothing_is_left_to_do() {
         .flat_map(|change| change["dangers"].as_array().expect("dangers"))
         .filter_map(|one| one["kind"].as_str())
         .collect();
-    let begins = ["rotates-keys", "retires-predecessors", "rotates-keys"];
+    let begins = ["tells-fewer", "rotates-keys", "retires-predecessors", "rotates-keys"];
     let others = ["removes-alias", "removes-alias", "ends-sooner", "brings-back", "stops-rotation", "takes-out-of-use", "deletes"];
     assert_eq!(dangers, [begins.as_slice(), others.as_slice()].concat(), "{planned:#}");
     assert_eq!(planned["cost_cents_month"], 100, "two keys more, and one that counts down: {planned:#}");
@@ -111,6 +113,8 @@ async fn a_plan_is_done_whole_and_then_nothing_is_left_to_do() {
     let again = plan(&world, &everything()).await;
     assert_eq!(changes(&again), [""; 0], "{again:#}");
 
+    let heard = async |name: &str| world.rest(0, "GET", &format!("/v1/keystores/{name}"), None).await.1["alert_channels"].clone();
+    assert_eq!((heard("payments-eu").await, heard("safe").await), (json!(["pager"]), json!(["mail:ops@example.com", "pager"])));
     let key = async |name: &str| world.key(name).await;
     assert_eq!((key("a").await.aliases.to_strings(), key("b").await.aliases.to_strings()), (vec!["y".to_owned()], vec!["x".to_owned()]));
     assert_eq!((key("b").await.state, key("c").await.state, key("e").await.state), (KeyState::Active, KeyState::PendingDeletion, KeyState::Inactive));
@@ -192,6 +196,31 @@ async fn a_running_apply_does_not_bring_back_a_key_of_which_a_kill_was_asked() {
     let expected = [("update-key a".to_owned(), "DONE".to_owned()), ("activate-key b".to_owned(), "FAILED taken-out".to_owned())];
     assert!(expected.iter().all(|one| told.contains(one)), "{told:?}");
     assert_eq!(world.key("b").await.state, KeyState::Inactive);
+}
+
+/// The same of a kill of a whole keystore: of what is in use, and of what is out of use already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_waits_brings_back_a_key_of_a_keystore_that_was_killed_ft_019() {
+    let world = world_of(Engine::Sqlite).await;
+    let id = begin(&world, &json!({ "keys": [{ "name": "b", "state": "ACTIVE" }] })).await;
+    let batch = json!({ "action": "activate", "selector": { "keys": ["b"] } });
+    let (status, batch) = world.rest(0, "POST", "/v1/batches", Some(batch)).await;
+    assert_eq!(status, 201, "{batch}");
+    let (status, other) = world.rest(0, "POST", "/v1/keystores/payments-eu/kill", Some(json!({ "tags": { "team": "pay" } }))).await;
+    assert!(status < 300, "{other}");
+    world.settle().await;
+    assert_eq!(standings(&world, &id).await, [("activate-key b".to_owned(), "WAITING".to_owned())], "a selection in which it is not leaves it");
+    let (status, killed) = world.rest(0, "POST", "/v1/keystores/payments-eu/kill", Some(json!({ "all": true }))).await;
+    assert!(status < 300, "{killed}");
+    world.settle().await;
+    world.house.app.look_at_batches().await.expect("a store");
+    let (_, told) = ended(&world, &id).await;
+    assert_eq!(told, [("activate-key b".to_owned(), "FAILED taken-out".to_owned())]);
+    let path = format!("/v1/batches/{}", batch["id"].as_str().expect("an id"));
+    assert_eq!(world.rest(0, "GET", &path, None).await.1["counts"]["failed"], 1);
+    for name in ["a", "b", "c"] {
+        assert_eq!(world.key(name).await.state, KeyState::Inactive, "{name}");
+    }
 }
 
 /// What somebody changed since the plan is not touched; what the apply itself changed is.
@@ -470,6 +499,19 @@ fn files_with_mistakes_are_refused_by_line_and_nothing_is_touched() {
         (
             "[[keystores]]\nname = \"demo-eu\"\n\n[keystores.drift]\nevery = \"1m\"\n".to_owned(),
             "bad.toml:5: keystores[0].drift.every: is shorter than a sweep may be. ",
+        ),
+        // Who shall hear of a keystore is no channel, or nobody.
+        (
+            "[[keystores]]\nname = \"demo-eu\"\nalerts = [\"pager\"]\n".to_owned(),
+            "bad.toml:3: keystores[0].alerts: names what is no channel of the server's configuration: pager. The server has none: name one in keystead.toml, ",
+        ),
+        (
+            "[[keystores]]\nname = \"demo-eu\"\nalerts = []\n".to_owned(),
+            "bad.toml:3: keystores[0].alerts: is empty: nobody would hear of the keystore. Name one channel at least; [\"*\"] means every channel.",
+        ),
+        (
+            "[[keystores]]\nname = \"demo-eu\"\nalerts = [\n  \"pager\",\n  \"pager\",\n]\n".to_owned(),
+            "bad.toml:5: keystores[0].alerts[1]: is given before. Give each channel once.",
         ),
         ("[rotation]\nevery = \"90d\"\ncron = \"@monthly\"\n".to_owned(), "bad.toml:3: rotation.cron: is given beside every. Give one of the two."),
         ("version = 2\n".to_owned(), "bad.toml:1: version: is 2, which this Keystead does not read. Give 1, or leave it out."),

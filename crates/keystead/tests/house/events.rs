@@ -233,6 +233,16 @@ async fn a_queue_that_cannot_be_heard_says_why_and_the_policy_grants_what_it_tak
     assert_eq!(world.hears().await, 0);
     let queue = world.queue().await;
     assert!(queue["problem"].as_str().is_some_and(|problem| problem.contains("sqs:ReceiveMessage")) && queue["failing_since"].is_string(), "{queue}");
+    let unheard = async || {
+        let (_, keystore) = world.rest(0, "GET", "/v1/keystores/payments-eu", None).await;
+        let reasons = keystore["health"]["reasons"].as_array().cloned().expect("reasons");
+        reasons.into_iter().find(|reason| reason["reason"] == "events-unheard")
+    };
+    assert_eq!(unheard().await, None, "a moment is no reason");
+    world.sandbox.advance(901_000_000);
+    let reason = unheard().await.expect("a quarter of an hour is one");
+    assert_eq!(reason["status"], "degraded", "{reason}");
+    assert!(reason["mend"].as_str().is_some_and(|mend| mend.contains("drift events payments-eu")), "{reason}");
     let (_, policy) = world.rest(0, "GET", "/v1/keystores/payments-eu/policy", None).await;
     let statements = policy["permission_policy"]["Statement"].as_array().cloned().expect("statements");
     let hear = statements.iter().find(|statement| statement["Sid"] == "HearWhatIsDoneToKeys").expect("is granted");
@@ -241,6 +251,7 @@ async fn a_queue_that_cannot_be_heard_says_why_and_the_policy_grants_what_it_tak
     meddler.does(Deed::Describe, &key).await;
     assert!(world.hears().await > 0 && world.wakes().await == 1);
     assert_eq!((&world.queue().await["problem"], &world.queue().await["failing_since"]), (&json!(null), &json!(null)));
+    assert_eq!(unheard().await, None, "it is heard again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

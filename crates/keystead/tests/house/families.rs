@@ -235,7 +235,12 @@ async fn what_aws_would_refuse_is_refused_before_anything_starts_ft_047() {
         external_id: None,
     };
     for (name, location) in [("others", location("111122223333", "us-east-1")), ("china", location("123456789012", "cn-north-1"))] {
-        let new = keystead_app::keystores::NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location };
+        let new = keystead_app::keystores::NewKeystore {
+            name: Name::parse(name).expect("a name"),
+            cloud: "aws".into(),
+            location,
+            alert_channels: keystead_domain::AlertChannels::All,
+        };
         world.house.app.create_keystore(&world.ann, new).await.expect("a keystore");
     }
     let before = world.requests().await;

@@ -37,7 +37,7 @@ pub async fn keystore_in(world: &World, name: &str, region: &str) {
     // Roles do not cross partitions.
     let role_arn = (!region.starts_with("cn-")).then(|| ROLE.to_owned());
     let location = AwsLocation { region: region.into(), account: CUSTOMER.into(), role_arn, external_id: Some("test-id".into()) };
-    let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location };
+    let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location, alert_channels: keystead_domain::AlertChannels::All };
     world.house.app.create_keystore(&world.ann, new).await.expect("a keystore");
 }
 

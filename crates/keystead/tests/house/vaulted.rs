@@ -94,6 +94,7 @@ async fn what_belongs_to_a_cloud_is_refused_by_name_in_the_vault() {
         name: Name::parse("second").expect("a name"),
         cloud: "vault".into(),
         location: AwsLocation { region: "eu-west-1".into(), ..AwsLocation::nowhere() },
+        alert_channels: keystead_domain::AlertChannels::All,
     };
     assert_eq!(field(app.create_keystore(&world.ann, elsewhere).await), "region");
     let with_alias = NewKey { expires: None, ..world.new_key("main", "a") };

@@ -17,7 +17,9 @@ use keystead_app::{
     keystores::NewKeystore,
 };
 use keystead_cloud_aws::{AccessKey, BaseCredentials, Endpoints, Timeouts};
-use keystead_domain::{Aliases, Clock, KeySpec, Name, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, keystore::VAULT, time::SECOND};
+use keystead_domain::{
+    AlertChannels, Aliases, Clock, KeySpec, Name, Tags, Timestamp, key::expiry::ExpiryPolicy, keystore::AwsLocation, keystore::VAULT, time::SECOND,
+};
 use keystead_identity::Principal;
 use keystead_operations::{
     Hooks, Point,
@@ -247,13 +249,14 @@ impl World {
     /// The same in this Region.
     pub async fn make_keystore_in(&self, name: &str, region: &str) {
         let location = AwsLocation { region: region.into(), account: CUSTOMER.into(), role_arn: Some(ROLE.into()), external_id: Some("test-id".into()) };
-        let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location };
+        let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: "aws".into(), location, alert_channels: AlertChannels::All };
         self.house.app.create_keystore(&self.ann, new).await.expect("a keystore");
     }
 
     /// A keystore in the vault.
     pub async fn make_vault_keystore(&self, name: &str) {
-        let new = NewKeystore { name: Name::parse(name).expect("a name"), cloud: VAULT.into(), location: AwsLocation::nowhere() };
+        let (name, location) = (Name::parse(name).expect("a name"), AwsLocation::nowhere());
+        let new = NewKeystore { name, cloud: VAULT.into(), location, alert_channels: AlertChannels::All };
         self.house.app.create_keystore(&self.ann, new).await.expect("a keystore");
     }
 

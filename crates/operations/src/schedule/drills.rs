@@ -282,7 +282,8 @@ impl Engine {
             ("mend", mend),
         ];
         let once = format!("drill/{}/{topic}", row.id);
-        self.telling(About { account: &keystore.account_id, kind: AlertKind::DrillFailed, subject: keystore.id.as_str(), topic: "drill", once, facts })
+        let (kind, subject) = (AlertKind::DrillFailed, keystore.id.as_str());
+        self.telling(About { account: &keystore.account_id, keystore: Some(&keystore.id), kind, subject, topic: "drill", once, facts })
     }
 
     fn entry_of_drill(&self, row: &DrillRow, keystore: &KeystoreRow, key: Option<&KeyRow>, state: DrillState, dark: Option<i64>, why: &str) -> Entry {

@@ -170,7 +170,8 @@ impl Engine {
             ("ends_at", row.ends_at.rfc3339()),
         ];
         facts.extend(more);
-        self.telling(About { account: &row.account_id, kind, subject: key.id.as_str(), topic: "", once: format!("{}/{}", kind.as_str(), row.id), facts })
+        let once = format!("{}/{}", kind.as_str(), row.id);
+        self.telling(About { account: &row.account_id, keystore: Some(&key.keystore_id), kind, subject: key.id.as_str(), topic: "", once, facts })
     }
 
     fn entry_of_rehearsal(&self, key: &KeyRow, how: &str, why: &str) -> Entry {

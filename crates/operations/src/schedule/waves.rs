@@ -247,6 +247,7 @@ impl Engine {
         let wanted = wave.row.successor_id.clone();
         let source = self.parts().store.read("keys.by_id", move |tx| keys::by_id(tx, &wanted)).await?;
         let why = if failed.is_empty() { "the source's successor is not in use any more".to_owned() } else { format!("not rotated: {}", failed.join(", ")) };
+        let keystore = source.as_ref().map(|key| key.keystore_id.clone());
         let (name, id) = source.map_or((String::new(), wave.row.successor_id.to_string()), |key| (key.name, key.id.to_string()));
         tracing::warn!(key = %id, name, why, "the rotation of copies did not come to its end");
         let entry = words::entry(self.parts().random.as_ref(), self.now(), &wave.row.account_id, &Who::system(), "key.rotate-copies", RULE)
@@ -258,6 +259,7 @@ impl Engine {
         let mend = "Mend what failed, then rotate each of these copies: `keystead key rotate COPY` gives it the newest material of its source.";
         let alert = self.telling(About {
             account: &wave.row.account_id,
+            keystore: keystore.as_ref(),
             kind: AlertKind::OperationFailed,
             subject: &id,
             topic: "rotate-copies",

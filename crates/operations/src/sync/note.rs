@@ -193,8 +193,8 @@ impl Keeper {
         ];
         let subject = drift.key_id.as_ref().map_or(self.keystore.id.as_str(), KeyId::as_str);
         let once = format!("drift/{}", drift.id);
-        let kind = AlertKind::DriftFound;
-        self.engine.telling(About { account: &self.keystore.account_id, kind, subject, topic: "", once, facts }).write(tx).map(drop)
+        let (account, keystore, kind) = (&self.keystore.account_id, Some(&self.keystore.id), AlertKind::DriftFound);
+        self.engine.telling(About { account, keystore, kind, subject, topic: "", once, facts }).write(tx).map(drop)
     }
 
     /// A key with Keystead's tags that no row names, and that no operation is making.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use keystead_domain::{
+    alert_channels::EVERY,
     key::expiry::{DAYS_BEFORE, DAYS_MAX},
     time::SECOND,
 };
@@ -170,6 +171,9 @@ impl Alerts {
             if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
                 return Err("alerts: a channel's name is empty or too long. Give 1 to 200 characters.".to_owned());
             }
+            if name == EVERY {
+                return Err(format!("alerts: a channel is called {EVERY}, which means every channel. Give it another name."));
+            }
             if !seen.insert(name.clone()) {
                 return Err(format!("alerts: two channels are called {name}. Give each a name = \"…\" of its own."));
             }
@@ -245,6 +249,7 @@ mod tests {
             ("[[webhook]]\nurl = 'http://hooks.example.com'\nsecret_file = 'w'".to_owned(), "alerts.webhook.url"),
             ("[[webhook]]\nurl = 'https://169.254.169.254/'\nsecret_file = 'w'".to_owned(), "alerts.webhook.url"),
             (format!("{smtp}[[mail]]\nto = 'a@b'\n[[mail]]\nto = 'a@b'"), "two channels"),
+            (format!("{smtp}[[mail]]\nto = 'a@b'\nname = '*'"), "every channel"),
         ];
         for (text, field) in cases {
             let refused = checked(&text).expect_err(&text);

@@ -236,6 +236,13 @@ pub fn end_item(tx: &mut Tx<'_>, id: &BatchId, position: u32, from: ItemState, t
     )
 }
 
+/// The keys that wait in batches of these actions.
+pub fn awaited(tx: &mut Tx<'_>, actions: [&str; 2]) -> Result<Vec<KeyId>, StoreError> {
+    let sql = "SELECT DISTINCT i.key_id FROM batch_items i JOIN batches b ON b.id = i.batch_id
+      WHERE i.state = 'WAITING' AND b.action IN ($1, $2) AND b.finished_at IS NULL ORDER BY i.key_id";
+    tx.query(sql, &[actions[0].into(), actions[1].into()])?.into_iter().map(|row| row.read().id()).collect()
+}
+
 /// Somebody takes a key out of use: what waits for it in batches of these actions fails, so that none brings it back. Answers how many.
 pub fn take_out(tx: &mut Tx<'_>, key: &KeyId, actions: [&str; 2], problem: &str) -> Result<u64, StoreError> {
     let sql = "UPDATE batch_items SET state = 'FAILED', problem = $1

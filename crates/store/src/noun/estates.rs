@@ -290,6 +290,13 @@ pub fn see_again(tx: &mut Tx<'_>, id: &ApplyId, key: &KeyId, revision: i64) -> R
     tx.execute(sql, &[revision.into(), id.as_str().into(), key.as_str().into()]).map(drop)
 }
 
+/// The keys that changes of applies wait to bring back.
+pub fn awaited(tx: &mut Tx<'_>) -> Result<Vec<KeyId>, StoreError> {
+    let sql = "SELECT DISTINCT i.key_id FROM estate_items i JOIN estate_applies a ON a.id = i.apply_id
+      WHERE a.finished_at IS NULL AND i.state = 'WAITING' AND i.action IN ('activate-key', 'cancel-deletion') AND i.key_id IS NOT NULL ORDER BY i.key_id";
+    tx.query(sql, &[])?.into_iter().map(|row| row.read().id()).collect()
+}
+
 /// Somebody takes a key out of use: no apply that has begun brings it back. Answers how many changes failed by it.
 pub fn take_out(tx: &mut Tx<'_>, key: &KeyId, problem: &str) -> Result<u64, StoreError> {
     let sql = "UPDATE estate_items SET state = 'FAILED', problem = $1

@@ -458,6 +458,12 @@ pub fn usable_in(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<KeyRow>, 
     tx.query(&sql, &[keystore.as_str().into()])?.into_iter().map(read).collect()
 }
 
+/// The keys of a keystore that were taken out of use, in the order they were made.
+pub fn idle_in(tx: &mut Tx<'_>, keystore: &KeystoreId) -> Result<Vec<KeyRow>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE k.keystore_id = $1 AND k.state IN ('INACTIVE', 'PENDING_DELETION') ORDER BY k.id");
+    tx.query(&sql, &[keystore.as_str().into()])?.into_iter().map(read).collect()
+}
+
 /// A key, and every key that is not DELETED and has its material from it: copies in other keystores, and replicas in other Regions.
 pub fn sharing(tx: &mut Tx<'_>, holder: &KeyId) -> Result<Vec<KeyRow>, StoreError> {
     let sql = format!("{COLUMNS} WHERE (k.id = $1 OR k.source_key_id = $1 OR k.primary_key_id = $1) AND k.state <> 'DELETED' ORDER BY k.id");

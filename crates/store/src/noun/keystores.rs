@@ -1,6 +1,8 @@
 //! Keystores: places where keys live.
 
-use keystead_domain::{AccountId, KeystoreId, Timestamp, keystore::AwsLocation, keystore::KeystoreState, keystore::VAULT};
+use std::collections::BTreeSet;
+
+use keystead_domain::{AccountId, AlertChannels, KeystoreId, Timestamp, keystore::AwsLocation, keystore::KeystoreState, keystore::VAULT};
 
 use super::{
     events,
@@ -32,6 +34,8 @@ pub struct KeystoreRow {
     pub deleted_at: Option<Timestamp>,
     /// When leftovers were last looked for.
     pub swept_at: Timestamp,
+    /// Which channels hear of it and of its keys.
+    pub alert_channels: AlertChannels,
 }
 
 impl KeystoreRow {
@@ -41,8 +45,7 @@ impl KeystoreRow {
     }
 }
 
-pub(super) const COLUMNS: &str =
-    "SELECT id, account_id, name, state, cloud, region, cloud_account, role_arn, external_id, created_at, created_by, deleted_at, swept_at FROM keystores";
+pub(super) const COLUMNS: &str = "SELECT id, account_id, name, state, cloud, region, cloud_account, role_arn, external_id, created_at, created_by, deleted_at, swept_at, alert_channels FROM keystores";
 
 pub(super) fn read(row: Row) -> Result<KeystoreRow, StoreError> {
     let mut row = row.read();
@@ -57,7 +60,18 @@ pub(super) fn read(row: Row) -> Result<KeystoreRow, StoreError> {
         created_by: row.text()?,
         deleted_at: row.opt_time()?,
         swept_at: row.time()?,
+        alert_channels: row.opt_text()?.map_or(Ok(AlertChannels::All), |text| read_channels(&text))?,
     })
+}
+
+fn read_channels(text: &str) -> Result<AlertChannels, StoreError> {
+    let names: BTreeSet<String> = serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("alert channels: {error}")))?;
+    if names.is_empty() { Err(StoreError::Corrupt("alert channels: none".to_owned())) } else { Ok(AlertChannels::Only(names)) }
+}
+
+/// Null where every channel is meant.
+fn write_channels(channels: &AlertChannels) -> Option<String> {
+    channels.to_list().map(|names| serde_json::json!(names).to_string())
 }
 
 fn read_state(text: &str) -> Result<KeystoreState, StoreError> {
@@ -72,8 +86,8 @@ fn read_state(text: &str) -> Result<KeystoreState, StoreError> {
 pub fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow) -> Result<(), StoreError> {
     let at = &keystore.location;
     tx.execute(
-        "INSERT INTO keystores (id, account_id, name, state, cloud, region, cloud_account, role_arn, external_id, created_at, created_by, swept_at)
-         VALUES ($1, $2, $3, 'ACTIVE', $4, $5, $6, $7, $8, $9, $10, $9)",
+        "INSERT INTO keystores (id, account_id, name, state, cloud, region, cloud_account, role_arn, external_id, created_at, created_by, swept_at, alert_channels)
+         VALUES ($1, $2, $3, 'ACTIVE', $4, $5, $6, $7, $8, $9, $10, $9, $11)",
         &[
             keystore.id.as_str().into(),
             keystore.account_id.as_str().into(),
@@ -85,6 +99,7 @@ pub fn insert(tx: &mut Tx<'_>, keystore: &KeystoreRow) -> Result<(), StoreError>
             at.external_id.as_deref().into(),
             keystore.created_at.into(),
             (&keystore.created_by).into(),
+            write_channels(&keystore.alert_channels).as_deref().into(),
         ],
     )
     .map(drop)
@@ -143,6 +158,13 @@ pub fn delete(tx: &mut Tx<'_>, id: &KeystoreId, now: Timestamp) -> Result<(), St
     tx.execute_one("keystore", &sql, &[id.as_str().into(), now.into()])?;
     // Its queue may be another's now.
     events::drop_queue(tx, id)
+}
+
+/// Other channels hear of an active keystore.
+pub fn set_alert_channels(tx: &mut Tx<'_>, id: &KeystoreId, channels: &AlertChannels) -> Result<(), StoreError> {
+    let list = write_channels(channels);
+    let values = [id.as_str().into(), list.as_deref().into()];
+    tx.execute_one("keystore", "UPDATE keystores SET alert_channels = $2 WHERE id = $1 AND state = 'ACTIVE'", &values)
 }
 
 /// Notes that leftovers were looked for.

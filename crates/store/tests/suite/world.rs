@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use keystead_audit::{Actor, ActorKind, Entry, Outcome, Subject};
 use keystead_domain::{
-    AccountId, Alias, Aliases, EntryId, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, OperationId, Tags, Timestamp, UserId, VersionId,
+    AccountId, AlertChannels, Alias, Aliases, EntryId, KeyId, KeySpec, KeyState, KeyUsage, KeystoreId, LineageId, OperationId, Tags, Timestamp, UserId,
+    VersionId,
     key::expiry::ExpiryPolicy,
     keystore::{AwsLocation, KeystoreState},
 };
@@ -188,6 +189,7 @@ pub fn keystore_row(n: u64, name: &str) -> KeystoreRow {
         created_by: "system".to_owned(),
         deleted_at: None,
         swept_at: NOW,
+        alert_channels: AlertChannels::All,
     }
 }
 

@@ -6,7 +6,7 @@ use keystead_domain::{Invalid, Name, keystore::AwsLocation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::on_wire;
+use super::{on_wire, update::alert_channels};
 use crate::{
     answer::Made,
     api::Api,
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct CreateKeystore {
     /// 1 to 64 letters, digits, `.`, `_` and `-`.
     name: String,
-    /// `aws`; or `vault`: its keys live in the vault alone, and no field below is given.
+    /// `aws`; or `vault`: its keys live in the vault alone, and none of `region`, `account`, `role_arn` and `external_id` is given.
     cloud: String,
     /// Region, for example `eu-central-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +37,10 @@ pub(crate) struct CreateKeystore {
     /// What the role's trust policy asks for; left out, Keystead makes one.
     #[serde(default)]
     external_id: Option<String>,
+    /// The channels of the server's configuration that hear of it and of its keys, 1 to 10; left out, or null: every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, max_items = 10)]
+    alert_channels: Option<Vec<String>>,
 }
 
 impl Input for CreateKeystore {}
@@ -49,7 +53,8 @@ impl CreateKeystore {
             role_arn: self.role_arn,
             external_id: self.external_id,
         };
-        Ok(NewKeystore { name: Name::parse(&self.name)?, cloud: self.cloud, location })
+        let alert_channels = alert_channels(self.alert_channels)?;
+        Ok(NewKeystore { name: Name::parse(&self.name)?, cloud: self.cloud, location, alert_channels })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod restore;
 pub mod restore_forecast;
 pub mod show;
 pub mod sync;
+pub mod update;
 pub mod warm;
 
 use keystead_app::health::KeystoreHealth as Health;

@@ -148,9 +148,12 @@ pub async fn a_kill_takes_from_batches_what_would_bring_its_key_back(world: Worl
         batches::insert_item(tx, &item(2, 2))
     });
     begun.await.expect("a batch that activates");
+    let awaited = async || world.read(|tx| batches::awaited(tx, [ACTIVATE, UPLOAD])).await.expect("are read");
+    assert_eq!(awaited().await, [key_id(1), key_id(2)], "of a batch that takes out of use, none");
     let take = async |key| world.write(move |tx| batches::take_out(tx, &key, [ACTIVATE, UPLOAD], "out")).await;
     assert_eq!((take(key_id(9)).await, take(key_id(1)).await, take(key_id(1)).await), (Ok(0), Ok(1), Ok(0)), "its own, once");
     let failed = world.read(|tx| batches::items(tx, &batch_id(2), Some(ItemState::Failed), &Page::first())).await.expect("a page").rows;
     assert_eq!((failed.len(), failed[0].row.position, failed[0].row.problem.as_deref()), (1, 1, Some("out")));
+    assert_eq!(awaited().await, [key_id(2)]);
     assert_eq!(states(&world).await, BTreeMap::from([(ItemState::Waiting, 3)]), "a batch that takes out of use goes on");
 }

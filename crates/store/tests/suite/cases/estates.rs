@@ -143,11 +143,13 @@ pub async fn a_change_expects_its_key_as_it_was_seen_and_a_kill_takes_what_would
     added.await.expect("three changes more");
     let all = (seen(&world, 1).await, seen(&world, 2).await, seen(&world, 5).await, seen(&world, 7).await);
     assert_eq!(all, (Some(9), None, Some(9), Some(4)), "of this key, in this apply, and what waits");
+    assert_eq!(world.read(estates::awaited).await, Ok(vec![key_id(1)]));
     assert_eq!(world.write(|tx| estates::take_out(tx, &key_id(2), "out")).await, Ok(0), "another key");
     assert_eq!(world.write(|tx| estates::take_out(tx, &key_id(1), "out")).await, Ok(2), "neither what runs, nor what changes it otherwise");
     assert_eq!(counts(&world).await, BTreeMap::from([(ItemState::Waiting, 4), (ItemState::Running, 1), (ItemState::Failed, 2)]));
     let failed = world.read(|tx| estates::changes(tx, &apply_id(1), Some(ItemState::Failed), &Page::first())).await.expect("a page").rows;
     assert!(failed.iter().all(|change| change.row.problem.as_deref() == Some("out")), "{failed:?}");
+    assert_eq!(world.read(estates::awaited).await, Ok(vec![]), "what runs waits no more");
 }
 
 pub async fn what_waits_for_a_failure_is_hopeless(world: World) {

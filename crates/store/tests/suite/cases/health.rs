@@ -13,6 +13,7 @@ use keystead_store::{
     Tx,
     checks::{self, CheckRow},
     drifts::{self, DriftPolicyRow, DriftRow},
+    events,
     health::{self, KeystoreKnown},
     keys::{self, CloudFacts, KeyFilter, KeyRow},
     keystores, locks,
@@ -257,6 +258,11 @@ pub async fn what_is_known_of_a_keystore_is_gathered(world: World) {
     world
         .write(move |tx| {
             drifts::set_policy(tx, &policy)?;
+            for n in 1..=2 {
+                events::set_queue(tx, &keystore_id(n), &format!("queue-{n}"), NOW.plus_days(-4), "ann")?;
+                let queue = events::queue_of(tx, &keystore_id(n))?.expect("was set");
+                events::heard(tx, &queue, NOW.plus_days(-2), Some("denied").filter(|_| n == 1))?;
+            }
             operations::insert(tx, &OperationRow { kind: "sync-keystore".to_owned(), key_id: None, ..operation_row(90) }, NOW, None)?;
             operations::finish(tx, &operation_id(90), 0, "SUCCEEDED", None, NOW.plus_days(-1))?;
             quotas::reserve(tx, "111122223333/eu-west-1", "Sign", NOW.plus_micros(-MINUTE), 15 * SECOND)?;
@@ -273,6 +279,7 @@ pub async fn what_is_known_of_a_keystore_is_gathered(world: World) {
         drifts_open: 1,
         looked_at: Some(NOW.plus_days(-1)),
         look_wanted: Some((DAY, NOW.plus_days(-3))),
+        unheard_since: Some(NOW.plus_days(-2)),
         waiting_since: Some(NOW.plus_micros(-OPERATION_PATIENCE - 1)),
         quota_left: Some(75),
     };

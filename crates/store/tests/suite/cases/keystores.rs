@@ -1,6 +1,6 @@
 //! Keystores: they stay as long as a key in them lives, and as a record for ever.
 
-use keystead_domain::{KeyState, keystore::KeystoreState};
+use keystead_domain::{AlertChannels, KeyState, keystore::KeystoreState};
 use keystead_store::{
     StoreError, accounts, drills, keys,
     keystores::{self, KeystoreRow},
@@ -27,6 +27,30 @@ pub async fn a_keystore_is_read_as_it_was_written(world: World) {
     let later = NOW.plus_days(1);
     world.write(move |tx| keystores::set_swept(tx, &keystore_id(2), later)).await.expect("is noted");
     assert_eq!(world.read(|tx| keystores::by_id(tx, &keystore_id(2))).await, Ok(Some(KeystoreRow { swept_at: later, ..plain })));
+}
+
+/// FX-043: a keystore names the channels that hear of it.
+pub async fn the_channels_of_a_keystore_are_kept_while_it_is_in_use(world: World) {
+    let world = world.with_house().await;
+    let channels = |names: &[&str]| AlertChannels::Only(names.iter().map(|name| (*name).to_owned()).collect());
+    let named = KeystoreRow { alert_channels: channels(&["pager"]), ..keystore_row(2, "named") };
+    let row = named.clone();
+    world.write(move |tx| keystores::insert(tx, &row)).await.expect("is made");
+    assert_eq!(world.read(|tx| keystores::by_id(tx, &keystore_id(2))).await, Ok(Some(named.clone())));
+    for wanted in [channels(&["a, b", "mail:\"ops\"@example.com"]), AlertChannels::All] {
+        let given = wanted.clone();
+        world.write(move |tx| keystores::set_alert_channels(tx, &keystore_id(2), &given)).await.expect("is kept");
+        assert_eq!(world.read(|tx| keystores::by_id(tx, &keystore_id(2))).await, Ok(Some(KeystoreRow { alert_channels: wanted, ..named.clone() })));
+    }
+    assert_eq!(world.read(|tx| keystores::by_id(tx, &keystore_id(1))).await, Ok(Some(keystore_row(1, "main"))), "and of no other");
+    for damage in ["[]", "pager", "[1]"] {
+        world.aside(&format!("UPDATE keystores SET alert_channels = '{damage}' WHERE id = '{}'", keystore_id(2)));
+        let read = world.read(|tx| keystores::by_id(tx, &keystore_id(2))).await;
+        assert!(matches!(read, Err(StoreError::Corrupt(_))), "{damage}: {read:?}");
+    }
+    world.write(|tx| keystores::delete(tx, &keystore_id(1), NOW)).await.expect("is empty");
+    let late = world.write(|tx| keystores::set_alert_channels(tx, &keystore_id(1), &AlertChannels::All)).await;
+    assert_eq!(late, Err(StoreError::MovedOn("keystore")));
 }
 
 /// CM-038, CM-062: a keystore cannot be deleted while a key in it is not DELETED, and one is told which.

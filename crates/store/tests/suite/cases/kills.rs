@@ -3,6 +3,7 @@
 use keystead_domain::{Custody, KeyId, KeyState, RegionRole};
 use keystead_store::{
     keys::{self, KeyRow, Ties},
+    locks,
     operations::{self, OperationRow},
     page::Page,
 };
@@ -31,6 +32,25 @@ pub async fn keys_with_the_same_material_are_the_holder_its_copies_and_its_repli
     assert_eq!(sharing(&world, 1).await, [key_id(1), key_id(3), key_id(4)], "what is deleted has none");
     assert_eq!(usable().await, 4, "and cannot be used");
     assert_eq!(world.read(|tx| keys::usable_in(tx, &keystore_id(2))).await.expect("are read"), []);
+}
+
+pub async fn keys_out_of_use_are_found_with_what_brings_them_back(world: World) {
+    let world = world.with_keys(1..=5).await;
+    let row = |n: u64, kind: &str| OperationRow { kind: kind.to_owned(), key_id: Some(key_id(n)), ..operation_row(n) };
+    let held = world.write(move |tx| {
+        (1..=4).try_for_each(|n| keys::transition(tx, &key_id(n), KeyState::Active, KeyState::Inactive, NOW))?;
+        keys::transition(tx, &key_id(4), KeyState::Inactive, KeyState::PendingDeletion, NOW)?;
+        for (n, kind) in [(1, "activate-key"), (2, "update-key"), (5, "activate-key")] {
+            operations::insert(tx, &row(n, kind), NOW, None)?;
+            locks::take(tx, key_id(n).as_str(), &operation_id(n))?;
+        }
+        Ok(())
+    });
+    held.await.expect("are held");
+    let idle = async |n| world.read(move |tx| keys::idle_in(tx, &keystore_id(n))).await.expect("are read").into_iter().map(|key| key.id).collect::<Vec<_>>();
+    assert_eq!((idle(1).await, idle(2).await), (vec![key_id(1), key_id(2), key_id(3), key_id(4)], vec![]));
+    let coming = async |n| world.read(move |tx| locks::on_idle(tx, &keystore_id(n), ["activate-key", "upload-key", "restore-key"])).await.expect("are read");
+    assert_eq!((coming(1).await, coming(2).await), (vec![(key_id(1), operation_id(1))], vec![]), "neither another change, nor one in use");
 }
 
 pub async fn operations_of_a_kind_are_those_that_were_asked_of_the_key(world: World) {
