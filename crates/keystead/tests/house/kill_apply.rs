@@ -115,10 +115,10 @@ impl Ground {
 fn estate(count: usize, round: usize) -> Value {
     let key = |number: usize| {
         let name = format!("key-{number:03}");
-        if round == 2 && number % 4 == 0 {
+        if round == 2 && number.is_multiple_of(4) {
             return json!({ "name": name, "deleted": true, "waiting_days": 7 });
         }
-        let state = if round == 1 && number % 3 == 0 { "INACTIVE" } else { "ACTIVE" };
+        let state = if round == 1 && number.is_multiple_of(3) { "INACTIVE" } else { "ACTIVE" };
         json!({ "name": name, "keystore": "payments-eu", "aliases": [name], "tags": { "round": round.to_string() }, "state": state })
     };
     json!({ "keys": (0..count).map(key).collect::<Vec<_>>() })

@@ -42,6 +42,10 @@ struct Path {
 
 /// Does one run and checks the end of it.
 async fn run(world: &World, subject: Subject, mishap: &Mishap) -> Path {
+    Box::pin(run_and_check(world, subject, mishap)).await
+}
+
+async fn run_and_check(world: &World, subject: Subject, mishap: &Mishap) -> Path {
     let name = world.fresh_name("crash");
     subject.set_up(world, &name).await;
     let before = world.requests().await;
