@@ -42,7 +42,7 @@ struct Path {
 /// Does one run and checks the end of it.
 async fn run(world: &World, subject: Subject, mishap: &Mishap) -> Path {
     let name = world.fresh_name("crash");
-    subject.set_up(world, &name).await;
+    Box::pin(subject.set_up(world, &name)).await;
     let before = world.requests().await;
     if let Some((call, effect)) = &mishap.fault {
         world.sandbox.add_faults([Fault { operation: "*".into(), skip: *call as u32, count: 1, effect: effect.clone() }]);
