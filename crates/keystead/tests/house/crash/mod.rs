@@ -47,7 +47,7 @@ async fn run(world: &World, subject: Subject, mishap: &Mishap) -> Path {
 
 async fn run_and_check(world: &World, subject: Subject, mishap: &Mishap) -> Path {
     let name = world.fresh_name("crash");
-    subject.set_up(world, &name).await;
+    Box::pin(subject.set_up(world, &name)).await;
     let before = world.requests().await;
     if let Some((call, effect)) = &mishap.fault {
         world.sandbox.add_faults([Fault { operation: "*".into(), skip: *call as u32, count: 1, effect: effect.clone() }]);
