@@ -111,6 +111,11 @@ impl Meddling {
         listen(world).await;
         let open = world.open_drift("").await;
         assert!(open.is_empty(), "{open:?}");
+        let (_, listed) = world.rest(0, "GET", "/v1/keystores?limit=1000", None).await;
+        for keystore in listed["items"].as_array().expect("keystores").iter().filter(|keystore| keystore["cloud"] == "aws") {
+            let (_, queue) = world.rest(0, "GET", &format!("/v1/keystores/{}/event-queue", keystore["name"].as_str().expect("a name")), None).await;
+            assert_eq!(queue["unexplained"], json!([]), "an operation explains everything in Keystead's own name: {queue}");
+        }
         assert!(self.repaired > 0 && self.deeds > 0, "the meddler did nothing: that proves nothing");
     }
 }

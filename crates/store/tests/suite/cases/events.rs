@@ -184,4 +184,5 @@ pub async fn who_worked_on_a_key_at_some_time_is_known(world: World) {
     assert_eq!(ran(1, second(began, -60), second(began, 60)).await, Ok(true));
     assert_eq!(ran(2, second(began, -60), second(began, 60)).await, Ok(false), "another key");
     assert_eq!(ran(1, second(began, 60), ended).await, Ok(true), "it runs still");
+    assert_eq!(ran(1, second(began, 86_000), second(began, 86_100)).await, Ok(true), "and for however long it takes");
 }
