@@ -9,8 +9,10 @@ use keystead_cloud::{Call, CloudEvent, CloudKeyId, KeyUse, Told};
 use keystead_domain::{Alias, Timestamp};
 use serde_json::Value;
 
-/// Longest text that is kept of an event, in characters.
+/// Longest text that is kept of an event, in bytes: some stand in the keys of rows, which databases bound.
 const TEXT_MAX: usize = 512;
+/// Longest code of an error.
+const CODE_MAX: usize = 128;
 /// Longest id of a key.
 const KEY_ID_MAX: usize = 64;
 /// Keys that one event names at most: a key, an alias' old and new one.
@@ -32,6 +34,9 @@ const USES: [&str; 12] = [
     "VerifyMac",
 ];
 
+/// With these Keystead tries whether a key can be used: as dry runs, which always end in an error (`AwsCloud::try_to_use`). Every other use in its name is somebody's.
+const TRIALS: [&str; 3] = ["Encrypt", "Verify", "VerifyMac"];
+
 /// EventBridge's own events, and what CloudTrail calls the same.
 const BY_ITSELF: [(&str, &str); 3] =
     [("KMS Imported Key Material Expiration", "DeleteExpiredKeyMaterial"), ("KMS CMK Deletion", "DeleteKey"), ("KMS CMK Rotation", "RotateKey")];
@@ -47,7 +52,7 @@ pub struct Reader {
 
 impl Reader {
     /// Reads a message; `own` is who Keystead is, by its ARN in CloudTrail. `None` for what is no event of a key of this place, for changes that were refused, and for
-    /// Keystead's own uses of keys, which are trials.
+    /// Keystead's own trials of keys.
     pub fn read(&self, body: &str, own: Option<&str>) -> Option<Told> {
         let envelope: Value = serde_json::from_str(body).ok()?;
         let is_ours = text(&envelope, "source") == "aws.kms" && text(&envelope, "account") == self.account && text(&envelope, "region") == self.region;
@@ -100,19 +105,23 @@ impl Reader {
     /// element", sessionContext).
     fn used(&self, detail: &Value, own: Option<&str>) -> Option<KeyUse> {
         let identity = member(detail, "userIdentity");
-        let name = name_of(identity).filter(|name| Some(*name) != own)?;
+        let name = name_of(identity)?;
+        let (operation, refusal) = (text(detail, "eventName"), text(detail, "errorCode"));
+        if Some(name) == own && TRIALS.contains(&operation) && !refusal.is_empty() {
+            return None;
+        }
         let role = text(member(member(identity, "sessionContext"), "sessionIssuer"), "arn");
         let (who, session) = if role.is_empty() { (name, "") } else { (role, name.rsplit('/').next().unwrap_or_default()) };
         let asked = member(detail, "requestParameters");
         let named = ["keyId", "sourceKeyId", "destinationKeyId"].map(|member| text(asked, member));
         let used = KeyUse {
             id: clean(text(detail, "eventID")),
-            operation: text(detail, "eventName").to_owned(),
+            operation: operation.to_owned(),
             at: time(text(detail, "eventTime"))?,
             who: clean(who),
             session: clean(session),
             from: clean(text(detail, "sourceIPAddress")),
-            refusal: clean(text(detail, "errorCode")),
+            refusal: refusal.chars().filter(char::is_ascii_graphic).take(CODE_MAX).collect(),
             keys: self.keys(arns(detail.get("resources")).into_iter().chain(named)),
         };
         (!used.id.is_empty() && !used.keys.is_empty()).then_some(used)
@@ -224,7 +233,13 @@ fn time(text: &str) -> Option<Timestamp> {
 
 /// What is shown to people and kept: no control characters, no end of lines, not too long.
 fn clean(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect()
+    let mut room = TEXT_MAX;
+    let fits = |letter: &char| {
+        let is_room = room >= letter.len_utf8();
+        room = room.saturating_sub(letter.len_utf8());
+        is_room
+    };
+    text.chars().filter(|letter| !letter.is_control()).take_while(fits).collect()
 }
 
 #[cfg(test)]
@@ -292,11 +307,12 @@ mod tests {
     #[test]
     fn keysteads_own_trials_and_uses_of_no_key_are_nothing() {
         let own = json!({"arn": "arn:aws:sts::123456789012:assumed-role/keystead/keystead"});
-        for detail in [
-            json!({"eventName": "Encrypt", "userIdentity": own}),
-            json!({"eventName": "Decrypt", "resources": []}),
-            json!({"eventName": "Sign", "userIdentity": {}}),
-        ] {
+        for operation in ["Decrypt", "Encrypt"] {
+            let stolen = used(json!({"eventName": operation, "userIdentity": own}));
+            assert!(stolen.is_some(), "Keystead decrypts nothing, and its trials fail: {operation}");
+        }
+        let trial = json!({"eventName": "Encrypt", "errorCode": "DryRunOperationException", "userIdentity": own});
+        for detail in [trial, json!({"eventName": "Decrypt", "resources": []}), json!({"eventName": "Sign", "userIdentity": {}})] {
             assert_eq!(told(detail.clone()), None, "{detail}");
         }
     }
@@ -355,5 +371,7 @@ mod tests {
         let event = read(json!({"resources": names, "userIdentity": {"arn": format!("line\n{}", "x".repeat(9_000))}})).expect("an event");
         assert_eq!((event.keys, event.who.chars().count()), (Vec::new(), TEXT_MAX));
         assert!(event.who.starts_with("linex"));
+        let long = used(json!({"eventName": "Sign", "errorCode": "e\u{1F600}".repeat(900), "userIdentity": {"arn": "\u{1F600}".repeat(900)}})).expect("a use");
+        assert!(long.who.len() <= TEXT_MAX && long.who.chars().count() == 128 && long.refusal == "e".repeat(CODE_MAX), "bounded in bytes: {long:?}");
     }
 }

@@ -22,6 +22,16 @@ pub enum Told {
     Used(KeyUse),
 }
 
+impl Told {
+    /// When it happened, as it says.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Done(event) => event.at,
+            Self::Used(used) => used.at,
+        }
+    }
+}
+
 /// Somebody did something to keys. It is hearsay: whoever may write to the queue can have written it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudEvent {

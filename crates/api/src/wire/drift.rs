@@ -137,7 +137,7 @@ pub(crate) struct EventQueue {
     /// The cloud's full name of the queue; null: nobody has set one.
     #[schema(required)]
     queue: Option<String>,
-    /// When it was last heard without a problem; null: not yet.
+    /// When it was last heard; null: not yet.
     #[schema(required, format = DateTime)]
     heard_at: Option<String>,
     /// Why it could not be heard last.

@@ -65,19 +65,38 @@ impl App {
         if let Some(earlier) = self.earlier(principal, request).await? {
             return Ok(earlier);
         }
-        let until = make_way::patience();
-        for _ in 0..TRIES {
+        let (until, mut tries) = (make_way::patience(), 0);
+        loop {
             let key = self.key(principal, id_or_name).await?;
-            match self.try_kill(principal, request, key, lineage).await {
-                Err(Error::MovedOn) => {}
-                Err(Error::Busy { operation, .. }) if Instant::now() < until => self.make_way(principal, &[operation], until).await?,
+            let is_last = Instant::now() >= until;
+            match self.try_kill(principal, request, key.clone(), lineage, is_last).await {
+                Err(Error::MovedOn) if tries < TRIES => tries += 1,
+                Err(Error::Busy { operation, .. }) if !is_last => {
+                    let mut holders = self.holders(&key, lineage).await?;
+                    holders.push(operation);
+                    self.make_way(principal, &holders, until).await?;
+                    tries = 0;
+                }
                 begun => return begun,
             }
         }
-        Err(Error::MovedOn)
     }
 
-    async fn try_kill(&self, principal: &Principal, request: &Request, key: KeyRow, lineage: bool) -> Result<Started, Error> {
+    /// The operations that have something in hand which a kill of this key is about.
+    async fn holders(&self, key: &KeyRow, lineage: bool) -> Result<Vec<String>, Error> {
+        let key = key.clone();
+        let look = move |tx: &mut Tx<'_>| {
+            let mut holders = BTreeSet::new();
+            for member in kill::everything(tx, &key, lineage)? {
+                holders.extend(locks::holder(tx, member.id.as_str())?.map(|holder| holder.to_string()));
+            }
+            Ok::<_, StoreError>(holders.into_iter().collect())
+        };
+        Ok(self.store().read("locks.holder", look).await?)
+    }
+
+    /// Begins the kill, if nobody has one of its keys in hand or brings one back; at the last try the latter, which is asked to turn round, holds it up no longer.
+    async fn try_kill(&self, principal: &Principal, request: &Request, key: KeyRow, lineage: bool, is_last: bool) -> Result<Started, Error> {
         if verdict(key.state, Event::Kill) == Verdict::Refused {
             let error = Error::WrongState { key: key.name.clone(), state: key.state, event: Event::Kill };
             return Err(self.refuse(principal, KILL, "lifecycle-table", &key, error).await);
@@ -92,7 +111,7 @@ impl App {
             self.stays_out(principal, &key, lineage, idle).await?;
             return Ok(Started { operation: None, key: Some(key) });
         };
-        let also = as_planned(key.clone(), lineage, saga.clone(), self.overruling(principal, idle));
+        let also = as_planned(key.clone(), lineage, saga.clone(), is_last, self.overruling(principal, idle));
         self.begin(principal, request, key, Saga::KillKey(saga), also).await
     }
 
@@ -253,9 +272,12 @@ impl App {
 }
 
 /// Behind the locks a kill still reaches what it was planned for. What is out of use already shall stay so.
-fn as_planned(key: KeyRow, lineage: bool, planned: KillKey, mut overrule: Also) -> Also {
+fn as_planned(key: KeyRow, lineage: bool, planned: KillKey, is_last: bool, mut overrule: Also) -> Also {
     Box::new(move |tx: &mut Tx<'_>| {
         let_nothing_bring_back(tx, &key, lineage)?;
+        if !is_last {
+            demand_stays_out(tx, &key, lineage)?;
+        }
         let now = kill::reached(tx, &key, lineage)?.saga(&key.id);
         if now.as_ref() == Some(&planned) { overrule(tx) } else { Err(Error::MovedOn.into()) }
     })

@@ -12,7 +12,7 @@ use super::kill::KILL;
 use crate::{App, Error, permit};
 
 /// Operations that take a key out of use themselves, or have nothing to take back: they end by themselves, and a kill waits for them.
-const STAY: [&str; 6] = [kill_key::NAME, "deactivate-key", "schedule-deletion", "clean-up-key", "forget-key", "sync-keystore"];
+const STAY: [&str; 7] = [kill_key::NAME, "deactivate-key", "schedule-deletion", "rehearse-deletion", "clean-up-key", "forget-key", "sync-keystore"];
 /// How long a kill waits for its keys, and how often it looks.
 const WAITS: Duration = Duration::from_secs(20);
 const LOOKS: Duration = Duration::from_millis(50);

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use keystead_domain::{Invalid, KeyId, KeyState, Tags};
+use keystead_domain::{Invalid, KeyId, KeyState, Tags, time::SECOND};
 use keystead_identity::{Action, Principal};
 use keystead_operations::{
     Saga,
     kill::{self, Pace},
     saga::kill_key::KillKey,
 };
-use keystead_store::{StoreError, Tx, drills, keys, keys::KeyRow, keystores::KeystoreRow, locks};
+use keystead_store::{StoreError, Tx, drills, keys, keys::KeyRow, keystores::KeystoreRow, locks, operations};
 
 use crate::{
     App, Error, Request, Started,
@@ -25,6 +25,8 @@ use crate::{
 
 /// How many kills one request begins: their intents are one transaction.
 pub const KILLS_MAX: usize = 1_000;
+/// For how long a request may still be at work on its kills, in microseconds: it waits for keys, and begins more.
+const IN_HAND: i64 = 60 * SECOND;
 
 /// Which keys of a keystore are killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,15 @@ struct Planned {
     reached: Vec<KeyRow>,
 }
 
+/// One look of a request at what it can begin.
+#[derive(Debug, Clone, Default)]
+struct Round {
+    /// The kills that the request has begun already.
+    ours: BTreeSet<String>,
+    /// Whether nothing is waited for any more.
+    is_last: bool,
+}
+
 /// What can be begun now, and what cannot.
 #[derive(Default)]
 struct Plan {
@@ -88,7 +99,7 @@ impl App {
     pub async fn plan_keystore_kill(&self, principal: &Principal, id_or_name: &str, selection: &Selection) -> Result<KillPlan, Error> {
         let keystore = self.active_keystore(principal, id_or_name).await?;
         let selection = selection.clone();
-        let plan = self.store().read("kill.plan", move |tx| plan(tx, &keystore, &selection)).await?;
+        let plan = self.store().read("kill.plan", move |tx| plan(tx, &keystore, &selection, &Round::default())).await?;
         check_count(&plan)?;
         let kills = plan.kills.len();
         let reached: Vec<KeyRow> = plan.kills.into_iter().flat_map(|planned| planned.reached).collect();
@@ -108,23 +119,28 @@ impl App {
         id_or_name: &str,
         selection: &Selection,
     ) -> Result<(Vec<Started>, Vec<(KeyRow, String)>), Error> {
-        if let Some(earlier) = self.earlier_many(principal, request).await? {
-            return Ok((earlier, Vec::new()));
+        let mut started = self.earlier_many(principal, request).await?.unwrap_or_default();
+        if !self.is_in_hand(&started) && !started.is_empty() {
+            return Ok((started, Vec::new()));
         }
         let keystore = self.active_keystore(principal, id_or_name).await?;
-        let (until, mut started) = (make_way::patience(), Vec::<Started>::new());
+        let until = make_way::patience();
+        let mut left = Vec::new();
         loop {
-            let (begun, left) = match self.begin_kills(principal, request, &keystore, selection, started.len()).await {
-                Err(Error::Busy { operation, .. }) if Instant::now() < until => {
-                    self.make_way(principal, &[operation], until).await?;
-                    continue;
+            let round = Round { ours: ids(&started), is_last: Instant::now() >= until };
+            match self.begin_kills(principal, request, &keystore, selection, &round).await {
+                Ok((begun, now_left)) => {
+                    started.extend(begun);
+                    left = now_left;
                 }
-                begun => begun?,
-            };
-            started.extend(begun);
-            let ours: BTreeSet<String> = started.iter().filter_map(|one| one.operation.as_ref()).map(|operation| operation.id.to_string()).collect();
-            let left: Vec<(KeyRow, String)> = left.into_iter().filter(|(_, holder)| !ours.contains(holder)).collect();
-            if left.is_empty() || Instant::now() >= until {
+                // What has begun is told, whatever became of the rest.
+                Err(error) if started.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(keystore = %keystore.id, ?error, "not all kills of a keystore could be begun");
+                    return Ok((started, left));
+                }
+            }
+            if left.is_empty() || round.is_last {
                 return Ok((started, left));
             }
             let holders: Vec<String> = left.iter().map(|(_, holder)| holder.clone()).collect();
@@ -132,25 +148,33 @@ impl App {
         }
     }
 
-    /// Begins the kills of all keys of a selection that nobody has in hand, the first so many behind those that this request has begun; and names the others.
+    /// Whether the request that began these may still be at work: then the same request again goes on with it. One of yesterday is answered as it was.
+    fn is_in_hand(&self, started: &[Started]) -> bool {
+        let newest = started.iter().filter_map(|one| one.operation.as_ref()).map(|operation| operation.created_at).max();
+        newest.is_some_and(|at| self.now().as_micros() - at.as_micros() < IN_HAND)
+    }
+
+    /// Begins the kills of all keys of a selection that nobody has in hand; and names the others.
     async fn begin_kills(
         &self,
         principal: &Principal,
         request: &Request,
         keystore: &KeystoreRow,
         selection: &Selection,
-        behind: usize,
+        round: &Round,
     ) -> Result<(Vec<Started>, Vec<(KeyRow, String)>), Error> {
         let proof = permit(principal, Action::ManageKeys, &keystore.account_id, ())?;
         let nothing = self.entry(principal, KILL, proof.rule).keystore(&keystore.id, &keystore.name).detail("no_op", "true").done();
         let (engine, who, request, selection, keystore) = (self.engine.clone(), who(principal), request.clone(), selection.clone(), keystore.clone());
+        let (round, behind) = (round.clone(), round.ours.len());
         let written = self.store().write("keystores.kill", move |tx| {
             // Before it is looked who brings a key back just now, so that nothing begins unseen.
             keep_out(tx, &keystore, &selection)?;
-            let plan = plan(tx, &keystore, &selection)?;
-            let idle = drilled(tx, &keystore, &selection)?;
-            if let Some((key, operation)) = engine.overrule_drills(tx, &idle, &who.name)? {
-                return Err(Error::Busy { name: key.name, operation: operation.to_string() }.into());
+            let mut plan = plan(tx, &keystore, &selection, &round)?;
+            for id in drilled(tx, &keystore, &selection)? {
+                // A drill that brings its key back just now holds up no other kill.
+                let restoring = engine.overrule_drills(tx, &[id], &who.name)?.map(|(key, operation)| (key, operation.to_string()));
+                plan.left.extend(restoring);
             }
             check_count(&plan).map_err(Error::from)?;
             let mut begun = Vec::new();
@@ -160,7 +184,7 @@ impl App {
                 let intent = intent.detail("name", planned.key.name.clone()).detail("selection", keystore.name.clone());
                 begun.push((intent.write(tx)?, planned.key));
             }
-            if begun.is_empty() && behind == 0 {
+            if begun.is_empty() && behind == 0 && plan.left.is_empty() {
                 tx.audit(nothing.clone());
             }
             Ok::<_, TxError>((begun, plan.left))
@@ -175,7 +199,7 @@ impl App {
 }
 
 /// Looks what a selection reaches. What one kill takes along is not killed a second time; keys in use come first, and take their predecessors along.
-fn plan(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection) -> Result<Plan, StoreError> {
+fn plan(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection, round: &Round) -> Result<Plan, StoreError> {
     let mut keys: Vec<KeyRow> = keys::usable_in(tx, &keystore.id)?.into_iter().filter(|key| selection.takes(key)).collect();
     keys.sort_by_key(|key| key.state != KeyState::Active);
     let (mut found, mut covered) = (Plan::default(), BTreeSet::<KeyId>::new());
@@ -185,9 +209,18 @@ fn plan(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection) -> Resul
         }
         let mut reached = kill::reached(tx, &key, selection.lineage)?;
         reached.usable.retain(|other| !covered.contains(&other.id));
+        leave_to(tx, &round.ours, &mut reached.usable)?;
         if let Some(operation) = busy(tx, &reached.usable)? {
             found.left.push((key, operation));
             continue;
+        }
+        // A copy elsewhere, or a predecessor, that is brought back just now would be in use behind the kill. Its operation is turned round first; if that takes too long, the rest
+        // is killed without it.
+        if let Some(coming) = coming_back(tx, &reached.idle)? {
+            found.left.push(coming);
+            if !round.is_last {
+                continue;
+            }
         }
         covered.extend(reached.usable.iter().map(|other| other.id.clone()));
         if let Some(saga) = reached.saga(&key.id) {
@@ -196,9 +229,40 @@ fn plan(tx: &mut Tx<'_>, keystore: &KeystoreRow, selection: &Selection) -> Resul
     }
     for (id, operation) in locks::on_idle(tx, &keystore.id, BRING_BACK)? {
         let coming = keys::by_id(tx, &id)?.filter(|key| selection.keeps_out(key));
-        found.left.extend(coming.map(|key| (key, operation.to_string())));
+        found.left.extend(coming.map(|key| (key, operation.to_string())).filter(|coming| !found.left.contains(coming)));
     }
     Ok(found)
+}
+
+/// Leaves away what these operations, kills of the same request, have in hand.
+fn leave_to(tx: &mut Tx<'_>, ours: &BTreeSet<String>, keys: &mut Vec<KeyRow>) -> Result<(), StoreError> {
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let mut others = Vec::new();
+    for key in keys.drain(..) {
+        if !locks::holder(tx, key.id.as_str())?.is_some_and(|holder| ours.contains(holder.as_str())) {
+            others.push(key);
+        }
+    }
+    *keys = others;
+    Ok(())
+}
+
+/// The first of these keys, out of use, that an operation brings back just now.
+fn coming_back(tx: &mut Tx<'_>, idle: &[KeyRow]) -> Result<Option<(KeyRow, String)>, StoreError> {
+    for key in idle {
+        let Some(holder) = locks::holder(tx, key.id.as_str())? else { continue };
+        if operations::by_id(tx, &holder)?.is_some_and(|operation| BRING_BACK.contains(&operation.kind.as_str())) {
+            return Ok(Some((key.clone(), holder.to_string())));
+        }
+    }
+    Ok(None)
+}
+
+/// The operations of these.
+fn ids(started: &[Started]) -> BTreeSet<String> {
+    started.iter().filter_map(|one| one.operation.as_ref()).map(|operation| operation.id.to_string()).collect()
 }
 
 /// What waits in applies and batches to bring a key of the selection back fails, of those in use and of those that are out of use already. Most of the time nothing

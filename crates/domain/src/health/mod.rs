@@ -7,7 +7,11 @@ mod words;
 
 pub use check::{CheckOutcome, TOLD_BEHIND, Tell, next_check, tell};
 
-use crate::{Invalid, Timestamp, drift::named, time::SECOND};
+use crate::{
+    Invalid, Timestamp,
+    drift::named,
+    time::{DAY, SECOND},
+};
 
 /// How a keystore or key is. The worst comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +43,8 @@ pub enum KeystoreReason {
     DriftOpen,
     /// Its policy says that it is looked through, and it was not.
     LookLate,
+    /// Something was done in Keystead's own name, and no operation explains it.
+    DeedsUnexplained,
     /// Its queue of events cannot be heard.
     EventsUnheard,
     /// An operation does not get on.
@@ -86,6 +92,7 @@ named!(KeystoreReason, "reason", "Give one that `keystead keystore show` shows."
     PermissionsMissing = "permissions-missing",
     DriftOpen = "drift-open",
     LookLate = "look-late",
+    DeedsUnexplained = "deeds-unexplained",
     EventsUnheard = "events-unheard",
     OperationWaits = "operation-waits",
     QuotaTight = "quota-tight",
@@ -107,6 +114,8 @@ named!(KeyReason, "reason", "Give one that `keystead key show` shows.", {
 pub const OPERATION_PATIENCE: i64 = 3600 * SECOND;
 /// How long a queue of events may fail before it counts as one that cannot be heard, in microseconds.
 pub const EVENTS_PATIENCE: i64 = 900 * SECOND;
+/// For how long something that no operation explains is told, in microseconds.
+pub const UNEXPLAINED_FOR: i64 = 7 * DAY;
 /// Below how many percent of a minute's calls a quota is tight.
 pub const QUOTA_TIGHT: u8 = 10;
 /// What is known of a keystore.
@@ -122,6 +131,8 @@ pub struct KeystoreFacts {
     pub looked_at: Option<Timestamp>,
     /// How often it shall be, in microseconds, and since when somebody wants that.
     pub look_wanted: Option<(i64, Timestamp)>,
+    /// When something was last done in Keystead's own name that no operation explains.
+    pub unexplained_at: Option<Timestamp>,
     /// Since when its queue of events cannot be heard.
     pub unheard_since: Option<Timestamp>,
     /// The oldest operation that has met a problem and goes on trying.
@@ -148,6 +159,7 @@ pub fn of_keystore(facts: &KeystoreFacts, is_in_vault: bool, check_every: Option
         because(facts.drifts_open > 0, KeystoreReason::DriftOpen);
         let is_look_late = |(every, since): (i64, Timestamp)| is_older(facts.looked_at.map_or(since, |at| at.max(since)), every.saturating_mul(2));
         because(facts.look_wanted.is_some_and(is_look_late), KeystoreReason::LookLate);
+        because(facts.unexplained_at.is_some_and(|at| !is_older(at, UNEXPLAINED_FOR)), KeystoreReason::DeedsUnexplained);
         because(facts.unheard_since.is_some_and(|at| is_older(at, EVENTS_PATIENCE)), KeystoreReason::EventsUnheard);
         because(facts.quota_left.is_some_and(|left| left < QUOTA_TIGHT), KeystoreReason::QuotaTight);
     }
@@ -177,7 +189,13 @@ impl KeystoreReason {
     pub const fn health(self) -> Health {
         match self {
             Self::Unreachable | Self::Credentials | Self::Denied | Self::DriftHostile => Health::Failing,
-            Self::PermissionsMissing | Self::DriftOpen | Self::LookLate | Self::EventsUnheard | Self::OperationWaits | Self::QuotaTight => Health::Degraded,
+            Self::PermissionsMissing
+            | Self::DriftOpen
+            | Self::LookLate
+            | Self::DeedsUnexplained
+            | Self::EventsUnheard
+            | Self::OperationWaits
+            | Self::QuotaTight => Health::Degraded,
             Self::Unchecked | Self::CheckLate => Health::Unknown,
         }
     }
@@ -197,7 +215,6 @@ impl KeyReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::DAY;
 
     const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
     const HOUR: i64 = 3600 * SECOND;
@@ -262,6 +279,7 @@ mod tests {
             (KeystoreFacts { drifts_open: 1, ..well() }, KeystoreReason::DriftOpen),
             (KeystoreFacts { looked_at: Some(ago(2 * HOUR + 1)), look_wanted: late(HOUR), ..well() }, KeystoreReason::LookLate),
             (KeystoreFacts { looked_at: None, look_wanted: late(HOUR), ..well() }, KeystoreReason::LookLate),
+            (KeystoreFacts { unexplained_at: Some(ago(UNEXPLAINED_FOR)), ..well() }, KeystoreReason::DeedsUnexplained),
             (KeystoreFacts { unheard_since: Some(ago(EVENTS_PATIENCE + 1)), ..well() }, KeystoreReason::EventsUnheard),
             (KeystoreFacts { waiting_since: Some(ago(HOUR + 1)), ..well() }, KeystoreReason::OperationWaits),
             (KeystoreFacts { quota_left: Some(QUOTA_TIGHT - 1), ..well() }, KeystoreReason::QuotaTight),
@@ -280,6 +298,7 @@ mod tests {
             check: Some((CheckOutcome::Permitted, ago(3 * HOUR))),
             looked_at: Some(ago(2 * HOUR)),
             look_wanted: Some((HOUR, ago(DAY))),
+            unexplained_at: Some(ago(UNEXPLAINED_FOR + 1)),
             unheard_since: Some(ago(EVENTS_PATIENCE)),
             waiting_since: Some(ago(HOUR)),
             quota_left: Some(QUOTA_TIGHT),

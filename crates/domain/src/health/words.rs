@@ -13,7 +13,12 @@ impl KeystoreReason {
             Self::PermissionsMissing => "The role lacks permissions that Keystead needs.",
             Self::DriftOpen => "Keys differ from what is wanted.",
             Self::LookLate => "It was not looked through when its policy says.",
-            Self::EventsUnheard => "The queue that tells what is done to its keys has not been heard for more than a quarter of an hour.",
+            Self::DeedsUnexplained => {
+                "Something was done in Keystead's own name in the last seven days, and no operation explains it: its credentials may be in other hands."
+            }
+            Self::EventsUnheard => {
+                "The queue that tells what is done to its keys cannot be heard, or more comes in than is heard, for more than a quarter of an hour."
+            }
             Self::OperationWaits => "An operation has been open for more than an hour, and something keeps it from getting on.",
             Self::QuotaTight => "Nearly all calls of one kind that the cloud allows are being made.",
             Self::Unchecked => "It was never checked.",
@@ -31,6 +36,11 @@ impl KeystoreReason {
             Self::PermissionsMissing => format!("`keystead keystore check {keystore}` names each with its mend."),
             Self::DriftOpen => format!("See each: `keystead drift list --keystore {keystore}`."),
             Self::LookLate => format!("Look now: `keystead keystore sync {keystore}`; why it was not done: `keystead operation list`."),
+            Self::DeedsUnexplained => {
+                format!(
+                    "See what and from where: `keystead drift events {keystore}`; CloudTrail has the last word. If it was not you, change the role's credentials."
+                )
+            }
             Self::EventsUnheard => {
                 format!("See why: `keystead drift events {keystore}`. Until then changes are found by looks alone: `keystead keystore sync {keystore}`.")
             }

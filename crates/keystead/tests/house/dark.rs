@@ -153,11 +153,7 @@ async fn a_key_that_is_brought_back_just_now_is_named_by_the_dry_run_and_stays_o
     world.sandbox.add_faults([Fault { operation: "ImportKeyMaterial".into(), skip: 0, count: 999, effect: fails }]);
     let activation = world.start("orders", Ask::Activate).await.operation.expect("an operation").id;
     let (_, told) = kill_keystore(&world, json!({"all": true, "dry_run": true})).await;
-    assert_eq!(
-        (&told["kills"], &told["left"][0]["name"], &told["left"][0]["operation"]),
-        (&json!(0), &json!("orders"), &json!(activation.as_str())),
-        "{told}"
-    );
+    assert_eq!((&told["kills"], &told["left"][0]["name"], &told["left"][0]["operation"]), (&json!(0), &json!("orders"), &json!(activation.as_str())), "{told}");
     assert_eq!(kill_keystore(&world, json!({"tags": {"team": "nobody"}})).await.1["left"], json!([]), "of another selection it is none");
     let (_, told) = kill_keystore(&world, json!({"all": true})).await;
     assert_eq!((&told["kills"], &told["left"]), (&json!(0), &json!([])), "{told}");
@@ -329,4 +325,47 @@ async fn a_kill_does_not_wait_for_a_renewal_that_waits_for_a_sealed_vault_ft_019
     assert_eq!(turned, 2, "{history}");
     let (_, log) = world.rest(0, "GET", "/v1/audit?limit=200", None).await;
     assert!(log.to_string().contains("turned_round"), "who was turned round, and by whom, is in the audit log: {log}");
+}
+
+/// What hangs on the newer key is turned round while the older one's kill has begun already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_held_is_killed_although_its_predecessor_is_already_ft_019() {
+    let world = World::new(Engine::Sqlite).await;
+    world.create("orders").await;
+    world.does("orders", Ask::Renew).await;
+    world.sandbox.add_faults([Fault { operation: "UpdateKeyDescription".into(), skip: 0, count: 100_000, effect: throttled() }]);
+    let (status, begun) = world.rest_now("PATCH", "/v1/keys/orders", Some(json!({"description": "other"}))).await;
+    assert_eq!(status, 202, "{begun}");
+    let (status, killed) = kill_keystore(&world, json!({"all": true})).await;
+    assert_eq!((status, killed["started"].as_array().map(Vec::len), &killed["left"]), (200, Some(2), &json!([])), "{killed}");
+    world.settle().await;
+    let now = world.key("orders").await;
+    let before = world.key(now.predecessor_id.as_ref().expect("was renewed").as_str()).await;
+    assert_eq!((now.state, before.state), (KeyState::Inactive, KeyState::Inactive));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_brought_back_just_now_stays_out_behind_a_kill_of_its_source_ft_019() {
+    for of_keystore in [false, true] {
+        let world = World::new(Engine::Sqlite).await;
+        world.make_keystore_in("payments-de", "eu-central-1").await;
+        world.create("orders").await;
+        linked::copy(&world, "orders", linked::to(&["payments-de"])).await;
+        world.does("orders_copy1", Ask::Deactivate).await;
+        world.sandbox.add_faults([Fault { operation: "ImportKeyMaterial".into(), skip: 0, count: 100_000, effect: throttled() }]);
+        let activation = world.start("orders_copy1", Ask::Activate).await.operation.expect("an operation").id;
+        if of_keystore {
+            let (status, killed) = kill_keystore(&world, json!({"all": true})).await;
+            assert_eq!((status, killed["started"].as_array().map(Vec::len), &killed["left"]), (200, Some(1), &json!([])), "{killed}");
+        } else {
+            assert_eq!(world.rest(0, "POST", "/v1/keys/orders/kill", None).await.0, 200);
+        }
+        world.sandbox.clear_faults();
+        world.settle().await;
+        let (_, ended) = world.rest(0, "GET", &format!("/v1/operations/{activation}"), None).await;
+        assert!(ended["state"] == "FAILED" && ended["problem"].to_string().contains("turned-round"), "{ended}");
+        for name in ["orders", "orders_copy1"] {
+            assert_eq!(world.key(name).await.state, KeyState::Inactive, "{name}");
+        }
+    }
 }

@@ -51,6 +51,8 @@ const REST: i64 = 10 * SECOND;
 const REST_MAX: i64 = 900 * SECOND;
 /// After so many looks that failed the next sweep has to find it.
 const TRIES: u32 = 100;
+/// How old an event may be: SQS keeps messages for 14 days at most, and EventBridge tries for one (SQS developer guide, "Message retention"; EventBridge user guide, "Retrying event delivery").
+const OLDEST: i64 = 16 * DAY;
 /// For how long events are kept.
 pub(super) const KEPT: i64 = 90 * DAY;
 
@@ -70,9 +72,11 @@ impl Engine {
     /// Empties one queue, as far as there is room. What hinders that is kept and shown.
     async fn hear(&self, queue: &QueueRow, waits: bool) -> Result<usize, StoreError> {
         let heard = AtomicUsize::new(0);
+        let late = || format!("{} messages were heard, and more are there: what is done to keys is heard late", heard.load(Ordering::Relaxed));
         let problem = match tokio::time::timeout(LISTENS_FOR, self.hear_all(queue, waits, &heard)).await {
+            Ok(Ok(None)) => None,
             // What is left is heard the next time.
-            Err(_) | Ok(Ok(None)) => None,
+            Err(_) => Some(late()),
             Ok(Ok(Some(problem))) => Some(problem),
             Ok(Err(StepError::Store(error @ (StoreError::Closed | StoreError::InUse(_))))) => return Err(error),
             Ok(Err(StepError::Cloud(error))) => Some(format!("{}: {}", error.code, error.message)),
@@ -88,7 +92,7 @@ impl Engine {
         let (row, now) = (queue.clone(), self.now());
         let is_old = queue.heard_at.is_none_or(|at| now.as_micros() - at.as_micros() > 60 * SECOND);
         if problem != queue.problem || count > 0 || is_old {
-            self.parts().store.write("events.heard", move |tx| events::heard(tx, &row, now, problem.as_deref())).await?;
+            self.parts().store.write("events.heard", move |tx| events::heard(tx, &row, now, count > 0 || problem.is_none(), problem.as_deref())).await?;
         }
         Ok(count)
     }
@@ -113,7 +117,7 @@ impl Engine {
                 return Ok(None);
             }
         }
-        Ok(Some(format!("{} messages were heard, and more are there: what is done to keys is heard late", BATCHES * BATCH)))
+        Ok(Some(format!("{} messages were heard, and more are there: what is done to keys is heard late", heard.load(Ordering::Relaxed))))
     }
 
     /// Writes down what messages say, and takes them out of the queue behind that: one that comes again is known. `false` when the keystore listens to another queue by
@@ -121,12 +125,14 @@ impl Engine {
     async fn take_down(&self, cloud: &dyn Cloud, queue: &QueueRow, messages: Vec<Message>) -> Result<bool, StepError> {
         let (row, now) = (queue.clone(), self.now());
         let (receipts, told): (Vec<_>, Vec<_>) = messages.into_iter().map(|message| (message.receipt, message.told)).unzip();
-        let told: Vec<Told> = told.into_iter().flatten().collect();
+        // Older than a queue can keep anything is only what somebody made up.
+        let told = told.into_iter().flatten().filter(|told| now.as_micros() - told.at().as_micros() < OLDEST);
+        let told = self.explained(&queue.keystore_id, told.collect()).await?;
         let keep_all = move |tx: &mut Tx<'_>| {
             events::still_listens(tx, &row)?;
-            told.iter().try_for_each(|told| {
+            told.iter().try_for_each(|(told, is_explained)| {
                 let (event, kept) = match told {
-                    Told::Done(event) => (&event.id, keep(tx, &row.keystore_id, event, now)),
+                    Told::Done(event) => (&event.id, keep(tx, &row.keystore_id, event, *is_explained, now)),
                     Told::Used(used) => (&used.id, keep_use(tx, &row.keystore_id, used, now)),
                 };
                 match kept {
@@ -144,6 +150,22 @@ impl Engine {
         }
         cloud.take_out(&queue.queue, &receipts).await?;
         Ok(true)
+    }
+
+    /// Whether an operation explains each, looked up where nobody waits for it: an operation was written down before its first call.
+    async fn explained(&self, keystore: &KeystoreId, told: Vec<Told>) -> Result<Vec<(Told, bool)>, StoreError> {
+        let keystore = keystore.clone();
+        let look = move |tx: &mut Tx<'_>| {
+            let explain = |told: &Told| match told {
+                Told::Done(event) if event.is_own => about(tx, &keystore, event).and_then(|about| is_explained(tx, event, &about)),
+                _ => Ok(false),
+            };
+            let explained: Vec<Result<bool, StoreError>> = told.iter().map(explain).collect();
+            // One that names a key which cannot be read is told, and left out, where it is kept.
+            let explained = explained.into_iter().map(|one| if matches!(one, Err(StoreError::Corrupt(_))) { Ok(false) } else { one });
+            told.clone().into_iter().zip(explained).map(|(told, one)| one.map(|one| (told, one))).collect()
+        };
+        self.parts().store.read("events.explained", look).await
     }
 
     /// Looks at keys that something was done to, some of each keystore. Answers how many were taken on.
@@ -197,10 +219,8 @@ impl Engine {
 }
 
 /// Keeps an event for each key that it is about, and wakes a look at it.
-fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, now: Timestamp) -> Result<(), StoreError> {
-    let about = about(tx, keystore, event)?;
-    let is_explained = is_explained(tx, event, &about)?;
-    for (id, key) in about {
+fn keep(tx: &mut Tx<'_>, keystore: &KeystoreId, event: &CloudEvent, is_explained: bool, now: Timestamp) -> Result<(), StoreError> {
+    for (id, key) in about(tx, keystore, event)? {
         // What Keystead does to keys of other keystores in the same place, and to what it takes back, explains nothing here.
         if event.is_own && key.is_none() {
             continue;

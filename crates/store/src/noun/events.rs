@@ -16,7 +16,7 @@ pub struct QueueRow {
     pub set_at: Timestamp,
     /// Who set it.
     pub set_by: String,
-    /// When it was last heard without a problem.
+    /// When it was last heard.
     pub heard_at: Option<Timestamp>,
     /// Why it could not be heard last.
     pub problem: Option<String>,
@@ -123,11 +123,13 @@ pub fn listener_of(tx: &mut Tx<'_>, queue: &str, other_than: &KeystoreId) -> Res
     tx.query_opt(sql, &[queue.into(), other_than.as_str().into()])?.map(read).transpose()
 }
 
-/// Notes that a queue was heard, or why not; unless another has taken its place.
-pub fn heard(tx: &mut Tx<'_>, queue: &QueueRow, now: Timestamp, problem: Option<&str>) -> Result<(), StoreError> {
-    let sql = "UPDATE event_queues SET heard_at = CASE WHEN $3 = '' THEN $2 ELSE heard_at END, problem = NULLIF($3, ''),
+/// Notes whether a queue was heard, and what hindered it; unless another has taken its place.
+pub fn heard(tx: &mut Tx<'_>, queue: &QueueRow, now: Timestamp, is_heard: bool, problem: Option<&str>) -> Result<(), StoreError> {
+    let sql = "UPDATE event_queues SET heard_at = CASE WHEN $5 = 'heard' THEN $2 ELSE heard_at END, problem = NULLIF($3, ''),
       failing_since = CASE WHEN $3 = '' THEN NULL ELSE COALESCE(failing_since, $2) END WHERE keystore_id = $1 AND queue = $4";
-    tx.execute(sql, &[queue.keystore_id.as_str().into(), now.into(), problem.unwrap_or_default().into(), (&queue.queue).into()]).map(drop)
+    let values =
+        [queue.keystore_id.as_str().into(), now.into(), problem.unwrap_or_default().into(), (&queue.queue).into(), if is_heard { "heard" } else { "" }.into()];
+    tx.execute(sql, &values).map(drop)
 }
 
 /// Refuses with [`StoreError::MovedOn`] when the keystore listens to another queue by now, or to none.
@@ -161,9 +163,12 @@ pub fn keep(tx: &mut Tx<'_>, event: &EventRow) -> Result<bool, StoreError> {
     if kept == 0 {
         return Ok(false);
     }
+    // What nobody explains has a room of its own: nobody pushes it out by deeds of another kind.
+    let alike = if event.is_own && !event.is_explained { "e.is_own = 1 AND e.is_explained = 0" } else { "(e.is_own = 0 OR e.is_explained = 1)" };
     let sql = format!(
         "DELETE FROM cloud_events WHERE keystore_id = $1 AND cloud_key_id = $2 AND event_id IN
-           (SELECT e.event_id FROM cloud_events e WHERE e.keystore_id = $1 AND e.cloud_key_id = $2 ORDER BY e.happened_at DESC LIMIT 1000 OFFSET {KEPT_A_KEY})"
+           (SELECT e.event_id FROM cloud_events e WHERE e.keystore_id = $1 AND e.cloud_key_id = $2 AND {alike}
+            ORDER BY e.happened_at DESC LIMIT 1000 OFFSET {KEPT_A_KEY})"
     );
     tx.execute(&sql, &[event.keystore_id.as_str().into(), (&event.cloud_key_id).into()])?;
     Ok(true)

@@ -78,6 +78,9 @@ pub fn keystores(tx: &mut Tx<'_>, account: &AccountId, now: Timestamp) -> Result
     for (id, at) in by_keystore(tx, "SELECT keystore_id, failing_since FROM event_queues WHERE failing_since IS NOT NULL", &[])? {
         known.entry(id).or_default().facts.unheard_since = Some(at);
     }
+    for (id, at) in by_keystore(tx, "SELECT keystore_id, MAX(happened_at) FROM cloud_events WHERE is_own = 1 AND is_explained = 0 GROUP BY keystore_id", &[])? {
+        known.entry(id).or_default().facts.unexplained_at = Some(at);
+    }
     let ends = "SELECT keystore_id, MIN(expires_at) FROM keys WHERE state IN ('ACTIVE', 'REPLACED') AND expires_at > $1 AND expiry_policy = 'alert' GROUP BY keystore_id";
     for (id, at) in by_keystore(tx, ends, &[now.into()])? {
         known.entry(id).or_default().first_end = Some(at);

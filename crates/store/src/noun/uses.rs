@@ -62,11 +62,12 @@ pub fn keep(tx: &mut Tx<'_>, row: &UseRow, event: &str) -> Result<(), StoreError
 }
 
 fn make_room(tx: &mut Tx<'_>, place: &str, key: &str) -> Result<(), StoreError> {
-    let sql = format!("SELECT last_at FROM key_uses WHERE keystore_id = $1 AND cloud_key_id = $2 ORDER BY last_at DESC LIMIT 1 OFFSET {KEPT_A_KEY}");
-    let Some(row) = tx.query_opt(&sql, &[place.into(), key.into()])? else { return Ok(()) };
-    let oldest = row.read().time()?;
-    let sql = "DELETE FROM key_uses WHERE keystore_id = $1 AND cloud_key_id = $2 AND last_at <= $3";
-    tx.execute(sql, &[place.into(), key.into(), oldest.into()]).map(drop)
+    let sql = format!(
+        "DELETE FROM key_uses WHERE keystore_id = $1 AND cloud_key_id = $2 AND (who, operation, refusal) IN
+           (SELECT u.who, u.operation, u.refusal FROM key_uses u WHERE u.keystore_id = $1 AND u.cloud_key_id = $2
+            ORDER BY u.last_at DESC, u.who, u.operation, u.refusal LIMIT 1000 OFFSET {KEPT_A_KEY})"
+    );
+    tx.execute(&sql, &[place.into(), key.into()]).map(drop)
 }
 
 /// Who used a cloud key in this second or later, the last first: clouds tell times to the second.

@@ -24,7 +24,7 @@ pub(crate) struct Uses {
     /// Since when its keystore's queue is listened to; null: no queue is, and nothing is heard.
     #[schema(required, format = DateTime)]
     listening_since: Option<String>,
-    /// When the queue was last heard without a problem.
+    /// When the queue was last heard.
     #[schema(required, format = DateTime)]
     heard_at: Option<String>,
     /// Who used it, or tried to, the last first; 200 at most.

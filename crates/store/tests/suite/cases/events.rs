@@ -29,13 +29,15 @@ pub async fn a_queue_is_listened_to_by_one_keystore_and_says_how_it_is_heard(wor
     assert_eq!((listener(1).await, listener(2).await), (None, Some((account_id(1), "main".to_owned()))));
     let heard = |days: i64, problem: Option<&'static str>| {
         let queue = fresh.clone();
-        move |tx: &mut Tx<'_>| events::heard(tx, &queue, NOW.plus_days(days), problem)
+        move |tx: &mut Tx<'_>| events::heard(tx, &queue, NOW.plus_days(days), problem.is_none_or(|problem| problem == "late"), problem)
     };
     for (days, problem) in [(1, None), (2, Some("denied")), (3, Some("gone"))] {
         world.write(heard(days, problem)).await.expect("is noted");
     }
     let failing = QueueRow { heard_at: Some(NOW.plus_days(1)), problem: Some("gone".into()), failing_since: Some(NOW.plus_days(2)), ..fresh.clone() };
     assert_eq!(world.read(events::queues).await.expect("are read"), vec![failing]);
+    world.write(heard(3, Some("late"))).await.expect("is noted");
+    assert_eq!(of(1).await.and_then(|row| row.heard_at), Some(NOW.plus_days(3)), "one that is heard late is heard");
     world.write(heard(4, None)).await.expect("is noted");
     assert_eq!(of(1).await, Some(QueueRow { heard_at: Some(NOW.plus_days(4)), ..fresh.clone() }));
     let taken = world.write(|tx| events::set_queue(tx, &keystore_id(2), "arn:one", NOW, "user_1")).await;
@@ -46,7 +48,7 @@ pub async fn a_queue_is_listened_to_by_one_keystore_and_says_how_it_is_heard(wor
     // Who still listens to the one before writes nothing down as if it were this one.
     let (before, noted) = (fresh.clone(), fresh);
     assert_eq!(world.read(move |tx| events::still_listens(tx, &before)).await, Err(StoreError::MovedOn("event queue")));
-    world.write(move |tx| events::heard(tx, &noted, NOW, None)).await.expect("is no harm");
+    world.write(move |tx| events::heard(tx, &noted, NOW, true, None)).await.expect("is no harm");
     let now = of(1).await.expect("a queue");
     assert_eq!(now.heard_at, None);
     assert_eq!(world.read(move |tx| events::still_listens(tx, &now)).await, Ok(()));
@@ -107,11 +109,16 @@ pub async fn a_key_keeps_its_newest_events(world: World) {
             .try_for_each(|n| events::keep(tx, &EventRow { happened_at: NOW.plus_micros(n), name: format!("E{n}"), ..event(&format!("e-{n}"), 1) }).map(drop))
     };
     world.write(keep).await.expect("are kept");
+    // What nobody explains is not pushed out by others, however many there are.
+    let own = EventRow { is_own: true, is_explained: false, happened_at: NOW.plus_micros(-1), ..event("own", 1) };
+    world.write(move |tx| events::keep(tx, &own)).await.expect("is kept");
+    world.write(|tx| events::keep(tx, &event("one-more", 3))).await.expect("is kept");
+    assert_eq!(world.read(|tx| events::unexplained(tx, &keystore_id(1), 9)).await.expect("are read").len(), 1);
     let newest = async |names: &'static [&'static str]| {
         let sought = Sought { names, alias: None, since: NOW, until: NOW.plus_days(1) };
         world.read(move |tx| events::newest(tx, &keystore_id(1), "k-1", &sought)).await.expect("is read").map(|event| event.name)
     };
-    assert_eq!((newest(&["E49"]).await, newest(&["E50"]).await, newest(&["E249"]).await), (None, Some("E50".into()), Some("E249".into())));
+    assert_eq!((newest(&["E50"]).await, newest(&["E51"]).await, newest(&["E249"]).await), (None, Some("E51".into()), Some("E249".into())));
 }
 
 pub async fn a_key_is_looked_at_until_a_look_was_for_the_last_event(world: World) {

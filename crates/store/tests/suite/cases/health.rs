@@ -13,7 +13,7 @@ use keystead_store::{
     Tx,
     checks::{self, CheckRow},
     drifts::{self, DriftPolicyRow, DriftRow},
-    events,
+    events::{self, EventRow},
     health::{self, KeystoreKnown},
     keys::{self, CloudFacts, KeyFilter, KeyRow},
     keystores, locks,
@@ -261,7 +261,24 @@ pub async fn what_is_known_of_a_keystore_is_gathered(world: World) {
             for n in 1..=2 {
                 events::set_queue(tx, &keystore_id(n), &format!("queue-{n}"), NOW.plus_days(-4), "ann")?;
                 let queue = events::queue_of(tx, &keystore_id(n))?.expect("was set");
-                events::heard(tx, &queue, NOW.plus_days(-2), Some("denied").filter(|_| n == 1))?;
+                events::heard(tx, &queue, NOW.plus_days(-2), n != 1, Some("denied").filter(|_| n == 1))?;
+            }
+            for (id, is_explained, days) in [("a", true, -1), ("b", false, -5), ("c", false, -6)] {
+                let deed = EventRow {
+                    keystore_id: keystore_id(1),
+                    cloud_key_id: "k-1".into(),
+                    event_id: id.into(),
+                    name: "DisableKey".into(),
+                    alias: String::new(),
+                    happened_at: NOW.plus_days(days),
+                    who: "role".into(),
+                    origin: String::new(),
+                    request: String::new(),
+                    is_own: true,
+                    is_explained,
+                    heard_at: NOW,
+                };
+                events::keep(tx, &deed)?;
             }
             operations::insert(tx, &OperationRow { kind: "sync-keystore".to_owned(), key_id: None, ..operation_row(90) }, NOW, None)?;
             operations::finish(tx, &operation_id(90), 0, "SUCCEEDED", None, NOW.plus_days(-1))?;
@@ -279,6 +296,7 @@ pub async fn what_is_known_of_a_keystore_is_gathered(world: World) {
         drifts_open: 1,
         looked_at: Some(NOW.plus_days(-1)),
         look_wanted: Some((DAY, NOW.plus_days(-3))),
+        unexplained_at: Some(NOW.plus_days(-5)),
         unheard_since: Some(NOW.plus_days(-2)),
         waiting_since: Some(NOW.plus_micros(-OPERATION_PATIENCE - 1)),
         quota_left: Some(75),

@@ -54,4 +54,9 @@ pub async fn a_key_keeps_the_users_of_the_last_time(world: World) {
     let kept = world.read(|tx| uses::of_key(tx, &keystore_id(1), "k-1", NOW)).await.expect("are read");
     let ends = (kept.len() as u32, kept.first().map(|user| user.who.as_str()), kept.last().map(|user| user.who.as_str()));
     assert_eq!(ends, (KEPT_A_KEY, Some("u-249"), Some("u-50")));
+    // As many at one moment leave the room full, and not empty.
+    let flood = move |tx: &mut Tx<'_>| (0..count).try_for_each(|n| uses::keep(tx, &used(&format!("v-{n:03}"), 1_000), &format!("f-{n}")));
+    world.write(flood).await.expect("are kept");
+    let kept = world.read(|tx| uses::of_key(tx, &keystore_id(1), "k-1", NOW)).await.expect("are read");
+    assert_eq!((kept.len() as u32, kept[0].who.as_str()), (KEPT_A_KEY, "v-000"));
 }
