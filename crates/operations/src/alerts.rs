@@ -53,7 +53,14 @@ impl Telling {
 
     /// The channels that hear of it, as its keystore stands now.
     fn heard_by(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
-        let keystore = self.keystore.as_ref().map_or(Ok(None), |id| keystores::by_id(tx, id))?;
+        let keystore = match self.keystore.as_ref().map_or(Ok(None), |id| keystores::by_id(tx, id)) {
+            // A damaged row keeps nobody from being told.
+            Err(StoreError::Corrupt(what)) => {
+                tracing::error!(keystore = ?self.keystore, what, "a keystore cannot be read: every channel is told");
+                None
+            }
+            read => read?,
+        };
         let Some(keystore) = keystore else { return Ok(self.channels.clone()) };
         let Heard { channels, is_astray } = keystore.alert_channels.heard_by(&self.channels);
         if is_astray {
