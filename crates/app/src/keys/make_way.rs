@@ -51,10 +51,13 @@ impl App {
         };
         self.store().write("kill.make_way", turn).await?;
         self.engine.take_due().await?;
-        while self.are_running(&principal.account, &holders).await? && Instant::now() < until {
+        // One pause at the least: who asks again and again writes again and again.
+        loop {
             tokio::time::sleep(LOOKS).await;
+            if Instant::now() >= until || !self.are_running(&principal.account, &holders).await? {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     async fn are_running(&self, account: &AccountId, ids: &[OperationId]) -> Result<bool, Error> {
