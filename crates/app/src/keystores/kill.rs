@@ -128,23 +128,27 @@ impl App {
         let mut left = Vec::new();
         loop {
             let round = Round { ours: ids(&started), is_last: Instant::now() >= until };
-            match self.begin_kills(principal, request, &keystore, selection, &round).await {
+            let went_on = match self.begin_kills(principal, request, &keystore, selection, &round).await {
                 Ok((begun, now_left)) => {
                     started.extend(begun);
                     left = now_left;
+                    if left.is_empty() || round.is_last {
+                        return Ok((started, left));
+                    }
+                    let holders: Vec<String> = left.iter().map(|(_, holder)| holder.clone()).collect();
+                    self.make_way(principal, &holders, until).await
                 }
-                // What has begun is told, whatever became of the rest.
+                Err(error) => Err(error),
+            };
+            match went_on {
+                Ok(()) => {}
                 Err(error) if started.is_empty() => return Err(error),
+                // What has begun is told, whatever became of the rest.
                 Err(error) => {
                     tracing::warn!(keystore = %keystore.id, ?error, "not all kills of a keystore could be begun");
                     return Ok((started, left));
                 }
             }
-            if left.is_empty() || round.is_last {
-                return Ok((started, left));
-            }
-            let holders: Vec<String> = left.iter().map(|(_, holder)| holder.clone()).collect();
-            self.make_way(principal, &holders, until).await?;
         }
     }
 
