@@ -35,7 +35,7 @@ machine() {
 commit() {
   local name
   name=$(git rev-parse --short=12 HEAD 2>/dev/null) || { echo 'none yet'; return; }
-  if [ -n "$(git status --porcelain 2>/dev/null)" ]; then name="$name, with changes that are not committed"; fi
+  if [ -n "$(git status --porcelain -- ':!docs/proof.md' 2>/dev/null)" ]; then name="$name, with changes that are not committed"; fi
   echo "$name"
 }
 
