@@ -1,6 +1,6 @@
 //! Drift on the wire.
 
-use keystead_app::{drift::Shown, keystores::events as app};
+use keystead_app::{drift::Shown, keystores::events};
 use keystead_domain::Timestamp;
 use keystead_operations::sync::Cause;
 use keystead_store::{
@@ -183,7 +183,7 @@ impl Deed {
 
 impl EventQueue {
     /// Of a keystore, its row, and what was heard.
-    pub fn of(app::EventQueue { keystore, queue, unexplained }: app::EventQueue) -> Self {
+    pub fn of(events::EventQueue { keystore, queue, unexplained }: events::EventQueue) -> Self {
         let of = |time: fn(&QueueRow) -> Option<Timestamp>| queue.as_ref().and_then(time).map(rfc3339);
         Self {
             keystore: keystore.name,

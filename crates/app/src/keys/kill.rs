@@ -323,13 +323,22 @@ fn bringing_back() -> (String, String) {
 
 /// What brings one of these keys back just now is in the way, and named. It is looked for behind the writes above, so that none begins unseen.
 fn demand_stays_out(tx: &mut Tx<'_>, key: &KeyRow, lineage: bool) -> Result<(), TxError> {
-    for member in kill::everything(tx, key, lineage)? {
-        let Some(holder) = locks::holder(tx, member.id.as_str())? else { continue };
+    let members = kill::everything(tx, key, lineage)?;
+    match coming_back(tx, &members)? {
+        Some((member, operation)) => Err(Error::Busy { name: member.name, operation }.into()),
+        None => Ok(()),
+    }
+}
+
+/// The first of these keys that an operation brings back just now, and which that is.
+pub(crate) fn coming_back(tx: &mut Tx<'_>, keys: &[KeyRow]) -> Result<Option<(KeyRow, String)>, StoreError> {
+    for key in keys {
+        let Some(holder) = locks::holder(tx, key.id.as_str())? else { continue };
         if operations::by_id(tx, &holder)?.is_some_and(|operation| BRING_BACK.contains(&operation.kind.as_str())) {
-            return Err(Error::Busy { name: member.name, operation: holder.to_string() }.into());
+            return Ok(Some((key.clone(), holder.to_string())));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Behind the locks these keys are as they were seen.

@@ -9,7 +9,7 @@ use keystead_operations::{
     kill::{self, Pace},
     saga::kill_key::KillKey,
 };
-use keystead_store::{StoreError, Tx, drills, keys, keys::KeyRow, keystores::KeystoreRow, locks, operations};
+use keystead_store::{StoreError, Tx, drills, keys, keys::KeyRow, keystores::KeystoreRow, locks};
 
 use crate::{
     App, Error, Request, Started,
@@ -17,7 +17,7 @@ use crate::{
     keys::{
         copy::nth,
         dependants::Dependants,
-        kill::{BRING_BACK, KILL, awaited, let_nothing_bring_any_back},
+        kill::{BRING_BACK, KILL, awaited, coming_back, let_nothing_bring_any_back},
         make_way,
     },
     permit, who,
@@ -251,17 +251,6 @@ fn leave_to(tx: &mut Tx<'_>, ours: &BTreeSet<String>, keys: &mut Vec<KeyRow>) ->
     }
     *keys = others;
     Ok(())
-}
-
-/// The first of these keys, out of use, that an operation brings back just now.
-fn coming_back(tx: &mut Tx<'_>, idle: &[KeyRow]) -> Result<Option<(KeyRow, String)>, StoreError> {
-    for key in idle {
-        let Some(holder) = locks::holder(tx, key.id.as_str())? else { continue };
-        if operations::by_id(tx, &holder)?.is_some_and(|operation| BRING_BACK.contains(&operation.kind.as_str())) {
-            return Ok(Some((key.clone(), holder.to_string())));
-        }
-    }
-    Ok(None)
 }
 
 /// The operations of these.

@@ -72,7 +72,7 @@ pub(crate) struct KeystoreKill {
     reached: Vec<ReachedKey>,
     /// How long the quotas make it take, by account and Region. Of a dry run only.
     paces: Vec<KillPace>,
-    /// Keys that another operation has in hand: they are not killed. Repeat the request when it has ended.
+    /// Keys that another operation has in hand, or brings back just now, which did not make way in 20 seconds: repeat the request when it has ended. In a dry run those that have one now.
     left: Vec<LeftKey>,
     /// Who depends on the keys that are taken out of use; null of anything but a dry run.
     #[schema(required)]
